@@ -1,0 +1,147 @@
+//! What executes guest instructions: the trait that the interpreter, the JIT and KVM implement.
+
+use crate::bus::CpuBus;
+use crate::cpu::state::CpuState;
+use lyrebird_memory::GuestMemory;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+/// Makes vCPUs of one kind.
+pub trait Engine: Send {
+    /// "interp", "jit" or "kvm".
+    fn name(&self) -> &'static str;
+
+    /// A vCPU in its state after power-on. The model was fixed when the engine was made.
+    fn create_vcpu(
+        &mut self,
+        index: u32,
+        memory: Arc<GuestMemory>,
+        signals: Arc<Signals>,
+    ) -> Result<Box<dyn Vcpu>, EngineError>;
+}
+
+/// Why an engine cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct EngineError(pub String);
+
+/// One virtual CPU. The whole of its architectural state moves in and out between calls of [`Vcpu::run`].
+pub trait Vcpu: Send {
+    /// Executes until there is a reason to return. At return the vCPU stands at an instruction boundary.
+    fn run(&mut self, bus: &mut dyn CpuBus, budget: Budget) -> Exit;
+
+    /// The architectural state.
+    fn state(&mut self) -> CpuState;
+
+    /// Replaces it; all that the engine derived from the old one is dropped.
+    fn set_state(&mut self, state: &CpuState);
+
+    /// Instructions retired since power-on.
+    fn retired(&self) -> u64;
+
+    /// Translates a linear address as a debugger would: no faults, no accessed bits. `None` if it is not mapped.
+    fn translate(&mut self, linear: u64) -> Option<u64>;
+}
+
+/// How long a vCPU may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// So many instructions.
+    pub instructions: u64,
+    /// Stop exactly there; otherwise a block may be finished first.
+    pub exact: bool,
+}
+
+impl Budget {
+    /// About so many instructions.
+    pub fn about(instructions: u64) -> Self {
+        Budget { instructions, exact: false }
+    }
+
+    /// Exactly so many.
+    pub fn exactly(instructions: u64) -> Self {
+        Budget { instructions, exact: true }
+    }
+}
+
+/// Why [`Vcpu::run`] came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The budget is used up.
+    Budget,
+    /// [`Signals::kick`], or the bus asked to stop.
+    Kicked,
+    /// HLT (or waiting for a SIPI): nothing to do until a signal comes.
+    Halted,
+    /// Triple fault: the board decides about a reset.
+    Shutdown,
+    /// A hardware or stub breakpoint was hit, before the instruction; for a debugger.
+    Debug {
+        /// DR6's bits for what was hit.
+        dr6: u64,
+    },
+    /// The engine met something that it cannot go on from; the text says what, for a bug report.
+    Fault(String),
+}
+
+/// What other parts of the machine tell a vCPU: interrupt pins and requests, as atomic bits that any thread may set.
+#[derive(Default)]
+pub struct Signals {
+    bits: AtomicU32,
+    sipi: AtomicU8,
+}
+
+impl Signals {
+    /// The INTR level: some controller has an interrupt to deliver.
+    pub const INTR: u32 = 1 << 0;
+    /// An NMI arrived (edge).
+    pub const NMI: u32 = 1 << 1;
+    /// An INIT arrived (edge).
+    pub const INIT: u32 = 1 << 2;
+    /// A start-up IPI arrived (edge); see [`Signals::sipi_vector`].
+    pub const SIPI: u32 = 1 << 3;
+    /// Return from [`Vcpu::run`] at the next chance.
+    pub const KICK: u32 = 1 << 4;
+
+    /// No signal.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Signals::default())
+    }
+
+    /// The bits that are set now.
+    #[inline]
+    pub fn bits(&self) -> u32 {
+        self.bits.load(Ordering::Acquire)
+    }
+
+    /// Sets bits.
+    pub fn raise(&self, bits: u32) {
+        self.bits.fetch_or(bits, Ordering::AcqRel);
+    }
+
+    /// Clears bits and gives those of them that were set.
+    pub fn take(&self, bits: u32) -> u32 {
+        self.bits.fetch_and(!bits, Ordering::AcqRel) & bits
+    }
+
+    /// Drives the INTR level.
+    pub fn set_intr(&self, level: bool) {
+        if level { self.raise(Self::INTR) } else { _ = self.take(Self::INTR) }
+    }
+
+    /// Makes [`Vcpu::run`] return soon, from any thread.
+    pub fn kick(&self) {
+        self.raise(Self::KICK);
+    }
+
+    /// Sends a start-up IPI: execution begins at `vector << 12` in real mode.
+    pub fn send_sipi(&self, vector: u8) {
+        self.sipi.store(vector, Ordering::Release);
+        self.raise(Self::SIPI);
+    }
+
+    /// The last start-up IPI's vector.
+    pub fn sipi_vector(&self) -> u8 {
+        self.sipi.load(Ordering::Acquire)
+    }
+}

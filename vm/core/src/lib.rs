@@ -1,0 +1,22 @@
+//! The words that every part of the machine shares: guest time, interrupt lines, timers, devices, the CPU state that
+//! no engine owns, and the trait through which an engine is driven. See `docs/design.md` for the whole house.
+
+#![forbid(unsafe_code)]
+
+pub mod bus;
+pub mod cpu;
+pub mod device;
+pub mod engine;
+pub mod line;
+pub mod saved;
+pub mod time;
+pub mod timer;
+
+pub use bus::CpuBus;
+pub use cpu::state::CpuState;
+pub use device::{Device, MmioIo, PciConfig, PortIo, ResetKind};
+pub use engine::{Budget, Engine, Exit, Signals, Vcpu};
+pub use line::{Line, LineBus};
+pub use saved::{RestoreError, Unit};
+pub use time::{Frequency, VmTime};
+pub use timer::{Timer, TimerQueue, TimerToken};

@@ -1,0 +1,113 @@
+//! Copies between the host and guest-physical memory, for devices, loaders, page walks and debuggers.
+
+use crate::block::HostPage;
+use crate::layout::Backing;
+use crate::{GuestMemory, MemoryError, PAGE_SIZE};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+impl GuestMemory {
+    /// Reads RAM or ROM. Fails at the first byte that is neither; what stands before it has been read.
+    pub fn read(&self, gpa: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
+        self.pieces(gpa, buf.len(), |gpa, range| {
+            let page = self.lookup(gpa).readable().ok_or(MemoryError::Unbacked { gpa })?;
+            let piece = &mut buf[range];
+            // SAFETY: `pieces` keeps each piece inside one page, and a HostPage is a whole page of a live block.
+            unsafe { std::ptr::copy(page.host().add(offset(gpa)), piece.as_mut_ptr(), piece.len()) };
+            Ok(())
+        })
+    }
+
+    /// Writes RAM and tells its watchers. Writes to ROM are dropped, as on the bus. Fails at the first byte that is
+    /// neither; what stands before it has been written.
+    pub fn write(&self, gpa: u64, bytes: &[u8]) -> Result<(), MemoryError> {
+        self.pieces(gpa, bytes.len(), |gpa, range| {
+            let piece = &bytes[range];
+            let page = match self.lookup(gpa) {
+                Backing::Ram(page) | Backing::Split(_, page) => page,
+                Backing::Rom(_) => return Ok(()),
+                Backing::RomDevice(_) | Backing::Device => {
+                    return Err(MemoryError::Unbacked { gpa });
+                }
+            };
+            // SAFETY: as in `read`.
+            unsafe { std::ptr::copy(piece.as_ptr(), page.host().add(offset(gpa)), piece.len()) };
+            self.note_write(&page, gpa % PAGE_SIZE, piece.len() as u64);
+            Ok(())
+        })
+    }
+
+    /// Splits a range at page boundaries.
+    fn pieces(
+        &self,
+        gpa: u64,
+        len: usize,
+        mut each: impl FnMut(u64, std::ops::Range<usize>) -> Result<(), MemoryError>,
+    ) -> Result<(), MemoryError> {
+        let mut done = 0;
+        while done < len {
+            let at = gpa.checked_add(done as u64).ok_or(MemoryError::Unbacked { gpa: u64::MAX })?;
+            let step = (len - done).min(PAGE_SIZE as usize - offset(at));
+            each(at, done..done + step)?;
+            done += step;
+        }
+        Ok(())
+    }
+
+    /// Reads a little-endian number of 1, 2, 4 or 8 bytes.
+    pub fn read_uint(&self, gpa: u64, bytes: usize) -> Result<u64, MemoryError> {
+        let mut buf = [0; 8];
+        self.read(gpa, &mut buf[..bytes.min(8)])?;
+        Ok(u64::from_le_bytes(buf))
+    }
+
+    /// Writes a little-endian number of 1, 2, 4 or 8 bytes.
+    pub fn write_uint(&self, gpa: u64, bytes: usize, value: u64) -> Result<(), MemoryError> {
+        self.write(gpa, &value.to_le_bytes()[..bytes.min(8)])
+    }
+
+    /// Replaces an aligned 32-bit word if it still has the expected value; otherwise gives what it has. Atomic towards
+    /// other CPUs: page walks set accessed and dirty bits with it.
+    pub fn compare_exchange_u32(&self, gpa: u64, old: u32, new: u32) -> Result<Result<u32, u32>, MemoryError> {
+        let page = self.aligned_ram(gpa, 4)?;
+        // SAFETY: an aligned word inside a live page; guest RAM is only shared through atomics or raw copies.
+        let word = unsafe { AtomicU32::from_ptr(page.host().add(offset(gpa)).cast()) };
+        let was = word.compare_exchange(old.to_le(), new.to_le(), Ordering::SeqCst, Ordering::SeqCst);
+        if was.is_ok() {
+            self.note_write(&page, gpa % PAGE_SIZE, 4);
+        }
+        Ok(was.map(u32::from_le).map_err(u32::from_le))
+    }
+
+    /// As [`GuestMemory::compare_exchange_u32`], for 64 bits.
+    pub fn compare_exchange_u64(&self, gpa: u64, old: u64, new: u64) -> Result<Result<u64, u64>, MemoryError> {
+        let page = self.aligned_ram(gpa, 8)?;
+        // SAFETY: as above.
+        let word = unsafe { AtomicU64::from_ptr(page.host().add(offset(gpa)).cast()) };
+        let was = word.compare_exchange(old.to_le(), new.to_le(), Ordering::SeqCst, Ordering::SeqCst);
+        if was.is_ok() {
+            self.note_write(&page, gpa % PAGE_SIZE, 8);
+        }
+        Ok(was.map(u64::from_le).map_err(u64::from_le))
+    }
+
+    fn aligned_ram(&self, gpa: u64, bytes: u64) -> Result<HostPage, MemoryError> {
+        match self.lookup(gpa) {
+            Backing::Ram(page) if gpa.is_multiple_of(bytes) => Ok(page),
+            _ => Err(MemoryError::Unbacked { gpa }),
+        }
+    }
+}
+
+impl Backing {
+    /// The page that reads come from, if they do not go to the bus.
+    pub fn readable(&self) -> Option<HostPage> {
+        match *self {
+            Backing::Ram(page) | Backing::Rom(page) | Backing::Split(page, _) | Backing::RomDevice(page) => Some(page),
+            Backing::Device => None,
+        }
+    }
+}
+
+fn offset(gpa: u64) -> usize {
+    (gpa % PAGE_SIZE) as usize
+}

@@ -1,0 +1,210 @@
+//! Who is told that a page changed.
+//!
+//! Each page of a block has a watch byte. Zero means that nobody cares, and an engine may write to the page in place.
+//! Bits 0 to 6 belong to *trackers* (screen, snapshot, replay): a set bit says "clean since the last look"; the next
+//! write clears it. Bit 7 says that some engine holds code decoded from the page; which 64-byte stretches of it is in
+//! the page's code mask, so that data beside code does not throw code away.
+
+use crate::GuestMemory;
+use crate::block::{BlockId, HostPage};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+/// The watch bit for code.
+pub const CODE: u8 = 0x80;
+
+/// One of at most seven independent readers of dirty pages.
+#[derive(Debug)]
+pub struct TrackerId(u8);
+
+/// Tells one engine's vCPU which pages of code were written to.
+#[derive(Default)]
+pub struct CodeWatch {
+    pending: AtomicBool,
+    pages: Mutex<Vec<usize>>,
+}
+
+impl CodeWatch {
+    /// Whether there is anything to take; cheap.
+    #[inline]
+    pub fn pending(&self) -> bool {
+        self.pending.load(Ordering::Acquire)
+    }
+
+    /// The keys ([`HostPage::key`]) of the pages whose code changed since the last call.
+    pub fn take(&self) -> Vec<usize> {
+        let mut pages = self.pages.lock().unwrap_or_else(|e| e.into_inner());
+        self.pending.store(false, Ordering::Release);
+        std::mem::take(&mut pages)
+    }
+
+    fn push(&self, key: usize) {
+        let mut pages = self.pages.lock().unwrap_or_else(|e| e.into_inner());
+        if pages.last() != Some(&key) {
+            pages.push(key);
+        }
+        self.pending.store(true, Ordering::Release);
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Watchers {
+    code: RwLock<Vec<Arc<CodeWatch>>>,
+    used_trackers: AtomicU8,
+}
+
+impl GuestMemory {
+    /// A new watch for code pages. It hears of every write to code that any engine has marked.
+    pub fn watch_code(&self) -> Arc<CodeWatch> {
+        let watch = Arc::new(CodeWatch::default());
+        self.watchers.code.write().unwrap_or_else(|e| e.into_inner()).push(watch.clone());
+        watch
+    }
+
+    /// Ends a watch for code pages.
+    pub fn unwatch_code(&self, watch: &Arc<CodeWatch>) {
+        self.watchers.code.write().unwrap_or_else(|e| e.into_inner()).retain(|w| !Arc::ptr_eq(w, watch));
+    }
+
+    /// Says that bytes `first..=last` of the page have been decoded: writes to them are reported from now on.
+    /// Mark first, then read the bytes. Returns true if the page was not marked at all before: the engine must then
+    /// drop its fast write path to the page.
+    pub fn mark_code(&self, page: &HostPage, first: u64, last: u64) -> bool {
+        page.code().fetch_or(stretches(first, last), Ordering::AcqRel);
+        let new = page.watch().fetch_or(CODE, Ordering::AcqRel) & CODE == 0;
+        if new {
+            self.bump_epoch_for_code();
+        }
+        new
+    }
+
+    /// Tells watchers and trackers that `len` bytes at `offset` of the page were written. Called by every slow write.
+    #[inline]
+    pub fn note_write(&self, page: &HostPage, offset: u64, len: u64) {
+        if page.watch().load(Ordering::Acquire) != 0 {
+            self.note_watched_write(page, offset, len);
+        }
+    }
+
+    #[cold]
+    fn note_watched_write(&self, page: &HostPage, offset: u64, len: u64) {
+        if len == 0 {
+            return;
+        }
+        page.watch().fetch_and(CODE, Ordering::AcqRel);
+        let hit = page.code().load(Ordering::Acquire) & stretches(offset, offset + len - 1);
+        if hit != 0 {
+            // Every holder drops all of the page's code, so the page starts afresh.
+            page.code().store(0, Ordering::Release);
+            page.watch().fetch_and(!CODE, Ordering::AcqRel);
+            for watch in self.watchers.code.read().unwrap_or_else(|e| e.into_inner()).iter() {
+                watch.push(page.key());
+            }
+        }
+    }
+
+    /// A tracker of dirty pages, or `None` when all seven are in use. It starts with every page clean.
+    /// No vCPU may be running: engines learn from the epoch that they must write through the slow path again.
+    pub fn add_tracker(&self) -> Option<TrackerId> {
+        let mut used = self.watchers.used_trackers.load(Ordering::Acquire);
+        loop {
+            let bit = (0..7).map(|n| 1u8 << n).find(|bit| used & bit == 0)?;
+            match self.watchers.used_trackers.compare_exchange(used, used | bit, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    for block in self.blocks.read().unwrap_or_else(|e| e.into_inner()).iter() {
+                        for watch in &block.watch {
+                            watch.fetch_or(bit, Ordering::AcqRel);
+                        }
+                    }
+                    self.bump_epoch();
+                    return Some(TrackerId(bit));
+                }
+                Err(now) => used = now,
+            }
+        }
+    }
+
+    /// Gives a tracker back.
+    pub fn remove_tracker(&self, tracker: TrackerId) {
+        for block in self.blocks.read().unwrap_or_else(|e| e.into_inner()).iter() {
+            for watch in &block.watch {
+                watch.fetch_and(!tracker.0, Ordering::AcqRel);
+            }
+        }
+        self.watchers.used_trackers.fetch_and(!tracker.0, Ordering::AcqRel);
+    }
+
+    /// Calls `dirty` with the index of each page of the block written since the last call, and marks them clean again.
+    /// No vCPU may be running, as for [`GuestMemory::add_tracker`].
+    pub fn collect_dirty(&self, tracker: &TrackerId, block: BlockId, mut dirty: impl FnMut(usize)) {
+        let block = self.block(block);
+        let mut any = false;
+        for (index, watch) in block.watch.iter().enumerate() {
+            if watch.load(Ordering::Acquire) & tracker.0 == 0 {
+                watch.fetch_or(tracker.0, Ordering::AcqRel);
+                any = true;
+                dirty(index);
+            }
+        }
+        if any {
+            self.bump_epoch();
+        }
+    }
+
+    // Other vCPUs may have a fast write path to a page that has just got code in it. They drop it at their next slice;
+    // until then a cross-modifying guest has not yet executed the serialising instruction that the SDM (vol. 3,
+    // section 9.1.3) asks of it.
+    fn bump_epoch_for_code(&self) {
+        self.code_epoch.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+fn stretches(first: u64, last: u64) -> u64 {
+    let (first, last) = ((first & 0xfff) >> 6, (last & 0xfff) >> 6);
+    (u64::MAX << first) & (u64::MAX >> (63 - last.max(first)))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Backing, GuestMemory, Region, Target};
+
+    fn machine() -> (GuestMemory, crate::BlockId) {
+        let memory = GuestMemory::new();
+        let ram = memory.add_block("ram", 0x4000).unwrap();
+        memory.map(Region { base: 0, bytes: 0x4000, priority: 0, target: Target::Ram { block: ram, offset: 0 } });
+        (memory, ram)
+    }
+
+    #[test]
+    fn trackers_are_independent() {
+        let (memory, ram) = machine();
+        let (a, b) = (memory.add_tracker().unwrap(), memory.add_tracker().unwrap());
+        memory.write(0x1ffe, &[1, 2, 3, 4]).unwrap();
+        let collect = |tracker| {
+            let mut pages = Vec::new();
+            memory.collect_dirty(tracker, ram, |page| pages.push(page));
+            pages
+        };
+        assert_eq!(collect(&a), [1, 2]);
+        assert_eq!(collect(&a), [0usize; 0]);
+        memory.write(0, &[9]).unwrap();
+        assert_eq!(collect(&a), [0]);
+        assert_eq!(collect(&b), [0, 1, 2]);
+    }
+
+    #[test]
+    fn code_is_thrown_away_only_by_writes_to_it() {
+        let (memory, _) = machine();
+        let watch = memory.watch_code();
+        let Backing::Ram(page) = memory.lookup(0x2000) else { panic!("RAM") };
+        assert!(memory.mark_code(&page, 0x100, 0x13f));
+        assert!(!memory.mark_code(&page, 0x140, 0x141));
+        memory.write(0x2200, &[0; 16]).unwrap();
+        assert!(!watch.pending());
+        memory.write(0x213f, &[0]).unwrap();
+        assert_eq!(watch.take(), [page.key()]);
+        assert!(!watch.pending());
+        memory.write(0x213f, &[0]).unwrap();
+        assert!(!watch.pending(), "the page has no code any more");
+    }
+}

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bus;
+pub mod chars;
 pub mod cpu;
 pub mod device;
 pub mod engine;

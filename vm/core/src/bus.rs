@@ -7,6 +7,10 @@ use crate::time::VmTime;
 /// After a call that may have raised an interrupt, changed the memory map or asked for a reset, the vCPU's
 /// [`crate::Signals`] say so: an engine looks at them at the next instruction boundary.
 pub trait CpuBus {
+    /// Tells how many instructions the vCPU has retired, before an access by one of the methods below: a deterministic
+    /// machine tells the time by it. A machine that follows the host's clock ignores it.
+    fn note_retired(&mut self, _retired: u64) {}
+
     /// IN of 1, 2 or 4 bytes.
     fn port_read(&mut self, port: u16, bytes: u8) -> u32;
 

@@ -4,7 +4,7 @@
 //! event loop, which is where non-determinism enters, moves it into the device as the device has room.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Where a device's output goes. Host halves implement it; they may block for a slow reader but never lose a byte.
 pub trait CharOut: Send {
@@ -61,5 +61,20 @@ impl CharInput {
     /// What to call when bytes arrive: the machine wakes its event loop.
     pub fn set_waker(&self, waker: impl Fn() + Send + 'static) {
         *self.waker.lock().unwrap_or_else(|e| e.into_inner()) = Some(Box::new(waker));
+    }
+}
+
+/// Both directions of one character device, as a host half hands them to the machine.
+pub struct CharPort {
+    /// Where the guest's bytes go.
+    pub out: Box<dyn CharOut>,
+    /// Where bytes for the guest come from.
+    pub input: Arc<CharInput>,
+}
+
+impl CharPort {
+    /// A port to which nothing is plugged in.
+    pub fn unconnected() -> Self {
+        CharPort { out: Box::new(NoOutput), input: Arc::default() }
     }
 }

@@ -1,0 +1,9 @@
+//! The chips of a PC, one folder each: a pure register-level model, the glue that makes it a [`lyrebird_core::Device`],
+//! and tests from its data sheet. A device is told the time, evaluates its counters when somebody looks, and knows its
+//! surroundings only by handles.
+
+#![forbid(unsafe_code)]
+
+pub mod fw_cfg;
+pub mod request;
+pub mod rtc;

@@ -1,0 +1,315 @@
+//! Paging: 32-bit, PSE, PAE and 4-level page walks with rights, reserved bits, accessed and dirty bits (Intel SDM vol. 3,
+//! chapter 4), and filling the TLB from them.
+
+use crate::access::canonical;
+use crate::algebra::Access;
+use crate::cpu::Cpu;
+use crate::ctx::Ctx;
+use crate::exception::Exception;
+use crate::system::control::{cr0, cr4, efer};
+use crate::tlb::{Bank, Fill};
+use lyrebird_memory::Backing;
+
+const PRESENT: u64 = 1 << 0;
+const WRITABLE: u64 = 1 << 1;
+const USER: u64 = 1 << 2;
+const ACCESSED: u64 = 1 << 5;
+const DIRTY: u64 = 1 << 6;
+const LARGE: u64 = 1 << 7;
+const GLOBAL: u64 = 1 << 8;
+const NO_EXECUTE: u64 = 1 << 63;
+
+/// Error code bits of #PF (SDM vol. 3, section 4.7).
+const PF_PRESENT: u32 = 1;
+const PF_WRITE: u32 = 2;
+const PF_USER: u32 = 4;
+const PF_RESERVED: u32 = 8;
+const PF_FETCH: u32 = 16;
+
+/// What an access wants of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// It stores.
+    pub write: bool,
+    /// It fetches an instruction.
+    pub execute: bool,
+}
+
+/// Where a linear page leads and what may be done there, all levels combined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mapping {
+    physical: u64,
+    user: bool,
+    writable: bool,
+    no_execute: bool,
+    global: bool,
+    dirty: bool,
+}
+
+/// One level of a walk: where the entry is and how large its bits are.
+#[derive(Clone, Copy)]
+struct Leaf {
+    at: u64,
+    entry: u64,
+    wide: bool,
+}
+
+impl Ctx<'_> {
+    /// Translates for a data access and caches the translation. Raises #PF.
+    pub fn fill(&mut self, linear: u64, access: Access, bank: Bank) -> Result<u64, Exception> {
+        self.fill_for(linear, Want { write: access.writes(), execute: false }, bank)
+    }
+
+    /// Translates for a fetch at the current privilege and caches the translation.
+    pub fn fill_execute(&mut self, linear: u64) -> Result<u64, Exception> {
+        let bank = self.cpu.bank;
+        self.fill_for(linear, Want { write: false, execute: true }, bank)
+    }
+
+    fn fill_for(&mut self, linear: u64, want: Want, bank: Bank) -> Result<u64, Exception> {
+        let cpu = &mut *self.cpu;
+        let user = bank == Bank::User;
+        let mapping = match walk(cpu, linear, true) {
+            Ok(mapping) => mapping,
+            Err(code) => return Err(page_fault(cpu, linear, want, user, code)),
+        };
+        let rights = rights(cpu, &mapping, bank);
+        let allowed = if want.execute {
+            rights.execute
+        } else if want.write {
+            rights.write
+        } else {
+            rights.read
+        };
+        if !allowed {
+            return Err(page_fault(cpu, linear, want, user, PF_PRESENT));
+        }
+        let mut dirty = mapping.dirty;
+        if want.write && !dirty {
+            // The walk is done again to set D in the leaf; between the two nothing else of this CPU runs.
+            dirty = set_dirty(cpu, linear);
+        }
+        let physical = (mapping.physical | linear & 0xfff) & cpu.memory.a20_mask();
+        let backing = cpu.memory.lookup(physical);
+        if let Some(page) = backing.readable() {
+            let in_place =
+                matches!(backing, Backing::Ram(_)) && page.watch().load(std::sync::atomic::Ordering::Acquire) == 0;
+            cpu.tlb.fill(
+                bank,
+                Fill {
+                    linear,
+                    physical,
+                    host: page.key() as u64,
+                    read: rights.read,
+                    write: rights.write && dirty && in_place,
+                    execute: rights.execute,
+                    global: mapping.global,
+                },
+            );
+        }
+        Ok(physical)
+    }
+}
+
+struct Rights {
+    read: bool,
+    write: bool,
+    execute: bool,
+}
+
+/// SDM vol. 3, section 4.6.
+fn rights(cpu: &Cpu, m: &Mapping, bank: Bank) -> Rights {
+    if cpu.state.cr0 & cr0::PG == 0 {
+        return Rights { read: true, write: true, execute: true };
+    }
+    if bank == Bank::User {
+        return Rights { read: m.user, write: m.user && m.writable, execute: m.user && !m.no_execute };
+    }
+    let read = !(m.user && bank == Bank::SupervisorSmap);
+    let write = read && (m.writable || cpu.state.cr0 & cr0::WP == 0);
+    let smep = m.user && cpu.state.cr4 & cr4::SMEP != 0;
+    Rights { read, write, execute: !m.no_execute && !smep }
+}
+
+fn page_fault(cpu: &Cpu, linear: u64, want: Want, user: bool, code: u32) -> Exception {
+    let mut code = code;
+    if want.write {
+        code |= PF_WRITE;
+    }
+    if user {
+        code |= PF_USER;
+    }
+    let no_execute = cpu.state.efer & efer::NXE != 0 && cpu.state.cr4 & cr4::PAE != 0;
+    if want.execute && (no_execute || cpu.state.cr4 & cr4::SMEP != 0) {
+        code |= PF_FETCH;
+    }
+    Exception::page(code, linear)
+}
+
+/// Translates as a debugger would: no rights, no accessed bits, no faults.
+pub fn debug_translate(cpu: &mut Cpu, linear: u64) -> Option<u64> {
+    let m = walk(cpu, linear, false).ok()?;
+    Some((m.physical | linear & 0xfff) & cpu.memory.a20_mask())
+}
+
+/// Bits of a physical address that this model does not have.
+fn reserved_physical(cpu: &Cpu) -> u64 {
+    !((1u64 << cpu.model.physical_bits) - 1) & 0x000f_ffff_ffff_f000
+}
+
+fn read_entry(cpu: &Cpu, at: u64, wide: bool) -> u64 {
+    // Tables outside RAM read as open bus; present and reserved bits then fault.
+    cpu.memory.read_uint(at & cpu.memory.a20_mask(), if wide { 8 } else { 4 }).unwrap_or(if wide {
+        u64::MAX
+    } else {
+        0xffff_ffff
+    })
+}
+
+/// Sets bits in an entry, atomically towards other CPUs; false if the entry changed under us in another way.
+fn set_bits(cpu: &Cpu, leaf: Leaf, bits: u64) {
+    let at = leaf.at & cpu.memory.a20_mask();
+    let mut old = leaf.entry;
+    while old & bits != bits {
+        let new = old | bits;
+        let was = if leaf.wide {
+            cpu.memory.compare_exchange_u64(at, old, new)
+        } else {
+            cpu.memory.compare_exchange_u32(at, old as u32, new as u32).map(|r| r.map(u64::from).map_err(u64::from))
+        };
+        match was {
+            Ok(Err(now)) if now & PRESENT != 0 => old = now,
+            _ => return,
+        }
+    }
+}
+
+fn set_dirty(cpu: &Cpu, linear: u64) -> bool {
+    match find_leaf(cpu, linear, &mut |_| {}) {
+        Ok(Some((leaf, _))) => {
+            set_bits(cpu, leaf, ACCESSED | DIRTY);
+            true
+        }
+        Ok(None) => true,
+        Err(_) => false,
+    }
+}
+
+fn walk(cpu: &Cpu, linear: u64, set_accessed: bool) -> Result<Mapping, u32> {
+    let (mut user, mut writable, mut no_execute) = (true, true, false);
+    let nxe = cpu.state.efer & efer::NXE != 0;
+    let mut path = [None; 4];
+    let mut depth = 0;
+    let found = find_leaf(cpu, linear, &mut |leaf: Leaf| {
+        user &= leaf.entry & USER != 0;
+        writable &= leaf.entry & WRITABLE != 0;
+        no_execute |= leaf.wide && nxe && leaf.entry & NO_EXECUTE != 0;
+        if depth < path.len() {
+            path[depth] = Some(leaf);
+            depth += 1;
+        }
+    })?;
+    let Some((leaf, physical)) = found else {
+        let physical = linear & if cpu.state.long_mode() { u64::MAX } else { 0xffff_ffff } & !0xfff;
+        return Ok(Mapping { physical, user: true, writable: true, no_execute: false, global: true, dirty: true });
+    };
+    if set_accessed {
+        path.into_iter()
+            .flatten()
+            .filter(|leaf| leaf.entry & ACCESSED == 0)
+            .for_each(|leaf| set_bits(cpu, leaf, ACCESSED));
+    }
+    Ok(Mapping {
+        physical,
+        user,
+        writable,
+        no_execute,
+        global: leaf.entry & GLOBAL != 0 && cpu.state.cr4 & cr4::PGE != 0,
+        dirty: leaf.entry & DIRTY != 0,
+    })
+}
+
+/// Walks to the leaf, telling `each` of every entry with rights on the way: the leaf, and the 4 KiB page it leads to for
+/// this address. `None` without paging; an error is the #PF code (present, reserved) so far.
+fn find_leaf(cpu: &Cpu, linear: u64, each: &mut dyn FnMut(Leaf)) -> Result<Option<(Leaf, u64)>, u32> {
+    let s = &cpu.state;
+    if s.cr0 & cr0::PG == 0 {
+        return Ok(None);
+    }
+    if s.cr4 & cr4::PAE == 0 {
+        return find_leaf_32(cpu, linear, each).map(Some);
+    }
+    let reserved = reserved_physical(cpu);
+    let no_nx = if s.efer & efer::NXE == 0 { NO_EXECUTE } else { 0 };
+    let (mut table, mut shift) = if s.long_mode() {
+        if !canonical(linear) {
+            return Err(0);
+        }
+        (s.cr3 & 0x000f_ffff_ffff_f000, 39)
+    } else {
+        // The PDPTEs were loaded with CR3; they have no rights of their own.
+        let pdpte = s.pdpte[(linear >> 30 & 3) as usize];
+        if pdpte & PRESENT == 0 {
+            return Err(0);
+        }
+        (pdpte & 0x000f_ffff_ffff_f000, 21)
+    };
+    loop {
+        let at = table + (linear >> shift & 511) * 8;
+        let entry = read_entry(cpu, at, true);
+        if entry & PRESENT == 0 {
+            return Err(0);
+        }
+        let large = shift != 12 && entry & LARGE != 0;
+        let mut must_be_zero = reserved | no_nx;
+        if !s.long_mode() {
+            must_be_zero |= 0x7ff0_0000_0000_0000;
+        }
+        if shift == 39 || shift == 30 && large && !cpu.model.has_1g_pages() {
+            must_be_zero |= LARGE;
+        }
+        if large {
+            must_be_zero |= (1 << shift) - 0x2000; // bits between PAT (12) and the page frame
+        }
+        if entry & must_be_zero != 0 {
+            return Err(PF_PRESENT | PF_RESERVED);
+        }
+        let leaf = Leaf { at, entry, wide: true };
+        each(leaf);
+        if shift == 12 || large {
+            let offset = (1u64 << shift) - 1;
+            let frame = entry & 0x000f_ffff_ffff_f000 & !offset;
+            return Ok(Some((leaf, frame | linear & offset & !0xfff)).map(|(l, p)| (l, p)));
+        }
+        table = entry & 0x000f_ffff_ffff_f000;
+        shift -= 9;
+    }
+}
+
+fn find_leaf_32(cpu: &Cpu, linear: u64, each: &mut dyn FnMut(Leaf)) -> Result<(Leaf, u64), u32> {
+    let s = &cpu.state;
+    let at = (s.cr3 & 0xffff_f000) + (linear >> 22 & 1023) * 4;
+    let entry = read_entry(cpu, at, false);
+    if entry & PRESENT == 0 {
+        return Err(0);
+    }
+    let leaf = Leaf { at, entry, wide: false };
+    if entry & LARGE != 0 && s.cr4 & cr4::PSE != 0 {
+        // PSE-36: bits 20 to 13 are address bits 39 to 32; bit 21 is reserved, and so are those above the model's width.
+        let high = (entry >> 13 & 0xff) << 32;
+        if entry & 1 << 21 != 0 || high >> cpu.model.physical_bits.min(40) != 0 {
+            return Err(PF_PRESENT | PF_RESERVED);
+        }
+        each(leaf);
+        return Ok((leaf, high | entry & 0xffc0_0000 | linear & 0x003f_f000));
+    }
+    each(leaf);
+    let at = (entry & 0xffff_f000) + (linear >> 12 & 1023) * 4;
+    let entry = read_entry(cpu, at, false);
+    if entry & PRESENT == 0 {
+        return Err(0);
+    }
+    let leaf = Leaf { at, entry, wide: false };
+    each(leaf);
+    Ok((leaf, entry & 0xffff_f000))
+}

@@ -1,0 +1,1 @@
+//! MMX and SSE.

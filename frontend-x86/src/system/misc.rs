@@ -1,0 +1,10 @@
+//! Small system instructions.
+
+use crate::ctx::{Ctx, Done};
+use crate::exception::Exception;
+use crate::op::Op;
+
+/// UD0, UD1, UD2, and whatever the model does not have.
+pub fn undefined(_ctx: &mut Ctx, _op: &Op) -> Done {
+    Err(Exception::undefined())
+}

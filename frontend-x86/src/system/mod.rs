@@ -1,0 +1,5 @@
+//! System instructions and events.
+
+pub mod control;
+pub mod debug;
+pub mod misc;

@@ -164,6 +164,14 @@ impl F80 {
         F80::new((self.sign_exponent & SPECIAL) | sign, self.significand)
     }
 
+    /// An operand handed on unchanged: a pseudo-denormal still becomes the
+    /// normal number of the same value.
+    #[inline]
+    pub(crate) const fn settled(self) -> F80 {
+        let pseudo = self.exponent_field() == 0 && self.significand & INTEGER_BIT != 0;
+        F80::new(self.sign_exponent | pseudo as u16, self.significand)
+    }
+
     /// Takes a finite non-zero value apart.
     #[inline]
     pub(crate) const fn unpack(self) -> Num {

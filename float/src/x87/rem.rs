@@ -46,8 +46,7 @@ fn rem(a: F80, b: F80, nearest: bool, env: &mut Env) -> Remainder {
         return done(a);
     }
     if b.is_infinite() {
-        // A tiny dividend still underflows if that is unmasked.
-        return done(round_pack(env, a.unpack().widen(), Precision::Extended));
+        return done(a.settled());
     }
     let (x, y) = (a.unpack(), b.unpack());
     let difference = x.exponent - y.exponent;

@@ -105,6 +105,8 @@ fn overflow(env: &mut Env, negative: bool, cut: &Cut, exponent: i32, precision: 
             return pack(negative, wrapped, cut.kept);
         }
         // Only FSCALE gets this far: an infinity stands in.
+        env.raise(Flags::PE);
+        env.rounded_up = true;
         return F80::infinity(negative);
     }
     env.raise(Flags::PE);
@@ -133,6 +135,9 @@ fn round_tiny(env: &mut Env, value: Wide, unbounded: &Cut, exponent: i32, precis
         if wrapped >= MIN_EXPONENT {
             return pack(value.negative, wrapped, unbounded.kept);
         }
+        // Likewise FSCALE: a zero.
+        env.raise(Flags::PE);
+        env.rounded_up = false;
         return F80::zero(value.negative);
     }
     let denormal = denormalized(env, value, precision);

@@ -29,16 +29,15 @@ impl F80 {
         if denormals(env, self, scale) || self.is_zero() || self.is_infinite() {
             return self;
         }
-        let by = if scale.is_zero() {
-            0
-        } else {
-            let num = scale.unpack();
-            let whole = match to_integer(num, Rounding::Zero) {
-                Some((whole, _, _)) => whole.min(FAR as u64) as i32,
-                None => FAR,
-            };
-            if num.negative { -whole } else { whole }
+        if scale.is_zero() {
+            return self.settled();
+        }
+        let num = scale.unpack();
+        let whole = match to_integer(num, Rounding::Zero) {
+            Some((whole, _, _)) => whole.min(FAR as u64) as i32,
+            None => FAR,
         };
+        let by = if num.negative { -whole } else { whole };
         let mut wide = self.unpack().widen();
         wide.exponent += by;
         round_pack(env, wide, Precision::Extended)

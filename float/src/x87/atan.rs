@@ -1,11 +1,17 @@
 //! FPATAN.
 
 use super::f80::F80;
-use super::series::{below_one, deliver, divide, fraction_squared, from_fixed, horner_alternating, multiply};
+use super::series::{
+    below_one, deliver, deliver_short, divide, fraction_squared, from_fixed, horner_alternating, multiply,
+};
 use super::special::{check2, denormals};
 use super::tables::{ARCTANGENTS, ATAN_TERMS, HALF_PI, ODD, PI};
 use crate::Env;
 use crate::exact::{Num, Wide, add_wide};
+
+/// From this distance of exponents on, processors take the angle to be the
+/// quotient.
+const SHORT: i32 = 41;
 
 impl F80 {
     /// FPATAN: the angle of the point (`x`, `self`), with `self` the ST(1)
@@ -30,7 +36,11 @@ impl F80 {
         } else if self.is_infinite() || x.is_zero() {
             Wide { negative, ..HALF_PI }
         } else {
-            quadrant_angle(self.unpack(), x.unpack())
+            let (y, x) = (self.unpack(), x.unpack());
+            if !left && x.exponent - y.exponent >= SHORT {
+                return deliver_short(env, divide(y.widen(), x.widen()));
+            }
+            quadrant_angle(y, x)
         };
         let on_axis = self.is_infinite() != x.is_infinite() || self.is_zero() || x.is_zero();
         if left && !on_axis {

@@ -184,7 +184,6 @@ fn store<L: Layout>(a: F80, env: &mut Env) -> u64 {
             env.rounded_up = local.rounded_up;
             bits
         }
-
     }
 }
 

@@ -4,8 +4,8 @@ use super::f80::F80;
 use super::series::{deliver, fraction, from_fixed, horner, horner_alternating, multiply};
 use super::special::check;
 use super::tables::{EXP, LN_2, ONE, POWERS};
-use crate::Env;
 use crate::exact::{Num, Wide, add_wide};
+use crate::{Env, Flags};
 
 impl F80 {
     /// F2XM1: `2^self - 1`, for magnitudes up to 1.
@@ -25,6 +25,7 @@ impl F80 {
             // Only -1 has a result other than itself; beyond the range the
             // manual leaves it undefined and processors keep the operand.
             let minus_one = self == F80::one(true);
+            env.raise(Flags::PE);
             return if minus_one { F80::new(0xbffe, 1 << 63) } else { self };
         }
         deliver(env, exp2_minus_1(num))

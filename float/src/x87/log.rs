@@ -1,12 +1,11 @@
 //! FYL2X and FYL2XP1.
 
 use super::f80::F80;
-use super::round::round_pack;
-use super::series::{deliver, divide, fraction_squared, from_fixed, horner, multiply};
+use super::series::{deliver, deliver_short, divide, fraction_squared, from_fixed, horner, multiply};
 use super::special::{check2, denormals, invalid};
 use super::tables::{ODD, ONE, SQRT_2, TWO_LOG2_E};
 use crate::exact::{self, Num, Wide, add_wide};
-use crate::{Env, Flags, Precision};
+use crate::{Env, Flags};
 
 impl F80 {
     /// FYL2X: `y * log2(self)`, with `self` the ST(0) operand and `y` the ST(1)
@@ -58,17 +57,6 @@ impl F80 {
         if (self.is_zero() && y.is_infinite()) || (self.is_infinite() && (y.is_zero() || minus)) {
             return invalid(env);
         }
-        // Beyond the range of the manual: the logarithm of a negative number,
-        // or of zero.
-        if minus && self.exponent_field() >= 0x3fff {
-            if self != F80::one(true) || y.is_zero() {
-                return invalid(env);
-            }
-            if !y.is_infinite() {
-                env.raise(Flags::ZE);
-            }
-            return F80::infinity(negative);
-        }
         if denormals(env, self, y) {
             return self;
         }
@@ -77,6 +65,12 @@ impl F80 {
         }
         if self.is_infinite() || y.is_infinite() {
             return F80::infinity(negative);
+        }
+        // No logarithm at all.  The manual leaves the result undefined, and
+        // processors deliver the operand.
+        if minus && self.exponent_field() >= 0x3fff {
+            env.raise(Flags::PE);
+            return self;
         }
         let x = self.unpack();
         let log = if x.exponent <= -3 {
@@ -99,10 +93,7 @@ enum Log {
 fn product(log: Log, y: Num, env: &mut Env) -> F80 {
     match log {
         Log::Whole(0) => F80::zero(y.negative),
-        Log::Whole(n) => {
-            let exact = exact::mul(F80::from_i32(n).unpack(), y);
-            round_pack(env, exact, Precision::Extended)
-        }
+        Log::Whole(n) => deliver_short(env, exact::mul(F80::from_i32(n).unpack(), y)),
         Log::Inexact(value) => deliver(env, multiply(value, y.widen())),
     }
 }

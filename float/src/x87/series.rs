@@ -10,7 +10,7 @@ use super::f80::F80;
 use super::round;
 use super::tables::ONE;
 use crate::exact::Wide;
-use crate::{Env, Precision};
+use crate::{Env, Flags, Precision};
 
 /// The high half of a product.
 #[inline]
@@ -111,6 +111,17 @@ pub(super) fn from_fixed(value: u128) -> Wide {
 #[inline]
 pub(super) fn below_one(value: u128) -> Wide {
     from_fixed(value.min(ONE - 1))
+}
+
+/// Rounds a result whose last terms the processor does not look at: it counts
+/// as inexact, and as tiny, even when rounding takes nothing away.
+pub(super) fn deliver_short(env: &mut Env, value: Wide) -> F80 {
+    let result = round::round_pack(env, value, Precision::Extended);
+    env.raise(Flags::PE);
+    if result.exponent_field() == 0 {
+        env.raise(Flags::UE);
+    }
+    result
 }
 
 /// Rounds a result that is known to be inexact.

@@ -5,11 +5,11 @@
 //! from the true functions by what that pi differs from the true one.
 
 use super::f80::F80;
-use super::series::{below_one, deliver, divide, fraction_squared, horner_alternating, multiply};
+use super::series::{below_one, deliver, deliver_short, divide, fraction_squared, horner_alternating, multiply};
 use super::special::{check, invalid};
 use super::tables::{COS, SIN};
-use crate::Env;
 use crate::exact::Wide;
+use crate::{Env, Flags};
 
 /// Half of the 66-bit pi, in units of 2^-65.
 const HALF_PI_66: u128 = 0x3_243f_6a88_85a3_08d3;
@@ -73,6 +73,9 @@ enum Argument {
     Zero,
     /// Magnitude 2^63 or more.
     TooLarge,
+    /// So small that processors take the sine and tangent to be the operand
+    /// and the cosine 1, whatever the rounding.
+    Tiny,
     Finite,
 }
 
@@ -93,7 +96,16 @@ fn argument(a: F80, env: &mut Env) -> Argument {
     if a.is_denormal() && env.denormal_stops() {
         return Argument::Answered(a);
     }
+    if a.exponent_field() < 0x3fff - 68 {
+        return Argument::Tiny;
+    }
     Argument::Finite
+}
+
+/// The cosine of next to nothing.
+fn one(env: &mut Env) -> F80 {
+    env.raise(Flags::PE);
+    F80::ONE
 }
 
 impl F80 {
@@ -103,6 +115,7 @@ impl F80 {
             Argument::Answered(answer) => answer,
             Argument::Zero => self,
             Argument::TooLarge => return None,
+            Argument::Tiny => deliver_short(env, self.unpack().widen()),
             Argument::Finite => deliver(env, reduce(self).sin()),
         })
     }
@@ -113,6 +126,7 @@ impl F80 {
             Argument::Answered(answer) => answer,
             Argument::Zero => F80::ONE,
             Argument::TooLarge => return None,
+            Argument::Tiny => one(env),
             Argument::Finite => deliver(env, reduce(self).cos()),
         })
     }
@@ -124,6 +138,7 @@ impl F80 {
             Argument::Answered(answer) => (answer, answer),
             Argument::Zero => (self, F80::ONE),
             Argument::TooLarge => return None,
+            Argument::Tiny => (deliver_short(env, self.unpack().widen()), one(env)),
             Argument::Finite => {
                 let reduced = reduce(self);
                 let sin = deliver(env, reduced.sin());
@@ -139,6 +154,7 @@ impl F80 {
             Argument::Answered(answer) => (answer, answer),
             Argument::Zero => (self, F80::ONE),
             Argument::TooLarge => return None,
+            Argument::Tiny => (deliver_short(env, self.unpack().widen()), F80::ONE),
             Argument::Finite => {
                 let reduced = reduce(self);
                 (deliver(env, divide(reduced.sin(), reduced.cos())), F80::ONE)

@@ -4,6 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod apic;
 pub mod fw_cfg;
+pub mod ioapic;
+pub mod pic;
+pub mod pit;
 pub mod request;
 pub mod rtc;

@@ -120,7 +120,8 @@ impl Rounding {
     #[inline]
     pub(crate) fn increments(self, negative: bool, odd: bool, rest: u64, half: u64) -> bool {
         match self {
-            Rounding::Nearest => rest > half || (rest == half && odd),
+            // No short circuits: which way it goes cannot be predicted.
+            Rounding::Nearest => (rest > half) | ((rest == half) & odd),
             Rounding::Down => negative && rest != 0,
             Rounding::Up => !negative && rest != 0,
             Rounding::Zero => false,

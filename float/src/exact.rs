@@ -118,18 +118,45 @@ pub(crate) fn mul(a: Num, b: Num) -> Wide {
     }
 }
 
+/// Divides two words by one with its top bit set, where the quotient fits a
+/// word (`high < divisor`): schoolbook division by 32-bit digits, quicker
+/// than the general 128-bit division.
+#[inline]
+pub(crate) fn divide_limbs(high: u64, low: u64, divisor: u64) -> (u64, u64) {
+    const HALF: u64 = 1 << 32;
+    let (d1, d0) = (divisor >> 32, divisor & (HALF - 1));
+    let digit = |high: u64, next: u64| {
+        let mut digit = high / d1;
+        let mut rest = high - digit * d1;
+        // At most two too large.
+        while digit >= HALF || digit * d0 > (rest << 32 | next) {
+            digit -= 1;
+            rest += d1;
+            if rest >= HALF {
+                break;
+            }
+        }
+        // Exact modulo 2^64, and the true remainder is below the divisor.
+        let rest = (high << 32 | next).wrapping_sub(digit.wrapping_mul(divisor));
+        (digit, rest)
+    };
+    let (first, rest) = digit(high, low >> 32);
+    let (second, rest) = digit(rest, low & (HALF - 1));
+    (first << 32 | second, rest)
+}
+
 /// The quotient: 64 bits, then where the remainder lies.
 #[inline]
 pub(crate) fn div(a: Num, b: Num) -> Wide {
     let mut exponent = a.exponent - b.exponent;
-    let divisor = u128::from(b.significand);
-    let mut dividend = u128::from(a.significand) << 63;
-    if a.significand < b.significand {
-        dividend <<= 1;
-        exponent -= 1;
-    }
-    let quotient = dividend / divisor;
-    let remainder = dividend - quotient * divisor;
+    // With the dividend's top word below the divisor the quotient has 64 bits,
+    // the highest of them set.
+    let smaller = a.significand < b.significand;
+    let shift = 63 + u32::from(smaller);
+    exponent -= i32::from(smaller);
+    let dividend = u128::from(a.significand) << shift;
+    let (quotient, remainder) = divide_limbs((dividend >> 64) as u64, dividend as u64, b.significand);
+    let (quotient, remainder, divisor) = (u128::from(quotient), u128::from(remainder), u128::from(b.significand));
     let rest = match (remainder << 1).cmp(&divisor) {
         Ordering::Greater => 3 << 62,
         Ordering::Equal => 1 << 63,
@@ -170,4 +197,28 @@ pub(crate) fn to_integer(num: Num, rounding: crate::Rounding) -> Option<(u64, bo
     let up = rounding.increments(num.negative, whole & 1 != 0, rest, 1 << 63);
     // No overflow: the whole part has at most 63 bits here.
     Some((whole + u64::from(up), rest != 0, up))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::divide_limbs;
+
+    #[test]
+    fn two_words_by_one() {
+        let edges =
+            [0, 1, 2, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 32, 1 << 63, (1 << 63) - 1, !0, !0 - 1, !0 << 32];
+        let mut state = 1u64;
+        let mut next = |i: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            if state >> 63 == 0 { edges[i % edges.len()] } else { state ^ (state >> 31) }
+        };
+        for i in 0..200_000 {
+            let divisor = next(i) | 1 << 63;
+            let (high, low) = (next(i / 12) % divisor, next(i / 144));
+            let dividend = u128::from(high) << 64 | u128::from(low);
+            let expected = (dividend / u128::from(divisor), dividend % u128::from(divisor));
+            let (quotient, rest) = divide_limbs(high, low, divisor);
+            assert_eq!((u128::from(quotient), u128::from(rest)), expected, "{high:x} {low:x} {divisor:x}");
+        }
+    }
 }

@@ -166,6 +166,17 @@ pub fn sqrt32(a: u32) -> Option<(u32, bool)> {
     Some((root.to_bits(), back != f64::from(x)))
 }
 
+/// A double rounded to a single.
+#[inline]
+pub fn double_to_single(a: u64) -> Option<(u32, bool)> {
+    let x = f64::from_bits(a);
+    let narrow = x as f32;
+    if !normal32(narrow.to_bits()) {
+        return None;
+    }
+    Some((narrow.to_bits(), f64::from(narrow) != x))
+}
+
 /// A 32-bit integer as a double, which is always exact.
 #[inline]
 pub fn i32_to_64(value: i32) -> u64 {

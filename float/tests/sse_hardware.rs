@@ -191,7 +191,7 @@ fn single() {
         ("comi", comiss, status, |e, [a, b, _]| relation(sse::compare_signaling::<Single>(e, a, b))),
         ("ucomi", ucomiss, status, |e, [a, b, _]| relation(sse::compare::<Single>(e, a, b))),
     ];
-    check(1, 800_000, triple32, u64::from, operations);
+    check(1, 400_000, triple32, u64::from, operations);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn double() {
         ("comi", comisd, status, |e, [a, b, _]| relation(sse::compare_signaling::<Double>(e, a, b))),
         ("ucomi", ucomisd, status, |e, [a, b, _]| relation(sse::compare::<Double>(e, a, b))),
     ];
-    check(2, 800_000, triple64, |v| v, operations);
+    check(2, 400_000, triple64, |v| v, operations);
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn single_conversions() {
         ("round 12", roundss12, xmm32, |e, [a, ..]| sse::round_to_integral::<Single>(e, a, 12).into()),
         ("from i32", cvtsi2ss, xmm32, |e, [.., c]| sse::from_i32::<Single>(e, c as i32).into()),
     ];
-    check(3, 300_000, triple32, u64::from, operations);
+    check(3, 200_000, triple32, u64::from, operations);
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn double_conversions() {
         let shift = rng.below(64);
         [rng.bits64(), 0, ((rng.pattern() as i64) >> shift) as u64]
     };
-    check(4, 300_000, operands, |v| v, operations);
+    check(4, 200_000, operands, |v| v, operations);
 }
 
 #[test]
@@ -279,13 +279,13 @@ fn fused() {
         let product = sse::mul::<Single>(&mut Env::default(), a, b);
         [a, b, if rng.bool() { c } else { rng.near32(product) }]
     };
-    check(5, 300_000, triple, u64::from, single);
+    check(5, 200_000, triple, u64::from, single);
     let triple = |rng: &mut Rng| {
         let [a, b, c] = triple64(rng);
         let product = sse::mul::<Double>(&mut Env::default(), a, b);
         [a, b, if rng.bool() { c } else { rng.near64(product) }]
     };
-    check(6, 300_000, triple, |v| v, double);
+    check(6, 200_000, triple, |v| v, double);
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn half() {
         ("half 3", vcvtps2ph3, xmm16, |e, [a, ..]| sse::single_to_half(e, a, 3).into()),
         ("half 4", vcvtps2ph4, xmm16, |e, [a, ..]| sse::single_to_half(e, a, 4).into()),
     ];
-    check(7, 300_000, triple32, u64::from, operations);
+    check(7, 200_000, triple32, u64::from, operations);
 }
 
 #[test]

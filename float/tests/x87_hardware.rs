@@ -44,37 +44,37 @@ fn compare_register(control: u16, a: F80, b: F80, native: Native, ours: impl Fn(
 
 #[test]
 fn add() {
-    check_register(1, 1_000_000, fadd, F80::add);
+    check_register(1, 500_000, fadd, F80::add);
 }
 
 #[test]
 fn sub() {
-    check_register(2, 1_000_000, fsub, F80::sub);
+    check_register(2, 500_000, fsub, F80::sub);
 }
 
 #[test]
 fn mul() {
-    check_register(3, 1_000_000, fmul, F80::mul);
+    check_register(3, 500_000, fmul, F80::mul);
 }
 
 #[test]
 fn div() {
-    check_register(4, 1_000_000, fdiv, F80::div);
+    check_register(4, 500_000, fdiv, F80::div);
 }
 
 #[test]
 fn sqrt() {
-    check_register(5, 500_000, fsqrt, |a, _, env| a.sqrt(env));
+    check_register(5, 300_000, fsqrt, |a, _, env| a.sqrt(env));
 }
 
 #[test]
 fn round_to_integer() {
-    check_register(6, 500_000, frndint, |a, _, env| a.round_to_integer(env));
+    check_register(6, 300_000, frndint, |a, _, env| a.round_to_integer(env));
 }
 
 #[test]
 fn scale() {
-    check_register(7, 500_000, fscale, F80::scale);
+    check_register(7, 300_000, fscale, F80::scale);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::{Env, Flags, Rounding};
 
 /// Delivers a fast answer.
 #[inline]
-fn take<T>(env: &mut Env, (bits, inexact): (T, bool)) -> T {
+pub(super) fn take<T>(env: &mut Env, (bits, inexact): (T, bool)) -> T {
     if inexact {
         env.raise(Flags::PE);
     }
@@ -175,4 +175,57 @@ fn sqrt_slow<F: Format>(env: &mut Env, a: u64) -> u64 {
         return a;
     }
     round_pack::<F>(env, exact::sqrt(unpack::<F>(a)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::{Double, Layout, Single};
+    use super::*;
+
+    /// Patterns with few different exponents, short and long fractions.
+    fn operand(state: &mut u64) -> u64 {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let bits = *state ^ (*state >> 29);
+        let fraction = if bits & 1 == 0 { bits } else { bits & (!0 << (bits >> 3 & 63)) };
+        let field = [0, 1, 1020, 1023, 1024, 1060, 1076, 2046, 2047, bits >> 52][(bits >> 9) as usize % 10];
+        (bits & Double::SIGN) | (field & 0x7ff) << 52 | (fraction & (Double::MIN_NORMAL - 1))
+    }
+
+    fn same<F: Format>(
+        fast: Option<(F::Bits, bool)>,
+        slow: impl Fn(&mut Env) -> u64,
+        operands: (F::Bits, F::Bits),
+    ) -> bool {
+        let Some((bits, inexact)) = fast else {
+            return false;
+        };
+        let mut env = Env::default();
+        assert_eq!(F::narrow(slow(&mut env)), bits, "{operands:x?}");
+        assert_eq!(env.flags, if inexact { Flags::PE } else { Flags::NONE }, "{operands:x?}");
+        true
+    }
+
+    fn check<F: Format>(convert: impl Fn(u64) -> F::Bits) {
+        let mut state = 7;
+        let mut taken = [0; 5];
+        for _ in 0..200_000 {
+            let (a, b) = (convert(operand(&mut state)), convert(operand(&mut state)));
+            let (x, y, both) = (F::widen(a), F::widen(b), (a, b));
+            taken[0] += usize::from(same::<F>(F::fast_add(a, b), |e| add_signed::<F>(e, x, y, 0), both));
+            taken[1] += usize::from(same::<F>(F::fast_sub(a, b), |e| add_signed::<F>(e, x, y, F::SIGN), both));
+            taken[2] += usize::from(same::<F>(F::fast_mul(a, b), |e| mul_slow::<F>(e, x, y), both));
+            taken[3] += usize::from(same::<F>(F::fast_div(a, b), |e| div_slow::<F>(e, x, y), both));
+            taken[4] += usize::from(same::<F>(F::fast_sqrt(a), |e| sqrt_slow::<F>(e, x), both));
+        }
+        assert!(taken.iter().all(|&count| count > 20_000), "{taken:?}");
+    }
+
+    #[test]
+    fn host_floats_agree() {
+        check::<Double>(|bits| bits);
+        check::<Single>(|bits| {
+            let field = ((bits >> 52) & 0x7ff).saturating_sub(896).min(255);
+            ((bits >> 32) & Single::SIGN | field << 23 | (bits >> 29) & (Single::MIN_NORMAL - 1)) as u32
+        });
+    }
 }

@@ -1,12 +1,13 @@
 //! CVT instructions: integers to and from floats, and between the formats.
 
+use super::arith::take;
 use super::format::{
     Double, Format, Layout, Single, is_denormal, is_infinite, is_nan, is_negative, is_zero, magnitude, operand,
     propagate, unpack,
 };
 use super::round::round_pack;
 use crate::exact::{Wide, to_integer};
-use crate::{Env, Flags, Rounding};
+use crate::{Env, Flags, Rounding, fast};
 
 /// The magnitude and sign of an operand rounded to an integer, or `None` for
 /// NaN, infinity and what exceeds 64 bits.
@@ -63,6 +64,9 @@ fn unsigned<F: Format>(env: &mut Env, a: F::Bits, truncate: bool, limit: u64) ->
 /// CVTSS2SI/CVTSD2SI to 32 bits, or the truncating CVTTSS2SI/CVTTSD2SI.
 #[inline]
 pub fn to_i32<F: Format>(env: &mut Env, a: F::Bits, truncate: bool) -> i32 {
+    if truncate && let Some(answer) = F::fast_truncate(a) {
+        return take(env, answer);
+    }
     signed::<F>(env, a, truncate, 1 << 31) as i32
 }
 
@@ -96,12 +100,18 @@ fn from_magnitude<F: Format>(env: &mut Env, negative: bool, magnitude: u64) -> F
 /// CVTSI2SS/CVTSI2SD from 32 bits.
 #[inline]
 pub fn from_i32<F: Format>(env: &mut Env, value: i32) -> F::Bits {
+    if env.rounding == Rounding::Nearest {
+        return take(env, F::fast_integer(i64::from(value)));
+    }
     from_magnitude::<F>(env, value < 0, u64::from(value.unsigned_abs()))
 }
 
 /// CVTSI2SS/CVTSI2SD from 64 bits.
 #[inline]
 pub fn from_i64<F: Format>(env: &mut Env, value: i64) -> F::Bits {
+    if env.rounding == Rounding::Nearest {
+        return take(env, F::fast_integer(value));
+    }
     from_magnitude::<F>(env, value < 0, value.unsigned_abs())
 }
 
@@ -163,5 +173,10 @@ pub fn single_to_double(env: &mut Env, a: u32) -> u64 {
 /// CVTSD2SS.
 #[inline]
 pub fn double_to_single(env: &mut Env, a: u64) -> u32 {
+    if env.rounding == Rounding::Nearest
+        && let Some(answer) = fast::double_to_single(a)
+    {
+        return take(env, answer);
+    }
     convert::<Double, Single>(env, a) as u32
 }

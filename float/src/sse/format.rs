@@ -47,6 +47,10 @@ pub trait Format: Layout {
     fn fast_div(a: Self::Bits, b: Self::Bits) -> Option<(Self::Bits, bool)>;
     #[doc(hidden)]
     fn fast_sqrt(a: Self::Bits) -> Option<(Self::Bits, bool)>;
+    #[doc(hidden)]
+    fn fast_truncate(a: Self::Bits) -> Option<(i32, bool)>;
+    #[doc(hidden)]
+    fn fast_integer(value: i64) -> (Self::Bits, bool);
 }
 
 /// Half precision, a storage format only.
@@ -107,6 +111,14 @@ impl Format for Single {
     fn fast_sqrt(a: u32) -> Option<(u32, bool)> {
         fast::sqrt32(a)
     }
+    #[inline]
+    fn fast_truncate(a: u32) -> Option<(i32, bool)> {
+        fast::truncate32_to_i32(a)
+    }
+    #[inline]
+    fn fast_integer(value: i64) -> (u32, bool) {
+        fast::i64_to_32(value)
+    }
 }
 
 impl Format for Double {
@@ -139,6 +151,14 @@ impl Format for Double {
     #[inline]
     fn fast_sqrt(a: u64) -> Option<(u64, bool)> {
         fast::sqrt64(a)
+    }
+    #[inline]
+    fn fast_truncate(a: u64) -> Option<(i32, bool)> {
+        fast::truncate64_to_i32(a)
+    }
+    #[inline]
+    fn fast_integer(value: i64) -> (u64, bool) {
+        fast::i64_to_64(value)
     }
 }
 

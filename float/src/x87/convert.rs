@@ -173,18 +173,26 @@ fn store<L: Layout>(a: F80, env: &mut Env) -> u64 {
             let fraction = (a.significand & !INTEGER_BIT) >> (63 - L::FRACTION);
             sign | L::INFINITY | L::QUIET | fraction
         }
-        Class::Normal | Class::Denormal | Class::PseudoDenormal => {
-            let mut local = Env { flags: Flags::NONE, ..*env };
-            let bits = sse::round_pack::<L>(&mut local, a.unpack().widen());
-            if local.unmasked().intersects(Flags::OE | Flags::UE) {
-                // Nothing is stored, so nothing was inexact.
-                local.flags = local.flags & !Flags::PE;
-            }
-            env.raise(local.flags);
-            env.rounded_up = local.rounded_up;
-            bits
-        }
+        Class::Normal | Class::Denormal | Class::PseudoDenormal => store_finite::<L>(a, env),
     }
+}
+
+#[inline]
+fn store_finite<L: Layout>(a: F80, env: &mut Env) -> u64 {
+    let value = a.unpack().widen();
+    let stopping = Flags::OE | Flags::UE;
+    if env.masked(stopping) {
+        return sse::round_pack::<L>(env, value);
+    }
+    let mut local = Env { flags: Flags::NONE, ..*env };
+    let bits = sse::round_pack::<L>(&mut local, value);
+    if local.unmasked().intersects(stopping) {
+        // Nothing is stored, so nothing was inexact.
+        local.flags = local.flags & !Flags::PE;
+    }
+    env.raise(local.flags);
+    env.rounded_up = local.rounded_up;
+    bits
 }
 
 /// An integer magnitude as a value; exact.

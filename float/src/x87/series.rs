@@ -9,7 +9,7 @@
 use super::f80::F80;
 use super::round;
 use super::tables::ONE;
-use crate::exact::Wide;
+use crate::exact::{Wide, divide_limbs};
 use crate::{Env, Flags, Precision};
 
 /// The high half of a product.
@@ -58,7 +58,9 @@ pub(super) fn divide(a: Wide, b: Wide) -> Wide {
 fn quotient_limb(dividend: u128, divisor: u128) -> (u64, u128) {
     let (d1, d0) = (divisor >> 64, divisor & u128::from(u64::MAX));
     // At most two too large.
-    let mut digit = (dividend / d1).min(u128::from(u64::MAX));
+    let (high, low) = ((dividend >> 64) as u64, dividend as u64);
+    let mut digit =
+        if u128::from(high) < d1 { u128::from(divide_limbs(high, low, d1 as u64).0) } else { u128::from(u64::MAX) };
     let mut rest = dividend - digit * d1;
     let mut low = digit * d0;
     while rest >> 64 == 0 && rest << 64 < low {

@@ -1,0 +1,182 @@
+//! What all loaders have in common: plans on guest memory, and files that mean no good.
+
+use super::elf::tests::{elf, loaded, phys32_entry};
+use super::linux::tests::bzimage;
+use super::multiboot::tests::header;
+use super::*;
+use lyrebird_memory::{Region, Target};
+use proptest::prelude::*;
+
+pub fn request(kernel: Vec<u8>) -> BootRequest {
+    BootRequest::new(Image { path: "kernel".into(), bytes: kernel }, tables::Board::default())
+}
+
+fn memory(mib: u64) -> GuestMemory {
+    let memory = GuestMemory::new();
+    let block = memory.add_block("ram", mib << 20).unwrap();
+    memory.map(Region { base: 0, bytes: mib << 20, priority: 0, target: Target::Ram { block, offset: 0 } });
+    memory.map(Region { base: 0xa_0000, bytes: 0x2_0000, priority: 1, target: Target::Device });
+    memory
+}
+
+/// Plans on a machine with so many MiB of RAM and installs.
+pub fn plan(mib: u64, request: &BootRequest) -> Result<(BootPlan, GuestMemory), BootError> {
+    let memory = memory(mib);
+    let plan = load(&memory, request)?;
+    plan.install(&memory, &mut [CpuState::reset(0, true)])?;
+    Ok((plan, memory))
+}
+
+pub fn read_back(memory: &GuestMemory, gpa: u64, bytes: usize) -> Vec<u8> {
+    let mut out = vec![0; bytes];
+    memory.read(gpa, &mut out).unwrap();
+    out
+}
+
+fn kernels() -> Vec<Vec<u8>> {
+    let code = header(0, &[]);
+    let flat = header(1 << 16, &[0x10_0000, 0x10_0000, 0, 0, 0x10_0020]);
+    vec![
+        bzimage(3000),
+        elf(true, 0x10_0000, &[loaded(0x10_0000, b"code", 0x1000), phys32_entry(0x10_0000)]),
+        elf(false, 0x10_0000, &[loaded(0x10_0000, &code, 0x1000), loaded(0x10_2000, b"data", 0x1000)]),
+        flat,
+    ]
+}
+
+#[test]
+fn the_bootstrap_processor_starts_in_flat_protected_mode() {
+    for kernel in kernels() {
+        let memory = memory(64);
+        let mut loader = Loader::new(request(kernel)).unwrap();
+        let mut cpus = [CpuState::reset(0x600, true), CpuState::reset(0x600, false)];
+        let before = cpus[1].clone();
+        let start = loader.install(&memory, &mut cpus).unwrap().start;
+        let [cpu, other] = &cpus;
+        assert_eq!(other, &before);
+        assert_eq!((cpu.cr0, cpu.cr4, cpu.efer, cpu.rflags), (0x11, 0, 0, 2));
+        assert_eq!((cpu.seg[1].selector, cpu.seg[1].limit, cpu.seg[1].kind()), (0x10, u32::MAX, 11));
+        assert_eq!((cpu.seg[3].selector, cpu.seg[3].limit, cpu.seg[3].kind()), (0x18, u32::MAX, 3));
+        assert_eq!((cpu.rip, cpu.gpr[3]), (u64::from(start.eip), u64::from(start.ebx)));
+        let gdt = read_back(&memory, cpu.gdtr.base, 40);
+        assert_eq!(gdt[16..24], 0x00cf_9b00_0000_ffffu64.to_le_bytes());
+        assert_eq!(cpu.mtrrs.mask[0], 0xf_c000_0800);
+    }
+}
+
+#[test]
+fn after_a_reset_the_same_is_there_again() {
+    let memory = memory(64);
+    let mut loader = Loader::new(request(bzimage(3000))).unwrap();
+    let mut cpus = [CpuState::reset(0, true)];
+    loader.install(&memory, &mut cpus).unwrap();
+    let (code, state) = (read_back(&memory, 0x100_0000, 3000), cpus.clone());
+    memory.write(0x100_0000, &[0xee; 3000]).unwrap();
+    cpus[0] = CpuState::reset(0, true);
+    loader.install(&memory, &mut cpus).unwrap();
+    assert_eq!((read_back(&memory, 0x100_0000, 3000), cpus), (code, state));
+}
+
+#[test]
+fn zeros_reach_all_of_a_large_bss() {
+    let request = request(elf(false, 0x10_0000, &[loaded(0x10_0000, &header(0, &[]), 0x12_3456)]));
+    let memory = memory(64);
+    memory.write(0x22_3455, &[1, 1]).unwrap();
+    load(&memory, &request).unwrap().apply(&memory).unwrap();
+    assert_eq!(read_back(&memory, 0x22_3455, 2), [0, 1]);
+}
+
+#[test]
+fn rom_where_the_tables_go_is_an_error() {
+    let memory = memory(64);
+    let rom = memory.add_block("rom", 0x1_0000).unwrap();
+    memory.map(Region { base: 0xf_0000, bytes: 0x1_0000, priority: 1, target: Target::Rom { block: rom, offset: 0 } });
+    let plan = load(&memory, &request(bzimage(3000))).unwrap();
+    assert!(plan.apply(&memory).unwrap_err().to_string().contains("PAM"));
+}
+
+#[test]
+fn files_that_are_no_kernels_are_named() {
+    let says = |bytes: &[u8]| load_into(&[(0, 64 << 20)], &request(bytes.to_vec())).unwrap_err().to_string();
+    assert!(says(b"").contains("empty"));
+    assert!(says(&[0x1f, 0x8b, 8, 0]).contains("gzip -d"));
+    assert!(says(b"hello").contains("kernel: at offset 0x0: this is no kernel"));
+    assert!(says(&elf(true, 0, &[loaded(0x10_0000, b"x", 1)])).contains("CONFIG_PVH"));
+    let mut iso = vec![0; 0x8800];
+    iso[0x8001..0x8006].copy_from_slice(b"CD001");
+    assert!(says(&iso).contains("-cdrom"));
+    let mut sector = vec![0; 512];
+    sector[510..].copy_from_slice(&[0x55, 0xaa]);
+    assert!(says(&sector).contains("-hda"));
+    let multiboot_2: Vec<u8> =
+        [0xe852_50d6u32, 0, 16, 0u32.wrapping_sub(0xe852_50d6 + 16)].iter().flat_map(|w| w.to_le_bytes()).collect();
+    assert!(says(&multiboot_2).contains("Multiboot 2"));
+    let mut arm = elf(true, 0, &[loaded(0x10_0000, b"x", 1)]);
+    arm[18] = 183;
+    assert!(says(&arm).contains("another processor"));
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let read = |kernel: &str, initrd| BootRequest::read(Path::new(kernel), initrd, "", tables::Board::default());
+    assert!(
+        read("/nonexistent/vmlinuz", None).unwrap_err().to_string().contains("/nonexistent/vmlinuz: cannot be read")
+    );
+    let dir = std::env::temp_dir().join(format!("lyrebird-boot-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let kernel = dir.join("k");
+    std::fs::write(&kernel, &kernels()[2]).unwrap();
+    std::fs::write(dir.join("m"), b"module").unwrap();
+    let list = format!("{0}/m one, {0}/m two", dir.display());
+    let request = read(kernel.to_str().unwrap(), Some(&list)).unwrap();
+    assert_eq!(request.modules.len(), 2);
+    assert!(request.modules[1].command_line.ends_with("/m two"));
+    let error = read(kernel.to_str().unwrap(), Some("/nonexistent/m")).unwrap_err().to_string();
+    std::fs::remove_dir_all(&dir).unwrap();
+    assert!(error.contains("/nonexistent/m"));
+}
+
+/// Every write of a plan must be inside RAM, whatever the file said.
+fn check_plan(bytes: Vec<u8>) {
+    let ram = [(0, 0xa_0000), (0xc_0000, (32 << 20) - 0xc_0000)];
+    if let Ok(plan) = load_into(&ram, &request(bytes)) {
+        for write in &plan.writes {
+            let (gpa, bytes) = match write {
+                Write::Bytes { gpa, bytes } => (*gpa, bytes.len() as u64),
+                Write::Zeros { gpa, bytes } => (*gpa, *bytes),
+            };
+            assert!(ram.iter().any(|r| r.0 <= gpa && gpa + bytes <= r.0 + r.1), "{gpa:#x} {bytes:#x}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..2048), which in 0usize..4) {
+        check_plan(bytes.clone());
+        // Behind a magic number, so that the parsers are reached.
+        let kernel = kernels().swap_remove(which);
+        let keep = [0x206, 20, 20, 12][which];
+        check_plan([&kernel[..keep], &bytes].concat());
+    }
+
+    #[test]
+    fn mutated_kernels_never_panic(
+        which in 0usize..4,
+        changes in prop::collection::vec((0usize..1400, prop_oneof![Just(0u8), Just(0xff), Just(0x7f), any::<u8>()], 1usize..9), 1..8),
+        cut in prop::option::of(0usize..3000),
+    ) {
+        let mut kernel = kernels().swap_remove(which);
+        for (at, value, count) in changes {
+            let length = kernel.len();
+            let at = at % length;
+            kernel[at..(at + count).min(length)].fill(value);
+        }
+        if let Some(cut) = cut {
+            kernel.truncate(cut);
+        }
+        check_plan(kernel);
+    }
+}

@@ -7,7 +7,9 @@
 pub mod apic;
 pub mod fw_cfg;
 pub mod ioapic;
+pub mod pci;
 pub mod pic;
 pub mod pit;
 pub mod request;
 pub mod rtc;
+pub mod uart;

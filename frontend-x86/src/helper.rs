@@ -25,4 +25,11 @@ macro_rules! helpers {
 helpers! {
     /// Not an instruction, or one that the model lacks.
     Undefined => crate::system::misc::undefined,
+
+    // MMX and SSE.
+    Emms => crate::sse::mmx::emms,
+    Maskmov => crate::sse::rare::maskmov,
+    Ldmxcsr => crate::sse::rare::ldmxcsr,
+    Stmxcsr => crate::sse::rare::stmxcsr,
+    Pcmpstr => crate::sse::string::pcmpstr,
 }

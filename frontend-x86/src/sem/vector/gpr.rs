@@ -1,0 +1,128 @@
+//! Vector operations whose result or source is a general register or the flags.
+
+use super::super::operand::{place, put, read};
+use super::{destination, enter_mmx, source, write};
+use crate::algebra::{Access, Outcome};
+use crate::flags::{FlagKind, Flags, rflags};
+use crate::op::{Ins, Kind, Width, bits};
+use crate::sse::algebra::VectorAlgebra;
+use crate::sse::ops::{Format, GprOp};
+
+/// `sub` is a [`GprOp`]. `w` is the width of the vector, or of the general register where there is one; `w2` that of the
+/// lane, or of the source in memory.
+#[inline(always)]
+pub fn vec_gpr<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
+    a.simd_available_or_stop(i)?;
+    match GprOp::from_number(i.sub) {
+        GprOp::MovTo => {
+            let v = read(a, i, 1, i.w2)?;
+            let x = a.vec_from_low(v);
+            write(a, i, x);
+            Ok(a.next())
+        }
+        GprOp::MovFrom | GprOp::Pextr => extract(a, i),
+        GprOp::Pinsr => {
+            let v = read(a, i, 1, i.w2)?;
+            let v = a.truncate(i.w2, v);
+            let lane = lane(a, i);
+            let x = destination(a, i);
+            let x = a.vec_insert(i.w2, x, lane, v);
+            write(a, i, x);
+            Ok(a.next())
+        }
+        GprOp::Pmovmskb => signs(a, i, Width::B),
+        GprOp::Movmskps => signs(a, i, Width::D),
+        GprOp::Movmskpd => signs(a, i, Width::Q),
+        GprOp::Ptest => {
+            let y = source(a, i)?;
+            let x = destination(a, i);
+            let (zf, cf) = a.vec_test(i.w, x, y);
+            if i.has(bits::FLAGS) {
+                let (q, none) = (Width::Q, a.k(Width::Q, 0));
+                let (z, c) = (a.k(q, rflags::ZF), a.k(q, rflags::CF));
+                let (z, c) = (a.select(q, zf, z, none), a.select(q, cf, c, none));
+                let word = a.add(q, z, c);
+                set_word(a, word);
+            }
+            Ok(a.next())
+        }
+        GprOp::Ucomiss => compare(a, i, Format::Ss, true),
+        GprOp::Ucomisd => compare(a, i, Format::Sd, true),
+        GprOp::Comiss => compare(a, i, Format::Ss, false),
+        GprOp::Comisd => compare(a, i, Format::Sd, false),
+        GprOp::Cvtsi2ss => from_int(a, i, Format::Ss),
+        GprOp::Cvtsi2sd => from_int(a, i, Format::Sd),
+        GprOp::Cvtss2si => to_int(a, i, Format::Ss, false),
+        GprOp::Cvtsd2si => to_int(a, i, Format::Sd, false),
+        GprOp::Cvttss2si => to_int(a, i, Format::Ss, true),
+        GprOp::Cvttsd2si => to_int(a, i, Format::Sd, true),
+    }
+}
+
+/// The lane that the immediate names: its upper bits do not count.
+#[inline(always)]
+fn lane<A: VectorAlgebra>(a: &mut A, i: Ins) -> u32 {
+    let whole = if i.k0 == Kind::Mmx || i.k1 == Kind::Mmx { 64 } else { 128 };
+    a.op().imm as u32 & (whole / i.w2.bits() - 1)
+}
+
+#[inline(always)]
+fn set_word<A: VectorAlgebra>(a: &mut A, aux: A::V) {
+    let zero = a.k(Width::Q, 0);
+    a.set_flags(Flags { kind: FlagKind::Word, w: Width::Q, res: zero, src: zero, aux });
+}
+
+/// MOVD and MOVQ from a vector, PEXTRx, EXTRACTPS: memory gets the lane, a register the lane zero-extended.
+#[inline(always)]
+fn extract<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
+    let lane = if i.sub == GprOp::Pextr as u8 { lane(a, i) } else { 0 };
+    let w = if i.k0 == Kind::Mem { i.w2 } else { i.w };
+    let dst = place(a, i, 0, w, Access::Write)?;
+    let x = source(a, i)?;
+    let v = a.vec_extract(i.w2, x, lane);
+    put(a, w, dst, v);
+    enter_mmx(a, i);
+    Ok(a.next())
+}
+
+#[inline(always)]
+fn signs<A: VectorAlgebra>(a: &mut A, i: Ins, lane: Width) -> Outcome<A> {
+    let x = source(a, i)?;
+    let w = if i.k1 == Kind::Mmx { Width::Q } else { i.w };
+    let v = a.vec_signs(lane, w, x);
+    let r = a.op().r0;
+    a.set_reg(r, Width::D, v);
+    enter_mmx(a, i);
+    Ok(a.next())
+}
+
+#[inline(always)]
+fn compare<A: VectorAlgebra>(a: &mut A, i: Ins, format: Format, quiet: bool) -> Outcome<A> {
+    let y = source(a, i)?;
+    let x = destination(a, i);
+    let word = a.float_compare_or_stop(format, quiet, x, y)?;
+    if i.has(bits::FLAGS) {
+        set_word(a, word);
+    }
+    Ok(a.next())
+}
+
+#[inline(always)]
+fn from_int<A: VectorAlgebra>(a: &mut A, i: Ins, format: Format) -> Outcome<A> {
+    let v = read(a, i, 1, i.w2)?;
+    let bits = a.float_from_int_or_stop(format, i.w2, v)?;
+    let x = destination(a, i);
+    let w = if format == Format::Ss { Width::D } else { Width::Q };
+    let x = a.vec_insert(w, x, 0, bits);
+    write(a, i, x);
+    Ok(a.next())
+}
+
+#[inline(always)]
+fn to_int<A: VectorAlgebra>(a: &mut A, i: Ins, format: Format, truncate: bool) -> Outcome<A> {
+    let x = source(a, i)?;
+    let v = a.float_to_int_or_stop(format, truncate, i.w, x)?;
+    let r = a.op().r0;
+    a.set_reg(r, i.w, v);
+    Ok(a.next())
+}

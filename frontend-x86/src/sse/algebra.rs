@@ -1,0 +1,321 @@
+//! Vectors in the algebra: what the vector semantics need beyond [`Algebra`].
+//!
+//! Vectors travel as `A::X`. Of a vector of width `w` (Q for MMX, X, Y) only the low `w` bits mean anything. Engines that
+//! compute now get the whole trait by implementing [`ConcreteVector`].
+
+use super::ops::{BlendOp, FloatOp, Format, VecImmOp, VecOp, VecUnaryOp};
+use super::{V128, float, lanes, mmx, shuffle};
+use crate::algebra::{Algebra, Arith};
+use crate::cpu::Cpu;
+use crate::exception::Exception;
+use crate::flags::rflags;
+use crate::op::{Form, Ins, Kind, Width};
+use crate::system::control::{cr0, cr4};
+use lyrebird_float::{Env, Flags, sse};
+
+/// What MMX and SSE instructions do to a CPU. As in [`Algebra`], only what is named `..._or_stop` may stop.
+pub trait VectorAlgebra: Algebra {
+    /// Stops with #UD, #NM or, if an operand is an MMX register, #MF, where the registers may not be used: CR0.EM and TS,
+    /// CR4.OSFXSR, a pending x87 exception.
+    fn simd_available_or_stop(&mut self, i: Ins) -> Result<(), Self::Stop>;
+    /// Stops with #GP(0) if a memory operand's linear address is not a multiple of `w`.
+    fn aligned_or_stop(&mut self, form: Form, seg: u8, offset: Self::V, w: Width) -> Result<(), Self::Stop>;
+
+    /// An MMX register.
+    fn mmx(&mut self, r: u8) -> Self::V;
+    /// Writes an MMX register.
+    fn set_mmx(&mut self, r: u8, v: Self::V);
+    /// Makes the x87 registers those of MMX: TOP is zero and all are valid.
+    fn enter_mmx(&mut self);
+
+    /// A vector of a quadword, zero above.
+    fn vec_from_low(&mut self, v: Self::V) -> Self::X;
+    /// A lane of up to 64 bits.
+    fn vec_extract(&mut self, w: Width, x: Self::X, lane: u32) -> Self::V;
+    /// A vector with a lane of up to 64 bits replaced.
+    fn vec_insert(&mut self, w: Width, x: Self::X, lane: u32, v: Self::V) -> Self::X;
+    /// An operation on two vectors.
+    fn vec_bin(&mut self, op: VecOp, w: Width, x: Self::X, y: Self::X) -> Self::X;
+    /// An operation on one vector.
+    fn vec_unary(&mut self, op: VecUnaryOp, w: Width, x: Self::X) -> Self::X;
+    /// An operation on two vectors and an immediate.
+    fn vec_imm(&mut self, op: VecImmOp, w: Width, x: Self::X, y: Self::X, imm: u8) -> Self::X;
+    /// y where the mask's lanes are negative, else x.
+    fn vec_blend(&mut self, op: BlendOp, w: Width, x: Self::X, y: Self::X, mask: Self::X) -> Self::X;
+    /// The highest bit of each lane (B: MOVMSKB, D: MOVMSKPS, Q: MOVMSKPD), the lowest lane's first.
+    fn vec_signs(&mut self, lane: Width, w: Width, x: Self::X) -> Self::V;
+    /// PTEST: whether `x & y` is zero, and whether `!x & y` is.
+    fn vec_test(&mut self, w: Width, x: Self::X, y: Self::X) -> (Self::C, Self::C);
+
+    /// A floating-point operation under MXCSR: `x` is the destination, or the first operand, and `y` the other.
+    #[allow(clippy::too_many_arguments)]
+    fn float_or_stop(
+        &mut self,
+        op: FloatOp,
+        format: Format,
+        w: Width,
+        imm: u8,
+        x: Self::X,
+        y: Self::X,
+    ) -> Result<Self::X, Self::Stop>;
+    /// COMISx, or UCOMISx if `quiet`: ZF, PF and CF at their RFLAGS places.
+    fn float_compare_or_stop(
+        &mut self,
+        format: Format,
+        quiet: bool,
+        x: Self::X,
+        y: Self::X,
+    ) -> Result<Self::V, Self::Stop>;
+    /// CVTSx2SI, or CVTTSx2SI if `truncate`, to an integer of `w`.
+    fn float_to_int_or_stop(
+        &mut self,
+        format: Format,
+        truncate: bool,
+        w: Width,
+        x: Self::X,
+    ) -> Result<Self::V, Self::Stop>;
+    /// CVTSI2Sx from an integer of `w`: the number's bits.
+    fn float_from_int_or_stop(&mut self, format: Format, w: Width, v: Self::V) -> Result<Self::V, Self::Stop>;
+}
+
+/// An engine that computes now: with these two functions it is a [`VectorAlgebra`].
+pub trait ConcreteVector: Algebra + Arith<V = u64, C = bool> {
+    /// The CPU.
+    fn cpu(&mut self) -> &mut Cpu;
+    /// What stops an instruction that raises this exception. An engine that only wants to know *that* it stops, and runs
+    /// the instruction again elsewhere, drops the exception. Sticky flags in MXCSR may have been set by then, the same that
+    /// will be set again; nothing else has changed.
+    fn stop(&mut self, exception: Exception) -> Self::Stop;
+}
+
+/// The exception, if any, for using vector registers of these kinds now.
+#[inline(always)]
+pub fn unavailable(cpu: &Cpu, i: Ins) -> Option<Exception> {
+    let is = |kind| i.k0 == kind || i.k1 == kind;
+    let mmx = is(Kind::Mmx);
+    let vector = is(Kind::Vec) || !mmx;
+    if cpu.state.cr0 & (cr0::EM | cr0::TS) != 0 || vector && cpu.state.cr4 & cr4::OSFXSR == 0 {
+        return Some(disabled(cpu, vector));
+    }
+    if mmx && mmx::exception_pending(cpu) {
+        return Some(Exception::x87());
+    }
+    None
+}
+
+#[cold]
+fn disabled(cpu: &Cpu, vector: bool) -> Exception {
+    if cpu.state.cr0 & cr0::EM != 0 || vector && cpu.state.cr4 & cr4::OSFXSR == 0 {
+        return Exception::undefined();
+    }
+    Exception::device_not_available()
+}
+
+/// Takes the exceptions that an instruction found into MXCSR; gives what it raises if one of them is not masked.
+#[inline(always)]
+pub fn settle(cpu: &mut Cpu, flags: Flags) -> Option<Exception> {
+    let old = cpu.state.mxcsr;
+    let new = old | u32::from(flags.bits());
+    if new != old {
+        cpu.state.mxcsr = new;
+    }
+    if u32::from(flags.bits()) & !(old >> 7) & 0x3f == 0 {
+        return None;
+    }
+    Some(unmasked(cpu))
+}
+
+#[cold]
+fn unmasked(cpu: &Cpu) -> Exception {
+    if cpu.state.cr4 & cr4::OSXMMEXCPT != 0 { Exception::simd() } else { Exception::undefined() }
+}
+
+#[inline(always)]
+fn low(x: [u64; 4]) -> V128 {
+    [x[0], x[1]]
+}
+
+#[inline(always)]
+fn high(x: [u64; 4]) -> V128 {
+    [x[2], x[3]]
+}
+
+/// Runs a function on one half or both.
+#[inline(always)]
+fn halves(w: Width, mut f: impl FnMut(fn([u64; 4]) -> V128) -> V128) -> [u64; 4] {
+    let a = f(low);
+    let b = if w == Width::Y { f(high) } else { [0, 0] };
+    [a[0], a[1], b[0], b[1]]
+}
+
+impl<T: ConcreteVector<X = [u64; 4]>> VectorAlgebra for T {
+    #[inline(always)]
+    fn simd_available_or_stop(&mut self, i: Ins) -> Result<(), Self::Stop> {
+        match unavailable(self.cpu(), i) {
+            None => Ok(()),
+            Some(exception) => Err(self.stop(exception)),
+        }
+    }
+
+    #[inline(always)]
+    fn aligned_or_stop(&mut self, form: Form, seg: u8, offset: u64, w: Width) -> Result<(), Self::Stop> {
+        let base = match form {
+            Form::A64 | Form::Flat32 => 0,
+            _ => self.cpu().bounds[usize::from(seg)].base,
+        };
+        if base.wrapping_add(offset) & (w.bytes() - 1) == 0 {
+            return Ok(());
+        }
+        Err(self.stop(Exception::protection(0)))
+    }
+
+    #[inline(always)]
+    fn mmx(&mut self, r: u8) -> u64 {
+        self.cpu().state.x87.r[usize::from(r & 7)].significand
+    }
+
+    #[inline(always)]
+    fn set_mmx(&mut self, r: u8, v: u64) {
+        mmx::set(self.cpu(), r, v);
+    }
+
+    #[inline(always)]
+    fn enter_mmx(&mut self) {
+        mmx::enter(self.cpu());
+    }
+
+    #[inline(always)]
+    fn vec_from_low(&mut self, v: u64) -> [u64; 4] {
+        [v, 0, 0, 0]
+    }
+
+    #[inline(always)]
+    fn vec_extract(&mut self, w: Width, x: [u64; 4], lane: u32) -> u64 {
+        let at = lane * w.bits();
+        x[(at / 64 & 3) as usize] >> (at % 64) & w.mask()
+    }
+
+    #[inline(always)]
+    fn vec_insert(&mut self, w: Width, mut x: [u64; 4], lane: u32, v: u64) -> [u64; 4] {
+        let at = lane * w.bits();
+        let quad = &mut x[(at / 64 & 3) as usize];
+        *quad = *quad & !(w.mask() << (at % 64)) | (v & w.mask()) << (at % 64);
+        x
+    }
+
+    #[inline(always)]
+    fn vec_bin(&mut self, op: VecOp, w: Width, x: [u64; 4], y: [u64; 4]) -> [u64; 4] {
+        if w == Width::Q {
+            return [lanes::bin64(op, x[0], y[0]), 0, 0, 0];
+        }
+        halves(w, |half| lanes::bin(op, half(x), half(y)))
+    }
+
+    #[inline(always)]
+    fn vec_unary(&mut self, op: VecUnaryOp, w: Width, x: [u64; 4]) -> [u64; 4] {
+        halves(w, |half| lanes::unary(op, half(x)))
+    }
+
+    #[inline(always)]
+    fn vec_imm(&mut self, op: VecImmOp, w: Width, x: [u64; 4], y: [u64; 4], imm: u8) -> [u64; 4] {
+        if w == Width::Q {
+            return [shuffle::imm64(op, x[0], y[0], imm), 0, 0, 0];
+        }
+        halves(w, |half| shuffle::imm(op, half(x), half(y), imm))
+    }
+
+    #[inline(always)]
+    fn vec_blend(&mut self, op: BlendOp, w: Width, x: [u64; 4], y: [u64; 4], mask: [u64; 4]) -> [u64; 4] {
+        halves(w, |half| lanes::blend(op, half(x), half(y), half(mask)))
+    }
+
+    #[inline(always)]
+    fn vec_signs(&mut self, lane: Width, w: Width, x: [u64; 4]) -> u64 {
+        let signs = |x: V128| match lane {
+            Width::B => lanes::byte_signs(x),
+            Width::D => lanes::single_signs(x),
+            _ => lanes::double_signs(x),
+        };
+        match w {
+            Width::Q => signs([x[0], 0]),
+            Width::X => signs(low(x)),
+            _ => signs(low(x)) | signs(high(x)) << (128 / lane.bits()),
+        }
+    }
+
+    #[inline(always)]
+    fn vec_test(&mut self, w: Width, x: [u64; 4], y: [u64; 4]) -> (bool, bool) {
+        let quads = if w == Width::Y { 4 } else { 2 };
+        ((0..quads).fold(0, |any, i| any | x[i] & y[i]) == 0, (0..quads).fold(0, |any, i| any | !x[i] & y[i]) == 0)
+    }
+
+    #[inline(always)]
+    fn float_or_stop(
+        &mut self,
+        op: FloatOp,
+        format: Format,
+        w: Width,
+        imm: u8,
+        x: [u64; 4],
+        y: [u64; 4],
+    ) -> Result<[u64; 4], Self::Stop> {
+        let mxcsr = self.cpu().state.mxcsr;
+        if w == Width::X
+            && float::quick_rules(mxcsr)
+            && let Some(r) = float::quick(op, format, low(x), low(y))
+        {
+            return Ok([r[0], r[1], 0, 0]);
+        }
+        let mut env = Env::sse(mxcsr);
+        let result = halves(w, |half| float::run(op, format, imm, &mut env, half(x), half(y)));
+        match settle(self.cpu(), sse::packed_flags(&env)) {
+            None => Ok(result),
+            Some(exception) => Err(self.stop(exception)),
+        }
+    }
+
+    #[inline(always)]
+    fn float_compare_or_stop(
+        &mut self,
+        format: Format,
+        quiet: bool,
+        x: [u64; 4],
+        y: [u64; 4],
+    ) -> Result<u64, Self::Stop> {
+        let mut env = Env::sse(self.cpu().state.mxcsr);
+        let word = float::compare_to_flags(format, quiet, &mut env, x[0], y[0]);
+        match settle(self.cpu(), env.flags) {
+            None => Ok(word),
+            Some(exception) => Err(self.stop(exception)),
+        }
+    }
+
+    #[inline(always)]
+    fn float_to_int_or_stop(
+        &mut self,
+        format: Format,
+        truncate: bool,
+        w: Width,
+        x: [u64; 4],
+    ) -> Result<u64, Self::Stop> {
+        let mut env = Env::sse(self.cpu().state.mxcsr);
+        let v = float::to_int(format, truncate, w, &mut env, x[0]);
+        match settle(self.cpu(), env.flags) {
+            None => Ok(v),
+            Some(exception) => Err(self.stop(exception)),
+        }
+    }
+
+    #[inline(always)]
+    fn float_from_int_or_stop(&mut self, format: Format, w: Width, v: u64) -> Result<u64, Self::Stop> {
+        let mut env = Env::sse(self.cpu().state.mxcsr);
+        let bits = float::from_int(format, w, &mut env, v);
+        match settle(self.cpu(), env.flags) {
+            None => Ok(bits),
+            Some(exception) => Err(self.stop(exception)),
+        }
+    }
+}
+
+/// ZF, PF and CF as COMISx sets them.
+pub(super) const UNORDERED: u64 = rflags::ZF | rflags::PF | rflags::CF;

@@ -1,0 +1,265 @@
+//! What the floating-point vector operations compute, lane by lane, on the arithmetic of `lyrebird-float`.
+//!
+//! The lanes of an instruction share one [`Env`]: it gathers what all of them raised, and the caller decides from that,
+//! once, whether the instruction completes.
+
+use super::ops::{FloatOp, Format};
+use super::{V128, approx, convert};
+use crate::flags::rflags;
+use crate::op::Width;
+use lyrebird_float::sse::{self, Double, Single};
+use lyrebird_float::{Env, Relation, fast};
+
+/// PE in MXCSR and its mask.
+const INEXACT: u32 = 1 << 5 | 1 << 12;
+/// Rounding control in MXCSR.
+const ROUNDING: u32 = 3 << 13;
+
+/// Whether MXCSR is as it mostly is: rounds to nearest, and inexact results are neither news nor trouble.
+#[inline(always)]
+pub fn quick_rules(mxcsr: u32) -> bool {
+    mxcsr & (INEXACT | ROUNDING) == INEXACT
+}
+
+/// The low single of a quadword.
+#[inline(always)]
+fn single(x: u64) -> u32 {
+    x as u32
+}
+
+/// A quadword whose low single is replaced.
+#[inline(always)]
+fn with_single(x: u64, low: u32) -> u64 {
+    x & !0xffff_ffff | u64::from(low)
+}
+
+#[inline(always)]
+fn quick_pair(f: fn(u32, u32) -> Option<(u32, bool)>, x: u64, y: u64) -> Option<u64> {
+    let (low, _) = f(x as u32, y as u32)?;
+    let (high, _) = f((x >> 32) as u32, (y >> 32) as u32)?;
+    Some(u64::from(high) << 32 | u64::from(low))
+}
+
+/// The result of a hot operation if host arithmetic gives it exactly and, under [`quick_rules`], MXCSR will not change.
+#[inline(always)]
+pub fn quick(op: FloatOp, format: Format, x: V128, y: V128) -> Option<V128> {
+    let (f64, f32): (fn(u64, u64) -> _, fn(u32, u32) -> _) = match op {
+        FloatOp::Add => (fast::add64, fast::add32),
+        FloatOp::Sub => (fast::sub64, fast::sub32),
+        FloatOp::Mul => (fast::mul64, fast::mul32),
+        FloatOp::Div => (fast::div64, fast::div32),
+        FloatOp::Sqrt => (|_, y| fast::sqrt64(y), |_, y| fast::sqrt32(y)),
+        _ => return None,
+    };
+    Some(match format {
+        Format::Sd => [f64(x[0], y[0])?.0, x[1]],
+        Format::Pd => [f64(x[0], y[0])?.0, f64(x[1], y[1])?.0],
+        Format::Ss => [with_single(x[0], f32(single(x[0]), single(y[0]))?.0), x[1]],
+        Format::Ps => [quick_pair(f32, x[0], y[0])?, quick_pair(f32, x[1], y[1])?],
+    })
+}
+
+/// The same on two singles.
+#[inline(always)]
+pub(super) fn pair(x: u64, y: u64, mut f: impl FnMut(u32, u32) -> u32) -> u64 {
+    let low = f(x as u32, y as u32);
+    let high = f((x >> 32) as u32, (y >> 32) as u32);
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// Runs an operation in its format.
+#[inline(always)]
+fn lanes(
+    format: Format,
+    env: &mut Env,
+    x: V128,
+    y: V128,
+    f32: impl Fn(&mut Env, u32, u32) -> u32,
+    f64: impl Fn(&mut Env, u64, u64) -> u64,
+) -> V128 {
+    match format {
+        Format::Ps => {
+            let low = pair(x[0], y[0], |a, b| f32(env, a, b));
+            [low, pair(x[1], y[1], |a, b| f32(env, a, b))]
+        }
+        Format::Pd => [f64(env, x[0], y[0]), f64(env, x[1], y[1])],
+        Format::Ss => [with_single(x[0], f32(env, single(x[0]), single(y[0]))), x[1]],
+        Format::Sd => [f64(env, x[0], y[0]), x[1]],
+    }
+}
+
+/// An operation under the rules of `env`, which gathers what it raised. `x` is the destination or the first operand.
+#[inline(never)]
+pub fn run(op: FloatOp, format: Format, imm: u8, env: &mut Env, x: V128, y: V128) -> V128 {
+    match op {
+        FloatOp::Add => lanes(format, env, x, y, sse::add::<Single>, sse::add::<Double>),
+        FloatOp::Sub => lanes(format, env, x, y, sse::sub::<Single>, sse::sub::<Double>),
+        FloatOp::Mul => lanes(format, env, x, y, sse::mul::<Single>, sse::mul::<Double>),
+        FloatOp::Div => lanes(format, env, x, y, sse::div::<Single>, sse::div::<Double>),
+        FloatOp::Min => lanes(format, env, x, y, sse::min::<Single>, sse::min::<Double>),
+        FloatOp::Max => lanes(format, env, x, y, sse::max::<Single>, sse::max::<Double>),
+        FloatOp::Sqrt => {
+            lanes(format, env, x, y, |env, _, y| sse::sqrt::<Single>(env, y), |env, _, y| sse::sqrt::<Double>(env, y))
+        }
+        FloatOp::Round => lanes(
+            format,
+            env,
+            x,
+            y,
+            |env, _, y| sse::round_to_integral::<Single>(env, y, imm),
+            |env, _, y| sse::round_to_integral::<Double>(env, y, imm),
+        ),
+        FloatOp::Cmp => lanes(
+            format,
+            env,
+            x,
+            y,
+            |env, x, y| if compare::<Single>(imm, env, x, y) { u32::MAX } else { 0 },
+            |env, x, y| if compare::<Double>(imm, env, x, y) { u64::MAX } else { 0 },
+        ),
+        FloatOp::Rcp => lanes(format, env, x, y, |_, _, y| approx::reciprocal(y), |_, _, y| y),
+        FloatOp::Rsqrt => lanes(format, env, x, y, |_, _, y| approx::reciprocal_root(y), |_, _, y| y),
+        FloatOp::Dp => dot_product(format, imm, env, x, y),
+        FloatOp::Hadd => horizontal(format, env, x, y, sse::add::<Single>, sse::add::<Double>),
+        FloatOp::Hsub => horizontal(format, env, x, y, sse::sub::<Single>, sse::sub::<Double>),
+        FloatOp::Addsub => add_sub(format, env, x, y),
+        _ => convert::run(op, env, x, y),
+    }
+}
+
+/// CMPPS's predicates 0 to 7, and AVX's up to 31.
+pub fn compare<F: sse::Format>(predicate: u8, env: &mut Env, x: F::Bits, y: F::Bits) -> bool {
+    // The signaling ones: LT, LE, NLT, NLE, and with bit 3 set NGE, NGT, GE, GT; bit 4 turns each into its opposite.
+    let signaling = matches!(predicate & 7, 1 | 2 | 5 | 6) != (predicate & 0x10 != 0);
+    let relation = if signaling { sse::compare_signaling::<F>(env, x, y) } else { sse::compare::<F>(env, x, y) };
+    match predicate & 15 {
+        0 => relation == Relation::Equal,
+        1 => relation == Relation::Less,
+        2 => matches!(relation, Relation::Less | Relation::Equal),
+        3 => relation == Relation::Unordered,
+        4 => relation != Relation::Equal,
+        5 => relation != Relation::Less,
+        6 => matches!(relation, Relation::Greater | Relation::Unordered),
+        7 => relation != Relation::Unordered,
+        8 => matches!(relation, Relation::Equal | Relation::Unordered),
+        9 => matches!(relation, Relation::Less | Relation::Unordered),
+        10 => relation != Relation::Greater,
+        11 => false,
+        12 => matches!(relation, Relation::Less | Relation::Greater),
+        13 => matches!(relation, Relation::Greater | Relation::Equal),
+        14 => relation == Relation::Greater,
+        _ => true,
+    }
+}
+
+/// HADDPS and its like: neighbours of x, then neighbours of y.
+fn horizontal(
+    format: Format,
+    env: &mut Env,
+    x: V128,
+    y: V128,
+    f32: impl Fn(&mut Env, u32, u32) -> u32,
+    f64: impl Fn(&mut Env, u64, u64) -> u64,
+) -> V128 {
+    if format == Format::Pd {
+        return [f64(env, x[0], x[1]), f64(env, y[0], y[1])];
+    }
+    [x, y].map(|v| {
+        let [low, high] = v.map(|pair| f32(env, pair as u32, (pair >> 32) as u32));
+        u64::from(high) << 32 | u64::from(low)
+    })
+}
+
+/// ADDSUBPS and ADDSUBPD: even lanes are subtracted, odd ones added.
+fn add_sub(format: Format, env: &mut Env, x: V128, y: V128) -> V128 {
+    if format == Format::Pd {
+        return [sse::sub::<Double>(env, x[0], y[0]), sse::add::<Double>(env, x[1], y[1])];
+    }
+    std::array::from_fn(|i| {
+        let low = sse::sub::<Single>(env, x[i] as u32, y[i] as u32);
+        let high = sse::add::<Single>(env, (x[i] >> 32) as u32, (y[i] >> 32) as u32);
+        u64::from(high) << 32 | u64::from(low)
+    })
+}
+
+/// DPPS and DPPD: products chosen by the immediate's upper bits, summed pair by pair, put where its lower bits say.
+/// An unmasked exception of a multiplication keeps the additions from happening, and so from raising theirs.
+fn dot_product(format: Format, imm: u8, env: &mut Env, x: V128, y: V128) -> V128 {
+    if format == Format::Pd {
+        let product = |env: &mut Env, i: usize| {
+            if imm >> (4 + i) & 1 != 0 { sse::mul::<Double>(env, x[i], y[i]) } else { 0 }
+        };
+        let (low, high) = (product(env, 0), product(env, 1));
+        if !env.unmasked().is_empty() {
+            return x;
+        }
+        let sum = sse::add::<Double>(env, low, high);
+        return std::array::from_fn(|i| if imm >> i & 1 != 0 { sum } else { 0 });
+    }
+    let lane = |v: V128, i: usize| (v[i / 2] >> (32 * (i % 2))) as u32;
+    let products: [u32; 4] =
+        std::array::from_fn(
+            |i| {
+                if imm >> (4 + i) & 1 != 0 { sse::mul::<Single>(env, lane(x, i), lane(y, i)) } else { 0 }
+            },
+        );
+    if !env.unmasked().is_empty() {
+        return x;
+    }
+    let low = sse::add::<Single>(env, products[0], products[1]);
+    let high = sse::add::<Single>(env, products[2], products[3]);
+    if !env.unmasked().is_empty() {
+        return x;
+    }
+    let sum = u64::from(sse::add::<Single>(env, low, high));
+    let put = |i: u32| if imm >> i & 1 != 0 { sum } else { 0 };
+    [put(0) | put(1) << 32, put(2) | put(3) << 32]
+}
+
+/// COMISx and UCOMISx: ZF, PF and CF at their RFLAGS places.
+#[inline]
+pub fn compare_to_flags(format: Format, quiet: bool, env: &mut Env, x: u64, y: u64) -> u64 {
+    let relation = match (format, quiet) {
+        (Format::Ss, true) => sse::compare::<Single>(env, x as u32, y as u32),
+        (Format::Ss, false) => sse::compare_signaling::<Single>(env, x as u32, y as u32),
+        (_, true) => sse::compare::<Double>(env, x, y),
+        (_, false) => sse::compare_signaling::<Double>(env, x, y),
+    };
+    match relation {
+        Relation::Greater => 0,
+        Relation::Less => rflags::CF,
+        Relation::Equal => rflags::ZF,
+        Relation::Unordered => super::algebra::UNORDERED,
+    }
+}
+
+/// CVTSx2SI and CVTTSx2SI to 32 or 64 bits.
+#[inline]
+pub fn to_int(format: Format, truncate: bool, w: Width, env: &mut Env, x: u64) -> u64 {
+    if truncate && w == Width::D {
+        let quick = if format == Format::Ss { fast::truncate32_to_i32(x as u32) } else { fast::truncate64_to_i32(x) };
+        if let Some((whole, inexact)) = quick {
+            if inexact {
+                env.raise(lyrebird_float::Flags::PE);
+            }
+            return u64::from(whole as u32);
+        }
+    }
+    match (format, w) {
+        (Format::Ss, Width::D) => u64::from(sse::to_i32::<Single>(env, x as u32, truncate) as u32),
+        (Format::Ss, _) => sse::to_i64::<Single>(env, x as u32, truncate) as u64,
+        (_, Width::D) => u64::from(sse::to_i32::<Double>(env, x, truncate) as u32),
+        _ => sse::to_i64::<Double>(env, x, truncate) as u64,
+    }
+}
+
+/// CVTSI2Sx from 32 or 64 bits: the number's bits.
+#[inline]
+pub fn from_int(format: Format, w: Width, env: &mut Env, v: u64) -> u64 {
+    match (format, w) {
+        (Format::Sd, Width::D) => fast::i32_to_64(v as i32),
+        (Format::Sd, _) => sse::from_i64::<Double>(env, v as i64),
+        (_, Width::D) => u64::from(sse::from_i32::<Single>(env, v as i32)),
+        _ => u64::from(sse::from_i64::<Single>(env, v as i64)),
+    }
+}

@@ -4,12 +4,18 @@
 
 #![forbid(unsafe_code)]
 
+pub mod acpi_pm;
 pub mod apic;
+pub mod debug_exit;
+pub mod debugcon;
 pub mod fw_cfg;
 pub mod ioapic;
 pub mod pci;
 pub mod pic;
 pub mod pit;
+pub mod port92;
+pub mod ps2;
 pub mod request;
 pub mod rtc;
+pub mod testdev;
 pub mod uart;

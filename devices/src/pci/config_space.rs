@@ -55,13 +55,8 @@ pub struct ConfigSpace {
 impl ConfigSpace {
     /// The common header. The subsystem is the one by which firmware recognises this kind of machine.
     pub fn new(identity: Identity) -> Self {
-        let mut space = ConfigSpace {
-            bytes: [0; 256],
-            writable: [0; 256],
-            clearable: [0; 256],
-            reset: [0; 256],
-            bars: Vec::new(),
-        };
+        let mut space =
+            ConfigSpace { bytes: [0; 256], writable: [0; 256], clearable: [0; 256], reset: [0; 256], bars: Vec::new() };
         space.preset(0, &identity.vendor.to_le_bytes());
         space.preset(2, &identity.device.to_le_bytes());
         space.preset(8, &(identity.class << 8 | u32::from(identity.revision)).to_le_bytes());

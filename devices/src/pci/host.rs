@@ -38,8 +38,7 @@ pub struct ConfigAddress {
 impl HostBridge {
     /// The bridge, with all of PAM set to ROM.
     pub fn new(pam: Pam) -> Self {
-        let mut config =
-            ConfigSpace::new(Identity { vendor: 0x8086, device: 0x1237, class: 0x06_0000, revision: 2 });
+        let mut config = ConfigSpace::new(Identity { vendor: 0x8086, device: 0x1237, class: 0x06_0000, revision: 2 });
         config.preset(0x04, &[0x06, 0x00, 0x80, 0x02]);
         config.allow(0x50, &[0xff; 9]);
         config.allow(PAM0, &[0x33; 7]);

@@ -32,8 +32,7 @@ struct Saved {
 impl Piix3 {
     /// The bridge after power-on.
     pub fn new(requests: Requests) -> Self {
-        let mut config =
-            ConfigSpace::new(Identity { vendor: 0x8086, device: 0x7000, class: 0x06_0100, revision: 0 });
+        let mut config = ConfigSpace::new(Identity { vendor: 0x8086, device: 0x7000, class: 0x06_0100, revision: 0 });
         config.preset(0x04, &[0x07, 0x00, 0x00, 0x02]);
         config.preset(0x0e, &[0x80]); // there are more functions
         config.preset(0x4c, &[0x4d, 0x00, 0x03, 0x00]);

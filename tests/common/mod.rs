@@ -1,0 +1,6 @@
+//! What the integration tests share: guest programs of our own, assembled here, so that no test needs a file from elsewhere.
+
+#![allow(dead_code, reason = "every test program uses another part of it")]
+
+pub mod elf;
+pub mod guest;

@@ -25,6 +25,8 @@ macro_rules! helpers {
 helpers! {
     /// Not an instruction, or one that the model lacks.
     Undefined => crate::system::misc::undefined,
+    /// More than 15 bytes.
+    TooLong => crate::system::misc::too_long,
 
     // MMX and SSE.
     Emms => crate::sse::mmx::emms,
@@ -32,4 +34,9 @@ helpers! {
     Ldmxcsr => crate::sse::rare::ldmxcsr,
     Stmxcsr => crate::sse::rare::stmxcsr,
     Pcmpstr => crate::sse::string::pcmpstr,
+}
+
+/// Whether the function never goes on with the next instruction in memory, so that decoding ahead is in vain.
+pub fn ends_block(helper: u16) -> bool {
+    helper == Helper::Undefined as u16 || helper == Helper::TooLong as u16
 }

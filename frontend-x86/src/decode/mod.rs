@@ -1,1 +1,346 @@
-//! From bytes to ops.
+//! From bytes to ops: iced-x86 decodes, this module makes the compact form. What every instruction has in common (operands,
+//! address forms, prefixes) is filled in here; the families then say which function they are.
+
+pub mod integer;
+pub mod system;
+pub mod vector;
+pub mod x87;
+
+use crate::cpu::{CodeSize, Mode};
+use crate::helper::Helper;
+use crate::model::Model;
+use crate::op::{Form, Func, Ins, Kind, Op, RIP_BASE, Width, ZERO, bits};
+use iced_x86::{Decoder, DecoderError, DecoderOptions, Instruction, OpKind, Register};
+
+/// Longest instruction, in bytes.
+pub const MAX_LEN: usize = 15;
+
+/// A decoded instruction and what the decoder knows about its flags.
+#[derive(Clone, Copy, Debug)]
+pub struct Decoded {
+    /// The op.
+    pub op: Op,
+    /// Which arithmetic flags it may read, as RFLAGS bits.
+    pub flags_read: u64,
+    /// Which arithmetic flags it always replaces, whatever its operands are.
+    pub flags_written: u64,
+    /// It may stop (fault) or look at the whole state.
+    pub may_stop: bool,
+    /// Nothing after it in memory is executed next without a jump.
+    pub ends_block: bool,
+}
+
+/// Why there is no op.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// The instruction goes on beyond the bytes given.
+    NeedMore,
+}
+
+/// Decodes the instruction whose bytes begin `bytes`, at this offset of its page. Fewer than 15 bytes may be given where a
+/// page ends. What is no instruction of the model becomes an op that raises #UD (or #GP, if it is too long).
+pub fn decode(bytes: &[u8], offset: u16, mode: Mode, model: &Model) -> Result<Decoded, DecodeError> {
+    let bitness = match mode.code {
+        CodeSize::Bits16 => 16,
+        CodeSize::Bits32 => 32,
+        CodeSize::Bits64 => 64,
+    };
+    let window = &bytes[..bytes.len().min(MAX_LEN)];
+    let mut decoder = Decoder::with_ip(bitness, window, u64::from(offset), DecoderOptions::NONE);
+    let mut instr = Instruction::default();
+    decoder.decode_out(&mut instr);
+    let mut op = blank(offset, instr.len() as u8);
+    if instr.is_invalid() {
+        if decoder.last_error() == DecoderError::NoMoreBytes {
+            if window.len() < MAX_LEN {
+                return Err(DecodeError::NeedMore);
+            }
+            set_helper(&mut op, Helper::TooLong);
+        }
+        op.len = op.len.max(1);
+        return Ok(finish(op, None));
+    }
+    operands(&instr, mode, &mut op);
+    let known = integer::decode(&instr, mode, model, &mut op)
+        || !model.lacks(&instr)
+            && (super::decode::vector::decode(&instr, &mut op)
+                || super::decode::x87::decode(&instr, &mut op)
+                || super::decode::system::decode(&instr, mode, &mut op));
+    if !known {
+        set_helper(&mut op, Helper::Undefined);
+    }
+    Ok(finish(op, Some(&instr)))
+}
+
+fn blank(offset: u16, len: u8) -> Op {
+    let ins = Ins {
+        func: Func::Helper,
+        sub: 0,
+        w: Width::D,
+        w2: Width::D,
+        k0: Kind::None,
+        k1: Kind::None,
+        form: Form::A64,
+        bits: bits::FLAGS,
+    };
+    Op {
+        ins,
+        imm: 0,
+        disp: 0,
+        base: ZERO,
+        index: ZERO,
+        scale: 0,
+        seg: 3,
+        r0: 0,
+        r1: 0,
+        r2: 0,
+        len,
+        offset,
+        helper: Helper::Undefined as u16,
+        count: 1,
+        imm2: 0,
+        fop: 0,
+    }
+}
+
+/// Makes the op a call of a plain function.
+pub fn set_helper(op: &mut Op, helper: Helper) {
+    op.ins.func = Func::Helper;
+    op.helper = helper as u16;
+}
+
+fn finish(op: Op, instr: Option<&Instruction>) -> Decoded {
+    let arithmetic = |flags: u32| {
+        use iced_x86::RflagsBits as R;
+        let pairs = [(R::CF, 0), (R::PF, 2), (R::AF, 4), (R::ZF, 6), (R::SF, 7), (R::OF, 11)];
+        pairs.into_iter().filter(|(bit, _)| flags & bit != 0).fold(0u64, |all, (_, place)| all | 1 << place)
+    };
+    let helper = op.ins.func == Func::Helper;
+    let stack = matches!(
+        op.ins.func,
+        Func::Push | Func::Pop | Func::Call | Func::CallIndirect | Func::Ret | Func::Leave | Func::Div
+    );
+    let string = matches!(op.ins.func, Func::Movs | Func::Stos | Func::Lods | Func::Cmps | Func::Scas | Func::Xlat);
+    let memory = (op.ins.k0 == Kind::Mem || op.ins.k1 == Kind::Mem) && !matches!(op.ins.func, Func::Lea | Func::Nop);
+    let vector = op.ins.func as u8 >= Func::VecMov as u8;
+    let jump = matches!(
+        op.ins.func,
+        Func::Jmp | Func::JmpIndirect | Func::Call | Func::CallIndirect | Func::Ret | Func::Jcc | Func::Loop
+    );
+    let (read, written) = match instr {
+        // A shift or rotate by CL, or a repeated string instruction, may do nothing at all.
+        Some(i) if matches!(op.ins.func, Func::Shift | Func::DoubleShift) && op.ins.k1 != Kind::Imm => {
+            let touched = arithmetic(i.rflags_modified()) | arithmetic(i.rflags_read());
+            (touched, 0)
+        }
+        Some(i) if string => (arithmetic(i.rflags_modified()) | arithmetic(i.rflags_read()), 0),
+        Some(i) => (arithmetic(i.rflags_read()), arithmetic(i.rflags_modified())),
+        None => (0, 0),
+    };
+    Decoded {
+        op,
+        flags_read: read,
+        flags_written: if helper { 0 } else { written },
+        may_stop: helper || stack || string || memory || vector || jump,
+        ends_block: matches!(
+            op.ins.func,
+            Func::Jmp | Func::JmpIndirect | Func::Call | Func::CallIndirect | Func::Ret
+        ) || helper && crate::helper::ends_block(op.helper),
+    }
+}
+
+/// Fills in what the operands say.
+fn operands(instr: &Instruction, mode: Mode, op: &mut Op) {
+    let mut width = None;
+    for i in 0..instr.op_count().min(3) {
+        let (kind, number, w) = operand(instr, i);
+        match i {
+            0 => (op.ins.k0, op.r0) = (kind, number),
+            1 => (op.ins.k1, op.r1) = (kind, number),
+            _ => op.r2 = number,
+        }
+        width = width.or(w);
+        match instr.op_kind(i) {
+            OpKind::Memory => memory(instr, mode, op),
+            OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64 => op.imm = instr.near_branch_target(),
+            k if is_immediate(k) && k != OpKind::Immediate8_2nd => op.imm = instr.immediate(i),
+            OpKind::Immediate8_2nd => op.imm2 = instr.immediate8_2nd(),
+            k if is_string(k) => string_memory(instr, k, mode, op),
+            _ => {}
+        }
+    }
+    op.ins.w = width.unwrap_or(Width::D);
+    op.ins.w2 = mode.stack;
+    if instr.has_lock_prefix() {
+        op.ins.bits |= bits::LOCK;
+    }
+    if instr.has_rep_prefix() {
+        op.ins.bits |= bits::REP;
+    }
+    if instr.has_repne_prefix() {
+        op.ins.bits |= bits::REPNE;
+    }
+}
+
+fn is_immediate(kind: OpKind) -> bool {
+    matches!(
+        kind,
+        OpKind::Immediate8
+            | OpKind::Immediate8_2nd
+            | OpKind::Immediate16
+            | OpKind::Immediate32
+            | OpKind::Immediate64
+            | OpKind::Immediate8to16
+            | OpKind::Immediate8to32
+            | OpKind::Immediate8to64
+            | OpKind::Immediate32to64
+    )
+}
+
+/// Whether an operand is one of the implied ones of string instructions.
+pub fn is_string(kind: OpKind) -> bool {
+    matches!(
+        kind,
+        OpKind::MemorySegSI
+            | OpKind::MemorySegESI
+            | OpKind::MemorySegRSI
+            | OpKind::MemorySegDI
+            | OpKind::MemorySegEDI
+            | OpKind::MemorySegRDI
+            | OpKind::MemoryESDI
+            | OpKind::MemoryESEDI
+            | OpKind::MemoryESRDI
+    )
+}
+
+/// Kind, register number and width of an operand. Segment, control, debug and x87 registers have a number but no kind.
+fn operand(instr: &Instruction, i: u32) -> (Kind, u8, Option<Width>) {
+    match instr.op_kind(i) {
+        OpKind::Register => {
+            let r = instr.op_register(i);
+            register(r)
+        }
+        OpKind::Memory => (Kind::Mem, 0, size(instr)),
+        kind if is_string(kind) => (Kind::Mem, 0, size(instr)),
+        kind if is_immediate(kind) => (Kind::Imm, 0, None),
+        OpKind::NearBranch16 => (Kind::Imm, 0, Some(Width::W)),
+        OpKind::NearBranch32 => (Kind::Imm, 0, Some(Width::D)),
+        OpKind::NearBranch64 => (Kind::Imm, 0, Some(Width::Q)),
+        _ => (Kind::None, 0, None),
+    }
+}
+
+fn size(instr: &Instruction) -> Option<Width> {
+    let bytes = instr.memory_size().size();
+    (bytes.is_power_of_two() && bytes <= 32).then(|| Width::of_bytes(bytes))
+}
+
+fn register(r: Register) -> (Kind, u8, Option<Width>) {
+    let number = r.number() as u8;
+    if r.is_gpr8() {
+        return match r {
+            Register::AH | Register::CH | Register::DH | Register::BH => {
+                (Kind::High, (r as u8).wrapping_sub(Register::AH as u8), Some(Width::B))
+            }
+            _ => (Kind::Reg, r.full_register().number() as u8, Some(Width::B)),
+        };
+    }
+    if r.is_gpr() {
+        return (Kind::Reg, number, Some(Width::of_bytes(r.size())));
+    }
+    if r.is_xmm() || r.is_ymm() {
+        return (Kind::Vec, number, Some(Width::of_bytes(r.size())));
+    }
+    if r.is_mm() {
+        return (Kind::Mmx, number, Some(Width::Q));
+    }
+    (Kind::None, number, None)
+}
+
+/// The segment register's encoding number.
+fn segment(r: Register) -> u8 {
+    r.number() as u8 & 7
+}
+
+/// The form of an access with these address bits through this segment.
+pub fn form(mode: Mode, address: Width, seg: u8) -> (Form, u8) {
+    match (mode.code, address) {
+        (CodeSize::Bits64, Width::Q) if seg >= 4 => (Form::A64Seg, 0),
+        (CodeSize::Bits64, Width::Q) => (Form::A64, 0),
+        (CodeSize::Bits64, _) => (Form::A64Seg, bits::ADDR32),
+        // Code segments are not writable, so CS is never taken as flat.
+        (_, Width::D) if mode.flat && matches!(seg, 0 | 2 | 3) => (Form::Flat32, 0),
+        (_, Width::D) => (Form::Seg32, 0),
+        _ => (Form::Seg16, 0),
+    }
+}
+
+/// The form of stack accesses.
+pub fn stack_form(mode: Mode) -> Form {
+    match mode.stack {
+        Width::Q => Form::A64,
+        Width::D if mode.flat => Form::Flat32,
+        Width::D => Form::Seg32,
+        _ => Form::Seg16,
+    }
+}
+
+fn memory(instr: &Instruction, mode: Mode, op: &mut Op) {
+    let (base, index) = (instr.memory_base(), instr.memory_index());
+    let address = match (base.size().max(index.size()), instr.memory_displ_size()) {
+        (2, _) => Width::W,
+        (4, _) => Width::D,
+        (8, _) => Width::Q,
+        (_, 2) => Width::W,
+        (_, 4) => Width::D,
+        _ => Width::Q,
+    };
+    let number = |r: Register| match r {
+        Register::None => ZERO,
+        Register::RIP | Register::EIP => RIP_BASE,
+        r => r.number() as u8,
+    };
+    op.base = number(base);
+    op.index = number(index);
+    op.scale = instr.memory_index_scale().trailing_zeros() as u8;
+    op.disp = match address {
+        Width::W => i64::from(instr.memory_displacement64() as i16),
+        Width::D => i64::from(instr.memory_displacement64() as i32),
+        _ => instr.memory_displacement64() as i64,
+    };
+    op.seg = segment(instr.memory_segment());
+    let (form, extra) = form(mode, address, op.seg);
+    op.ins.form = form;
+    op.ins.bits |= extra;
+}
+
+fn string_memory(instr: &Instruction, kind: OpKind, mode: Mode, op: &mut Op) {
+    let address = match kind {
+        OpKind::MemorySegSI | OpKind::MemorySegDI | OpKind::MemoryESDI => Width::W,
+        OpKind::MemorySegESI | OpKind::MemorySegEDI | OpKind::MemoryESEDI => Width::D,
+        _ => Width::Q,
+    };
+    let source = !matches!(kind, OpKind::MemoryESDI | OpKind::MemoryESEDI | OpKind::MemoryESRDI);
+    if source {
+        op.seg = segment(instr.memory_segment());
+    }
+    let (form, extra) = form(mode, address, if source { op.seg } else { 0 });
+    // One form serves both sides: the more careful of the two.
+    if op.ins.form == Form::A64 || op.ins.form == Form::Flat32 {
+        op.ins.form = form;
+    }
+    op.ins.bits |= extra;
+}
+
+/// The width of the addresses of an op's string operands.
+pub fn string_address(instr: &Instruction) -> Width {
+    for i in 0..instr.op_count() {
+        match instr.op_kind(i) {
+            OpKind::MemorySegSI | OpKind::MemorySegDI | OpKind::MemoryESDI => return Width::W,
+            OpKind::MemorySegESI | OpKind::MemorySegEDI | OpKind::MemoryESEDI => return Width::D,
+            kind if is_string(kind) => return Width::Q,
+            _ => {}
+        }
+    }
+    Width::Q
+}

@@ -8,3 +8,8 @@ use crate::op::Op;
 pub fn undefined(_ctx: &mut Ctx, _op: &Op) -> Done {
     Err(Exception::undefined())
 }
+
+/// An instruction longer than 15 bytes (Intel SDM vol. 3, section 6.15, #GP).
+pub fn too_long(_ctx: &mut Ctx, _op: &Op) -> Done {
+    Err(Exception::protection(0))
+}

@@ -1,0 +1,396 @@
+//! Decoded code: traces of ops by physical page, and the cache of where indirect jumps lead.
+//!
+//! A trace is straight-line code from one entry to a jump that is always taken, or the end of the page; conditional jumps
+//! stay inside. Traces do not know their linear address (see `frontend_x86::op`), so every mapping of a page shares them.
+//! A page's traces are dropped together when its code is written to; their memory is kept until no handler can be in it.
+
+use crate::handlers;
+use crate::run::{Handler, TracedOp};
+use frontend_x86::Cpu;
+use frontend_x86::decode::{self, DecodeError, Decoded};
+use frontend_x86::flags::rflags;
+use frontend_x86::op::bits::{FLAGS, FUSED};
+use frontend_x86::op::{Func, Ins, Kind, Op, Width};
+use frontend_x86::tlb::Entry;
+use lyrebird_memory::{CodeWatch, GuestMemory, HostPage};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ptr::null;
+use std::sync::Arc;
+
+/// Most ops in a trace; `Op::count` holds their number.
+const MAX_TRACE: usize = 128;
+/// More decoded ops than this, and all are dropped: 64 MiB.
+const MAX_OPS: usize = 1 << 20;
+
+/// The ops of a trace, at an address that does not move.
+pub struct TracedOps(Box<[TracedOp]>);
+
+impl TracedOps {
+    /// The trace's first op.
+    pub fn first(&self) -> *const TracedOp {
+        self.0.as_ptr()
+    }
+}
+
+/// Which code: physical page, mode, and offset in the page.
+type TraceKey = (usize, u16, u16);
+
+/// A fast hash for keys that are spread already: host addresses and offsets.
+#[derive(Default)]
+pub struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.write_u64(u64::from(*b)));
+    }
+    fn write_u64(&mut self, v: u64) {
+        self.0 = (self.0.rotate_left(23) ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    fn write_u16(&mut self, v: u16) {
+        self.write_u64(u64::from(v));
+    }
+    fn write_usize(&mut self, v: usize) {
+        self.write_u64(v as u64);
+    }
+}
+type Hash = BuildHasherDefault<KeyHasher>;
+
+#[derive(Default)]
+struct PageTraces {
+    keys: Vec<TraceKey>,
+    traces: Vec<TracedOps>,
+}
+
+/// All decoded code of one vCPU.
+pub struct CodeCache {
+    entries: HashMap<TraceKey, *const TracedOp, Hash>,
+    pages: HashMap<usize, PageTraces, Hash>,
+    /// Dropped while handlers may still be inside: freed when the run loop is.
+    graveyard: Vec<TracedOps>,
+    ops: usize,
+    watch: Arc<CodeWatch>,
+    epoch: u64,
+    code_epoch: u64,
+    /// The next instruction is to be executed by itself: it lies across two pages.
+    pub step_next: bool,
+}
+
+// SAFETY: the raw pointers point into traces that the same cache owns.
+unsafe impl Send for CodeCache {}
+
+impl CodeCache {
+    /// An empty cache that hears of writes to this memory.
+    pub fn new(memory: &GuestMemory) -> Self {
+        CodeCache {
+            entries: HashMap::default(),
+            pages: HashMap::default(),
+            graveyard: Vec::new(),
+            ops: 0,
+            watch: memory.watch_code(),
+            epoch: memory.epoch(),
+            code_epoch: memory.code_epoch(),
+            step_next: false,
+        }
+    }
+
+    /// Whether code was written to, or the memory map changed, since [`CodeCache::refresh`].
+    #[inline]
+    pub fn stale(&self, memory: &GuestMemory) -> bool {
+        self.watch.pending() || memory.epoch() != self.epoch
+    }
+
+    /// Drops what is stale. Only between handlers. True if anything was dropped.
+    pub fn refresh(&mut self, cpu: &mut Cpu) -> bool {
+        let mut dropped = false;
+        if self.watch.pending() {
+            for page in self.watch.take() {
+                dropped |= self.drop_page(page);
+            }
+        }
+        let (epoch, code_epoch) = (cpu.memory.epoch(), cpu.memory.code_epoch());
+        if epoch != self.epoch {
+            cpu.tlb.flush_all();
+        } else if code_epoch != self.code_epoch {
+            cpu.tlb.flush_writes();
+        }
+        (self.epoch, self.code_epoch) = (epoch, code_epoch);
+        if self.ops > MAX_OPS {
+            self.pages.drain().for_each(|(_, page)| self.graveyard.extend(page.traces));
+            self.entries.clear();
+            self.ops = 0;
+            dropped = true;
+        }
+        self.graveyard.clear();
+        dropped
+    }
+
+    /// Stops hearing of writes: the vCPU goes away.
+    pub fn retire(&self, memory: &GuestMemory) {
+        memory.unwatch_code(&self.watch);
+    }
+
+    fn drop_page(&mut self, page: usize) -> bool {
+        let Some(traces) = self.pages.remove(&page) else { return false };
+        traces.keys.iter().for_each(|key| drop(self.entries.remove(key)));
+        self.ops -= traces.traces.iter().map(|t| t.0.len()).sum::<usize>();
+        self.graveyard.extend(traces.traces);
+        true
+    }
+
+    /// The trace that begins at this offset of a host page; decodes it if need be. `gpa` is the page's guest-physical
+    /// address. `null` if the first instruction goes on in the next page.
+    pub fn trace(&mut self, cpu: &mut Cpu, page: &HostPage, gpa: u64, offset: u16) -> *const TracedOp {
+        let key = (page.key(), mode_key(cpu), offset);
+        if let Some(op) = self.entries.get(&key) {
+            return *op;
+        }
+        let mut bytes = [0; 4096];
+        let from = usize::from(offset);
+        if cpu.memory.read((gpa & !0xfff) | u64::from(offset), &mut bytes[from..]).is_err() {
+            return null();
+        }
+        let ops = build(cpu, &bytes, offset);
+        let Some(last) = ops.iter().rev().find(|op| op.op.len > 0).map(|op| op.op.next_offset()) else { return null() };
+        if cpu.memory.mark_code(page, u64::from(offset), (last - 1).min(4095)) {
+            // Stores to the page must go the slow way from now on; this CPU's at once.
+            cpu.tlb.flush_writes_to(page.key() as u64);
+            self.code_epoch = cpu.memory.code_epoch();
+        }
+        let ops = TracedOps(ops.into_boxed_slice());
+        let first = ops.first();
+        self.ops += ops.0.len();
+        let traces = self.pages.entry(page.key()).or_default();
+        traces.keys.push(key);
+        traces.traces.push(ops);
+        self.entries.insert(key, first);
+        first
+    }
+
+    /// The trace at another offset of the page that the current op stands in: the target of a jump. Null if it needs a
+    /// step by itself.
+    pub fn resolve(&mut self, cpu: &mut Cpu, _from: *const TracedOp, offset: u16) -> *const TracedOp {
+        let rip = cpu.rip;
+        let linear = linear_of(cpu, rip);
+        let Some(entry) = executable(cpu, linear) else { return null() };
+        let physical = cpu.tlb.banks[cpu.bank as usize].physical[frontend_x86::tlb::index(linear)];
+        let _ = entry;
+        match cpu.memory.lookup(physical).readable() {
+            Some(page) => self.trace(cpu, &page, physical, offset),
+            None => null(),
+        }
+    }
+}
+
+/// The linear address of an instruction pointer.
+pub fn linear_of(cpu: &Cpu, rip: u64) -> u64 {
+    match cpu.mode.code {
+        frontend_x86::cpu::CodeSize::Bits64 => rip,
+        _ => cpu.state.seg[1].base.wrapping_add(rip) & 0xffff_ffff,
+    }
+}
+
+/// The TLB entry for a fetch, if there is one.
+pub fn executable(cpu: &Cpu, linear: u64) -> Option<Entry> {
+    let bank = &cpu.tlb.banks[cpu.bank as usize];
+    let entry = bank.entries[frontend_x86::tlb::index(linear)];
+    (entry.execute == linear & !0xfff | bank.generation).then_some(entry)
+}
+
+/// Whether every byte of the page whose first byte has this RIP is inside the code segment. A RIP below zero belongs to a
+/// page that the segment begins in the middle of.
+pub fn within_limit(cpu: &Cpu, base: u64) -> bool {
+    cpu.mode.code == frontend_x86::cpu::CodeSize::Bits64
+        || (base as i64).saturating_add(0xfff) <= i64::from(cpu.state.seg[1].limit)
+}
+
+/// Whether a jump inside the page is a jump inside the page whatever the page's RIP: not where the segment begins in its
+/// middle, since RIPs below zero wrap to the segment's end.
+pub fn may_link(cpu: &Cpu) -> bool {
+    cpu.regs[frontend_x86::op::RIP_BASE as usize] as i64 >= 0
+        || cpu.mode.code == frontend_x86::cpu::CodeSize::Bits64
+}
+
+/// The mode's part of a trace's key, with a bit for pages in which jumps may not be linked.
+pub fn mode_key(cpu: &Cpu) -> u16 {
+    u16::from(cpu.mode.key()) | u16::from(!may_link(cpu)) << 8
+}
+
+fn pseudo(func: Func, handler: Handler, offset: u64, count: u8) -> TracedOp {
+    let ins = Ins {
+        func,
+        sub: 0,
+        w: Width::Q,
+        w2: Width::D,
+        k0: Kind::None,
+        k1: Kind::None,
+        form: frontend_x86::op::Form::A64,
+        bits: FLAGS,
+    };
+    let op = Op {
+        ins,
+        imm: offset,
+        disp: 0,
+        base: 0,
+        index: 0,
+        scale: 0,
+        seg: 0,
+        r0: 0,
+        r1: 0,
+        r2: 0,
+        len: 0,
+        offset: offset as u16,
+        helper: 0,
+        count,
+        imm2: 0,
+        fop: 0,
+    };
+    TracedOp { handler, link: null(), op }
+}
+
+/// One op alone with an end after it, for [`crate::slow::step`].
+pub fn single(decoded: Decoded) -> TracedOps {
+    let mut op = decoded.op;
+    op.count = 1;
+    TracedOps(Box::new([
+        TracedOp { handler: handlers::of(op.ins), link: null(), op },
+        pseudo(Func::Goto, handlers::across_pages, op.next_offset(), 1),
+    ]))
+}
+
+/// Decodes a trace. Empty if the first instruction does not end in this page.
+fn build(cpu: &Cpu, page: &[u8; 4096], offset: u16) -> Vec<TracedOp> {
+    let mut decoded: Vec<Decoded> = Vec::with_capacity(16);
+    let mut at = usize::from(offset);
+    let mut ended = false;
+    let mut across = false;
+    while at < 4096 && decoded.len() < MAX_TRACE && !ended {
+        match decode::decode(&page[at..], at as u16, cpu.mode, &cpu.model) {
+            Ok(d) => {
+                at += usize::from(d.op.len);
+                ended = d.ends_block;
+                decoded.push(d);
+            }
+            Err(DecodeError::NeedMore) => {
+                across = true;
+                break;
+            }
+        }
+    }
+    if decoded.is_empty() {
+        return Vec::new();
+    }
+    drop_dead_flags(&mut decoded);
+    let mut ops: Vec<TracedOp> = Vec::with_capacity(decoded.len() + 1);
+    for (n, d) in decoded.iter().enumerate() {
+        let mut op = d.op;
+        op.count = (n + 1) as u8;
+        let mut shape = op.ins;
+        if let Some(fused) = decoded.get(n + 1).and_then(|next| fuse(op.ins, &next.op)) {
+            shape = fused;
+            op.ins = fused;
+        }
+        ops.push(TracedOp { handler: handlers::of(shape), link: null(), op });
+    }
+    let count = decoded.len() as u8;
+    // What follows the last op, even after a jump: a handler may ask for the next op of a `Jcc` only, but nothing is
+    // lost by an end behind every trace.
+    ops.push(if across {
+        pseudo(Func::Goto, handlers::across_pages, at as u64, count + 1)
+    } else {
+        let mut end = pseudo(Func::Goto, handlers::across_pages, at as u64, count);
+        end.handler = handlers::of(end.op.ins);
+        end
+    });
+    ops
+}
+
+/// The shape of an op together with the conditional jump after it, if a handler for both exists.
+fn fuse(i: Ins, next: &Op) -> Option<Ins> {
+    if next.ins.func != Func::Jcc || !matches!(i.func, Func::Alu | Func::Unary) {
+        return None;
+    }
+    let fused = Ins { sub: i.sub | next.ins.sub << 4, bits: i.bits | FUSED | FLAGS, ..i };
+    handlers::is_specialised(fused).then_some(fused)
+}
+
+/// Clears [`FLAGS`] where the flags are set again before anybody can look.
+fn drop_dead_flags(decoded: &mut [Decoded]) {
+    let mut live = rflags::ARITHMETIC;
+    for d in decoded.iter_mut().rev() {
+        if d.flags_written != 0 && d.flags_written & live == 0 && !d.may_stop {
+            d.op.ins.bits &= !FLAGS;
+        }
+        live = if d.may_stop { rflags::ARITHMETIC } else { live & !d.flags_written | d.flags_read };
+    }
+}
+
+/// Where indirect jumps lead, by linear address: direct-mapped. An entry holds only while the TLB maps its page to the same
+/// host page, so no flush is needed when mappings change; dropped traces empty it.
+pub struct JumpCache {
+    entries: Box<[Jump; JUMPS]>,
+}
+
+const JUMPS: usize = 4096;
+
+#[derive(Clone, Copy)]
+struct Jump {
+    linear: u64,
+    page: u64,
+    mode: u16,
+    op: *const TracedOp,
+}
+
+const NO_JUMP: Jump = Jump { linear: u64::MAX, page: 0, mode: u16::MAX, op: null() };
+
+// SAFETY: as for `CodeCache`.
+unsafe impl Send for JumpCache {}
+
+impl JumpCache {
+    /// Nothing known.
+    pub fn new() -> Self {
+        JumpCache { entries: Box::new([NO_JUMP; JUMPS]) }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.entries.fill(NO_JUMP);
+    }
+
+    #[inline(always)]
+    fn index(linear: u64) -> usize {
+        (linear ^ linear >> 12) as usize & (JUMPS - 1)
+    }
+
+    /// The op at an instruction pointer and the page's RIP; null if it is not known.
+    #[inline(always)]
+    pub fn find(&self, cpu: &Cpu, tlb: *const Entry, generation: u64, rip: u64) -> (*const TracedOp, u64) {
+        if !(cpu.mode.flat || cpu.mode.code == frontend_x86::cpu::CodeSize::Bits64) {
+            return (null(), 0); // limits and wrapping have to be looked at
+        }
+        let linear = linear_of(cpu, rip);
+        let jump = &self.entries[Self::index(linear)];
+        // SAFETY: the index is below the number of entries of a bank.
+        let entry = unsafe { &*tlb.add(frontend_x86::tlb::index(linear)) };
+        let page = linear & !0xfff;
+        let known = jump.linear == linear
+            && jump.mode == u16::from(cpu.mode.key())
+            && entry.execute == page | generation
+            && page.wrapping_add(entry.addend) == jump.page;
+        (if known { jump.op } else { null() }, rip.wrapping_sub(linear & 0xfff))
+    }
+
+    /// Remembers one.
+    pub fn insert(&mut self, cpu: &Cpu, linear: u64, page: u64, op: *const TracedOp) {
+        self.entries[Self::index(linear)] = Jump { linear, page, mode: u16::from(cpu.mode.key()), op };
+    }
+}
+
+impl Default for JumpCache {
+    fn default() -> Self {
+        Self::new()
+    }
+}

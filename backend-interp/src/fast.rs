@@ -1,0 +1,315 @@
+//! The fast algebra: plain numbers, RAM through the TLB, and a stop for everything else.
+
+use crate::run::{Run, TracedOp};
+use frontend_x86::algebra::{Access, Algebra, Arith};
+use frontend_x86::flags::{LazyFlags, rflags};
+use frontend_x86::op::{Form, Ins, Op, RIP_BASE, Width, bits};
+use frontend_x86::exception::Exception;
+use frontend_x86::sse::algebra::ConcreteVector;
+use frontend_x86::{Cpu, concrete, concrete_arith};
+
+/// How an op ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on with the next op.
+    Next,
+    /// Go where the op's immediate says.
+    Link,
+    /// Go to `cpu.next_rip`.
+    To,
+    /// The same op again.
+    Again,
+}
+
+/// "Not on the fast path": nothing has changed; run the op by the slow algebra.
+pub struct GoSlow;
+
+/// The algebra, for one op.
+pub struct Fast {
+    pub run: *mut Run,
+    pub op: *const TracedOp,
+}
+
+/// What both of this crate's algebras do alike. `$run` gives a `*mut Run`, `$op` a `*const TracedOp`.
+macro_rules! common_algebra {
+    () => {
+        #[inline(always)]
+        fn op(&self) -> &Op {
+            // SAFETY: see `Handler`: the op is live for as long as its handler runs.
+            unsafe { &(*self.op).op }
+        }
+        #[inline(always)]
+        fn reg(&mut self, r: u8, w: Width) -> u64 {
+            // SAFETY: register numbers come from the decoder and are below 18.
+            unsafe { *(&raw const (*self.run).cpu.regs).cast::<u64>().add(usize::from(r)) & w.mask() }
+        }
+        #[inline(always)]
+        fn set_reg(&mut self, r: u8, w: Width, v: u64) {
+            // SAFETY: as above.
+            unsafe {
+                let reg = (&raw mut (*self.run).cpu.regs).cast::<u64>().add(usize::from(r));
+                *reg = match w {
+                    Width::B | Width::W => *reg & !w.mask() | v & w.mask(),
+                    Width::D => v & w.mask(),
+                    _ => v,
+                };
+            }
+        }
+        #[inline(always)]
+        fn reg_high(&mut self, r: u8) -> u64 {
+            self.reg(r, Width::W) >> 8
+        }
+        #[inline(always)]
+        fn set_reg_high(&mut self, r: u8, v: u64) {
+            let rest = self.reg(r, Width::Q) & !0xff00;
+            self.set_reg(r, Width::Q, rest | (v & 0xff) << 8);
+        }
+        #[inline(always)]
+        fn imm(&mut self, w: Width) -> u64 {
+            self.op().imm & w.mask()
+        }
+        #[inline(always)]
+        fn next_rip(&mut self, w: Width) -> u64 {
+            let next = self.op().next_offset();
+            self.reg(RIP_BASE, Width::Q).wrapping_add(next) & w.mask()
+        }
+        #[inline(always)]
+        fn vector(&mut self, r: u8, _w: Width) -> [u64; 4] {
+            // SAFETY: vector register numbers are below 16.
+            unsafe { *(&raw const (*self.run).cpu.state.vector).cast::<[u64; 4]>().add(usize::from(r & 15)) }
+        }
+        #[inline(always)]
+        fn set_vector(&mut self, r: u8, w: Width, v: [u64; 4]) {
+            // SAFETY: as above.
+            unsafe {
+                let reg = (&raw mut (*self.run).cpu.state.vector).cast::<[u64; 4]>().add(usize::from(r & 15));
+                match w {
+                    Width::Y => *reg = v,
+                    _ => {
+                        (*reg)[0] = v[0];
+                        (*reg)[1] = v[1];
+                    }
+                }
+            }
+        }
+        #[inline(always)]
+        fn address(&mut self, i: Ins) -> u64 {
+            let (base, index, scale, disp) = {
+                let op = self.op();
+                (op.base, op.index, op.scale, op.disp)
+            };
+            let base = self.reg(base, Width::Q);
+            let index = self.reg(index, Width::Q);
+            let sum = base.wrapping_add(index << (scale & 3)).wrapping_add(disp as u64);
+            match i.form {
+                Form::A64 => sum,
+                Form::A64Seg if i.has(bits::ADDR32) => sum & 0xffff_ffff,
+                Form::A64Seg => sum,
+                Form::Flat32 | Form::Seg32 => sum & 0xffff_ffff,
+                Form::Seg16 => sum & 0xffff,
+            }
+        }
+        #[inline(always)]
+        fn set_flags(&mut self, f: LazyFlags) {
+            // SAFETY: see `Handler`.
+            unsafe { (*self.run).cpu.flags = f }
+        }
+        #[inline(always)]
+        fn condition(&mut self, cc: u8) -> bool {
+            // SAFETY: see `Handler`.
+            unsafe { (*self.run).cpu.flags.condition(cc) }
+        }
+        #[inline(always)]
+        fn carry(&mut self) -> bool {
+            self.condition(2)
+        }
+        #[inline(always)]
+        fn flags_word(&mut self) -> u64 {
+            // SAFETY: see `Handler`.
+            unsafe { (*self.run).cpu.flags.to_rflags() }
+        }
+        #[inline(always)]
+        fn direction(&mut self) -> bool {
+            // SAFETY: see `Handler`.
+            unsafe { (*self.run).cpu.system_flags & rflags::DF != 0 }
+        }
+        #[inline(always)]
+        fn set_direction(&mut self, set: bool) {
+            // SAFETY: see `Handler`.
+            let flags = unsafe { &mut (*self.run).cpu.system_flags };
+            *flags = if set { *flags | rflags::DF } else { *flags & !rflags::DF };
+        }
+        #[inline(always)]
+        fn when(&mut self, c: bool, f: impl FnOnce(&mut Self)) {
+            if c {
+                f(self)
+            }
+        }
+        #[inline(always)]
+        fn next(&mut self) -> Flow {
+            Flow::Next
+        }
+        #[inline(always)]
+        fn jump_to(&mut self, w: Width, target: u64) -> Flow {
+            // SAFETY: see `Handler`.
+            unsafe { (*self.run).cpu.next_rip = target & w.mask() };
+            Flow::To
+        }
+        #[inline(always)]
+        fn skip_if(&mut self, c: bool) -> Option<Flow> {
+            c.then_some(Flow::Next)
+        }
+        #[inline(always)]
+        fn again_if(&mut self, c: bool) -> Flow {
+            if c { Flow::Again } else { Flow::Next }
+        }
+        #[inline(always)]
+        fn fence(&mut self) {
+            std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+        }
+    };
+}
+pub(crate) use common_algebra;
+
+impl Arith for Fast {
+    concrete_arith!();
+}
+
+impl ConcreteVector for Fast {
+    #[inline(always)]
+    fn cpu(&mut self) -> &mut Cpu {
+        // SAFETY: see `Handler`.
+        unsafe { &mut (*self.run).cpu }
+    }
+    #[inline(always)]
+    fn stop(&mut self, _exception: Exception) -> GoSlow {
+        GoSlow
+    }
+}
+
+impl Fast {
+    /// The linear address of an access, if its form needs no fault.
+    #[inline(always)]
+    fn linear(&mut self, form: Form, seg: u8, offset: u64, bytes: u64, access: Access) -> Result<u64, GoSlow> {
+        match form {
+            Form::A64 | Form::Flat32 => Ok(offset),
+            _ => {
+                // SAFETY: the decoder's segment numbers are below 6.
+                let bounds = unsafe { self.cpu().bounds.get_unchecked(usize::from(seg)) };
+                if form == Form::A64Seg {
+                    return Ok(bounds.base.wrapping_add(offset));
+                }
+                let high = if access.writes() { bounds.high_write } else { bounds.high_read };
+                if offset < bounds.low || offset + bytes > high {
+                    return Err(GoSlow);
+                }
+                Ok(bounds.base.wrapping_add(offset) & 0xffff_ffff)
+            }
+        }
+    }
+}
+
+impl Algebra for Fast {
+    type X = [u64; 4];
+    type P = *mut u8;
+    type Flow = Flow;
+    type Stop = GoSlow;
+
+    common_algebra!();
+
+    #[inline(always)]
+    fn probe(&mut self, form: Form, seg: u8, offset: u64, w: Width, access: Access) -> Result<*mut u8, GoSlow> {
+        let linear = self.linear(form, seg, offset, w.bytes(), access)?;
+        // SAFETY: see `Handler`; the index is below ENTRIES.
+        let (entry, generation) = unsafe {
+            let run = &*self.run;
+            (&*run.tlb.add(frontend_x86::tlb::index(linear)), run.tlb_generation)
+        };
+        let tag = if access.writes() { entry.write } else { entry.read };
+        if tag != (linear.wrapping_add(w.bytes() - 1) & !0xfff | generation) {
+            return Err(GoSlow);
+        }
+        Ok(linear.wrapping_add(entry.addend) as *mut u8)
+    }
+    #[inline(always)]
+    fn load(&mut self, w: Width, p: *mut u8) -> u64 {
+        // SAFETY: `probe` found the whole access inside one page of guest RAM or ROM.
+        unsafe {
+            match w {
+                Width::B => u64::from(p.read()),
+                Width::W => u64::from(u16::from_le(p.cast::<u16>().read_unaligned())),
+                Width::D => u64::from(u32::from_le(p.cast::<u32>().read_unaligned())),
+                _ => u64::from_le(p.cast::<u64>().read_unaligned()),
+            }
+        }
+    }
+    #[inline(always)]
+    fn store(&mut self, w: Width, p: *mut u8, v: u64) {
+        // SAFETY: as above, and the page may be written in place.
+        unsafe {
+            match w {
+                Width::B => p.write(v as u8),
+                Width::W => p.cast::<u16>().write_unaligned((v as u16).to_le()),
+                Width::D => p.cast::<u32>().write_unaligned((v as u32).to_le()),
+                _ => p.cast::<u64>().write_unaligned(v.to_le()),
+            }
+        }
+    }
+    #[inline(always)]
+    fn load_vector(&mut self, w: Width, p: *mut u8) -> [u64; 4] {
+        let mut v = [0; 4];
+        for (n, quad) in v.iter_mut().enumerate().take(if w == Width::Y { 4 } else { 2 }) {
+            // SAFETY: as for `load`.
+            *quad = self.load(Width::Q, unsafe { p.add(8 * n) });
+        }
+        v
+    }
+    #[inline(always)]
+    fn store_vector(&mut self, w: Width, p: *mut u8, v: [u64; 4]) {
+        for (n, quad) in v.iter().enumerate().take(if w == Width::Y { 4 } else { 2 }) {
+            // SAFETY: as for `store`.
+            self.store(Width::Q, unsafe { p.add(8 * n) }, *quad);
+        }
+    }
+    #[inline(always)]
+    fn update<E>(&mut self, locked: bool, w: Width, p: *mut u8, f: impl Fn(&mut Self, u64) -> (u64, E)) -> E {
+        if locked {
+            return crate::slow::update_atomically(w, p, |old| f(self, old));
+        }
+        let old = self.load(w, p);
+        let (new, extra) = f(self, old);
+        self.store(w, p, new);
+        extra
+    }
+    #[inline(always)]
+    fn divide_error_if_or_stop(&mut self, c: bool) -> Result<(), GoSlow> {
+        if c { Err(GoSlow) } else { Ok(()) }
+    }
+    #[inline(always)]
+    fn divide_or_stop(&mut self, signed: bool, w: Width, hi: u64, lo: u64, d: u64) -> Result<(u64, u64), GoSlow> {
+        concrete::divide(signed, w, hi, lo, d).ok_or(GoSlow)
+    }
+    #[inline(always)]
+    fn jump_or_stop(&mut self, _w: Width) -> Result<Flow, GoSlow> {
+        // A link exists only where the target has been checked; without one the slow path checks it.
+        // SAFETY: see `Handler`.
+        if unsafe { (*self.op).link.is_null() } { Err(GoSlow) } else { Ok(Flow::Link) }
+    }
+    #[inline(always)]
+    fn jump_if_or_stop(&mut self, w: Width, c: bool) -> Result<Flow, GoSlow> {
+        if c { self.jump_or_stop(w) } else { Ok(Flow::Next) }
+    }
+    #[inline(always)]
+    fn check_target_or_stop(&mut self, _w: Width, target: u64) -> Result<(), GoSlow> {
+        let cpu = self.cpu();
+        let fine = match cpu.mode.code {
+            frontend_x86::cpu::CodeSize::Bits64 => frontend_x86::access::canonical(target),
+            _ => target <= u64::from(cpu.state.seg[1].limit),
+        };
+        if fine { Ok(()) } else { Err(GoSlow) }
+    }
+    #[inline(always)]
+    fn string_block(&mut self, i: Ins) -> bool {
+        crate::string::block(self, i)
+    }
+}

@@ -1,0 +1,279 @@
+//! Handlers: one wrapper for each semantic function, specialised by a packed shape, and one that is not. A handler ends in
+//! the call of the next handler, in tail position.
+
+use crate::fast::{Fast, Flow, GoSlow};
+use crate::run::{Handler, Left, Run, TracedOp};
+use crate::slow;
+use frontend_x86::op::bits::{FLAGS, FUSED};
+use frontend_x86::op::{Form, Func, Ins, Kind, Width};
+use frontend_x86::sem;
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// Goes on with an op: a jump to its handler, or, with `loop-dispatch`, a return to the driving loop.
+macro_rules! go {
+    ($run:expr, $op:expr) => {{
+        let op = $op;
+        #[cfg(feature = "loop-dispatch")]
+        return op;
+        #[cfg(not(feature = "loop-dispatch"))]
+        return ((*op).handler)($run, op);
+    }};
+}
+
+/// What follows an op, by how it ended.
+macro_rules! follow {
+    ($run:expr, $op:expr, $flow:expr) => {
+        match $flow {
+            Ok(Flow::Next) => go!($run, $op.add(1)),
+            Ok(Flow::Link) => link!($run, $op),
+            Ok(Flow::To) => indirect($run, $op),
+            Ok(Flow::Again) => {
+                let left = (*$run).cpu.left - 1;
+                (*$run).cpu.left = left;
+                (*$run).uncounted += 1;
+                if left < 0 { slow::stop_again($run, $op) } else { go!($run, $op) }
+            }
+            Err(GoSlow) => slow_path($run, $op),
+        }
+    };
+}
+
+/// Takes a resolved jump.
+macro_rules! link {
+    ($run:expr, $op:expr) => {{
+        let left = (*$run).cpu.left - i64::from((*$op).op.count);
+        (*$run).cpu.left = left;
+        if left < 0 { slow::stop_at_target($run, $op) } else { go!($run, (*$op).link) }
+    }};
+}
+
+macro_rules! handlers {
+    ($($name:ident $dynamic:ident = $($function:ident)::+ $(($($extra:ident)*))?;)*) => {$(
+        pub unsafe fn $name<const SHAPE: u64>(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+            let i = const { Ins::unpack(SHAPE) };
+            // SAFETY: the contract of `Handler`, which the caller keeps and is passed on.
+            unsafe {
+                let flow = sem::$($function)::+(&mut Fast { run, op } $(, i $($extra)*)?);
+                if i.has(FUSED) {
+                    return fused!(run, op, i, flow);
+                }
+                follow!(run, op, flow)
+            }
+        }
+        unsafe fn $dynamic(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+            // SAFETY: as above.
+            unsafe {
+                #[allow(unused_variables, reason = "some functions take no shape")]
+                let i = (*op).op.ins;
+                let flow = sem::$($function)::+(&mut Fast { run, op } $(, i $($extra)*)?);
+                follow!(run, op, flow)
+            }
+        }
+    )*};
+}
+
+/// The op and the conditional jump after it, whose condition stands in the high half of the op's `sub`.
+macro_rules! fused {
+    ($run:expr, $op:expr, $i:expr, $flow:expr) => {
+        match $flow {
+            Ok(Flow::Next) => {
+                let jump = $op.add(1);
+                if (*$run).cpu.flags.condition($i.sub >> 4) {
+                    if (*jump).link.is_null() { slow_path($run, jump) } else { link!($run, jump) }
+                } else {
+                    go!($run, $op.add(2))
+                }
+            }
+            _ => slow_path($run, $op),
+        }
+    };
+}
+
+handlers! {
+    goto goto_dyn = flow::goto;
+    alu alu_dyn = alu::alu ();
+    unary unary_dyn = unary::unary ();
+    mov mov_dyn = mov::mov ();
+    movzx movzx_dyn = mov::movzx ();
+    movsx movsx_dyn = mov::movsx ();
+    lea lea_dyn = mov::lea ();
+    xchg xchg_dyn = exchange::xchg ();
+    shift shift_dyn = shift::shift ();
+    double_shift double_shift_dyn = shift::double_shift ();
+    bit_test bit_test_dyn = bit::bit_test ();
+    bit_scan bit_scan_dyn = bit::bit_scan ();
+    mul_wide mul_wide_dyn = mul::mul_wide ();
+    imul imul_dyn = mul::imul ();
+    div div_dyn = mul::div ();
+    extend_a extend_a_dyn = mov::extend_a ();
+    extend_d extend_d_dyn = mov::extend_d ();
+    setcc setcc_dyn = mov::setcc ();
+    cmovcc cmovcc_dyn = mov::cmovcc ();
+    jcc jcc_dyn = flow::jcc ();
+    jmp jmp_dyn = flow::jmp ();
+    jmp_indirect jmp_indirect_dyn = flow::jmp_indirect ();
+    call call_dyn = flow::call ();
+    call_indirect call_indirect_dyn = flow::call_indirect ();
+    ret ret_dyn = flow::ret ();
+    loop_ loop_dyn = flow::loop_ ();
+    push push_dyn = stack::push ();
+    pop pop_dyn = stack::pop ();
+    leave leave_dyn = stack::leave ();
+    movs movs_dyn = string::movs ();
+    stos stos_dyn = string::stos ();
+    lods lods_dyn = string::lods ();
+    cmps cmps_dyn = string::cmps ();
+    scas scas_dyn = string::scas ();
+    cmpxchg cmpxchg_dyn = exchange::cmpxchg ();
+    xadd xadd_dyn = exchange::xadd ();
+    bswap bswap_dyn = misc::bswap ();
+    carry carry_dyn = misc::carry ();
+    direction direction_dyn = misc::direction ();
+    flags_byte flags_byte_dyn = misc::flags_byte ();
+    movbe movbe_dyn = misc::movbe ();
+    crc32 crc32_dyn = misc::crc32 ();
+    xlat xlat_dyn = misc::xlat ();
+    bmi bmi_dyn = bmi::bmi ();
+    adx adx_dyn = bmi::adx ();
+    fence fence_dyn = misc::fence ();
+    vec_mov vec_mov_dyn = vector::vec_mov ();
+    vec_bin vec_bin_dyn = vector::vec_bin ();
+    vec_unary vec_unary_dyn = vector::vec_unary ();
+    vec_imm vec_imm_dyn = vector::vec_imm ();
+    vec_gpr vec_gpr_dyn = vector::vec_gpr ();
+    vec_float vec_float_dyn = vector::vec_float ();
+}
+
+/// NOP.
+pub unsafe fn nop<const SHAPE: u64>(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    let _ = run;
+    // SAFETY: the contract of `Handler`.
+    unsafe { go!(run, op.add(1)) }
+}
+
+/// A plain function. Never inlined into anything: it has a frame.
+unsafe fn helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: the contract of `Handler`.
+    unsafe {
+        let next = slow::run_helper(run, op);
+        if next.is_null() {
+            return next;
+        }
+        go!(run, next)
+    }
+}
+
+/// Runs the op by the slow algebra, then goes on. Kept out of the fast handlers, which would get a frame by it.
+#[inline(never)]
+unsafe fn slow_path(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: the contract of `Handler`.
+    unsafe {
+        let next = slow::run_any(run, op);
+        if next.is_null() {
+            return next;
+        }
+        go!(run, next)
+    }
+}
+
+/// The end of a trace that stops in front of an instruction across pages: the run loop executes that one by itself.
+pub unsafe fn across_pages(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: the contract of `Handler`.
+    unsafe { slow::stop_before_step(run, op) }
+}
+
+/// Takes an indirect jump to `cpu.next_rip`.
+#[inline(never)]
+unsafe fn indirect(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: the contract of `Handler`.
+    unsafe {
+        let r = &mut *run;
+        r.cpu.left -= i64::from((*op).op.count);
+        let rip = r.cpu.next_rip;
+        let (found, base) = r.jumps.find(&r.cpu, r.tlb, r.tlb_generation, rip);
+        if r.cpu.left < 0 || found.is_null() {
+            r.cpu.rip = rip;
+            r.left = if r.cpu.left < 0 { Left::Look } else { Left::Find };
+            return std::ptr::null();
+        }
+        r.cpu.regs[frontend_x86::op::RIP_BASE as usize] = base;
+        go!(run, found)
+    }
+}
+
+static SHAPES: &[(u64, Handler)] = include!(concat!(env!("OUT_DIR"), "/shapes.rs"));
+
+/// Handlers by shape.
+fn table() -> &'static HashMap<u64, Handler> {
+    static TABLE: OnceLock<HashMap<u64, Handler>> = OnceLock::new();
+    TABLE.get_or_init(|| SHAPES.iter().copied().collect())
+}
+
+/// Whether a shape has a handler of its own.
+pub fn is_specialised(i: Ins) -> bool {
+    table().contains_key(&i.pack())
+}
+
+/// The handler of an op.
+pub fn of(i: Ins) -> Handler {
+    if let Some(handler) = table().get(&i.pack()) {
+        return *handler;
+    }
+    match i.func {
+        Func::Helper => helper,
+        Func::Nop => nop::<0>,
+        Func::Goto => goto_dyn,
+        Func::Alu => alu_dyn,
+        Func::Unary => unary_dyn,
+        Func::Mov => mov_dyn,
+        Func::Movzx => movzx_dyn,
+        Func::Movsx => movsx_dyn,
+        Func::Lea => lea_dyn,
+        Func::Xchg => xchg_dyn,
+        Func::Shift => shift_dyn,
+        Func::DoubleShift => double_shift_dyn,
+        Func::BitTest => bit_test_dyn,
+        Func::BitScan => bit_scan_dyn,
+        Func::MulWide => mul_wide_dyn,
+        Func::Imul => imul_dyn,
+        Func::Div => div_dyn,
+        Func::ExtendA => extend_a_dyn,
+        Func::ExtendD => extend_d_dyn,
+        Func::Setcc => setcc_dyn,
+        Func::Cmovcc => cmovcc_dyn,
+        Func::Jcc => jcc_dyn,
+        Func::Jmp => jmp_dyn,
+        Func::JmpIndirect => jmp_indirect_dyn,
+        Func::Call => call_dyn,
+        Func::CallIndirect => call_indirect_dyn,
+        Func::Ret => ret_dyn,
+        Func::Loop => loop_dyn,
+        Func::Push => push_dyn,
+        Func::Pop => pop_dyn,
+        Func::Leave => leave_dyn,
+        Func::Movs => movs_dyn,
+        Func::Stos => stos_dyn,
+        Func::Lods => lods_dyn,
+        Func::Cmps => cmps_dyn,
+        Func::Scas => scas_dyn,
+        Func::Cmpxchg => cmpxchg_dyn,
+        Func::Xadd => xadd_dyn,
+        Func::Bswap => bswap_dyn,
+        Func::Carry => carry_dyn,
+        Func::Direction => direction_dyn,
+        Func::FlagsByte => flags_byte_dyn,
+        Func::Movbe => movbe_dyn,
+        Func::Crc32 => crc32_dyn,
+        Func::Xlat => xlat_dyn,
+        Func::Bmi => bmi_dyn,
+        Func::Adx => adx_dyn,
+        Func::Fence => fence_dyn,
+        Func::VecMov => vec_mov_dyn,
+        Func::VecBin => vec_bin_dyn,
+        Func::VecUnary => vec_unary_dyn,
+        Func::VecImm => vec_imm_dyn,
+        Func::VecGpr => vec_gpr_dyn,
+        Func::VecFloat => vec_float_dyn,
+    }
+}

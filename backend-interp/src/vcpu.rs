@@ -112,13 +112,29 @@ impl InterpVcpu {
             }
             run.sync_tlb();
             let alone = run.cpu.careful || run.cpu.state.shadow != Shadow::None || exact && run.cpu.left < TRACE;
-            let left = if alone { self.step() } else { self.traces() };
+            let left = if alone {
+                self.step()
+            } else if exact {
+                // A trace may use the budget up in its middle: keep the length of one back.
+                self.reserve(TRACE);
+                let left = self.traces();
+                self.reserve(-TRACE);
+                left
+            } else {
+                self.traces()
+            };
             if let Left::Exception(exception) = left
                 && !self.raise(exception)
             {
                 return Exit::Shutdown;
             }
         }
+    }
+
+    /// Sets a part of the budget aside.
+    fn reserve(&mut self, instructions: i64) {
+        self.run.cpu.left -= instructions;
+        self.run.counted_from -= instructions;
     }
 
     /// Delivers an exception; false: a triple fault.

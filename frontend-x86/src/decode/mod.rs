@@ -64,8 +64,9 @@ pub fn decode(bytes: &[u8], offset: u16, mode: Mode, model: &Model) -> Result<De
     let known = integer::decode(&instr, mode, model, &mut op)
         || !model.lacks(&instr)
             && (super::decode::vector::decode(&instr, &mut op)
-                || super::decode::x87::decode(&instr, &mut op)
-                || super::decode::system::decode(&instr, mode, &mut op));
+                || super::decode::x87::decode(&instr, window, &mut op)
+                || super::decode::system::decode(&instr, mode, &mut op))
+        || super::decode::x87::without_unit(&instr, model, &mut op);
     if !known {
         set_helper(&mut op, Helper::Undefined);
     }
@@ -142,10 +143,8 @@ fn finish(op: Op, instr: Option<&Instruction>) -> Decoded {
         flags_read: read,
         flags_written: if helper { 0 } else { written },
         may_stop: helper || stack || string || memory || vector || jump,
-        ends_block: matches!(
-            op.ins.func,
-            Func::Jmp | Func::JmpIndirect | Func::Call | Func::CallIndirect | Func::Ret
-        ) || helper && crate::helper::ends_block(op.helper),
+        ends_block: matches!(op.ins.func, Func::Jmp | Func::JmpIndirect | Func::Call | Func::CallIndirect | Func::Ret)
+            || helper && crate::helper::ends_block(op.helper),
     }
 }
 

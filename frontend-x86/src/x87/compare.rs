@@ -1,0 +1,140 @@
+//! FCOM, FUCOM, FICOM, FCOMI, FUCOMI and their popping forms; FTST and FXAM (Intel SDM vol. 1, section 8.3.6).
+
+use super::memory::Format;
+use super::stack::Stack;
+use super::unit::{begin, codes, env, finish, fsw, note, note_memory, underflow};
+use crate::ctx::{Ctx, Done, Then};
+use crate::flags::{LazyFlags, rflags};
+use crate::op::Op;
+use lyrebird_core::cpu::x87::X87;
+use lyrebird_float::{Class, Env, F80, Relation};
+
+const UNORDERED: u16 = fsw::C3 | fsw::C2 | fsw::C0;
+
+#[inline(always)]
+fn set_codes(x: &mut X87, codes: u16) {
+    x.status = x.status & !(fsw::C3 | fsw::C2 | fsw::C0) | codes;
+}
+
+#[inline(always)]
+fn pop(x: &mut X87, pops: u8) {
+    for _ in 0..pops {
+        x.pop();
+    }
+}
+
+#[inline(always)]
+fn relate<const QUIET: bool>(a: F80, b: F80, env: &mut Env) -> Relation {
+    if QUIET { a.compare_unordered(b, env) } else { a.compare(b, env) }
+}
+
+/// FCOM, FUCOM with ST(i), and so many pops.
+pub fn register<const QUIET: bool, const POPS: u8>(ctx: &mut Ctx, op: &Op) -> Done {
+    begin(ctx)?;
+    let x = note(ctx, op);
+    let other = op.r1;
+    if x.empty(0) || x.empty(other) {
+        return underflow(ctx, |x| {
+            set_codes(x, UNORDERED);
+            pop(x, POPS);
+        });
+    }
+    let mut env = env(x);
+    let relation = relate::<QUIET>(x.st(0), x.st(other), &mut env);
+    if !env.suspended() {
+        set_codes(x, codes(relation));
+        pop(x, POPS);
+    }
+    finish(ctx, &env)
+}
+
+/// FCOM, FICOM with memory, and so many pops.
+pub fn memory<F: Format, const POPS: u8>(ctx: &mut Ctx, op: &Op) -> Done {
+    begin(ctx)?;
+    let offset = ctx.address(op);
+    let raw = ctx.read(op.seg, offset, F::BYTES)?;
+    let x = note_memory(ctx, op, offset);
+    if x.empty(0) {
+        return underflow(ctx, |x| {
+            set_codes(x, UNORDERED);
+            pop(x, POPS);
+        });
+    }
+    let mut env = env(x);
+    let (top, operand) = (x.st(0), F::widen(raw));
+    let relation = top.compare(operand.value, &mut env);
+    operand.settle(top, &mut env);
+    if !env.suspended() {
+        set_codes(x, codes(relation));
+        pop(x, POPS);
+    }
+    finish(ctx, &env)
+}
+
+/// FTST.
+pub fn ftst(ctx: &mut Ctx, op: &Op) -> Done {
+    begin(ctx)?;
+    let x = note(ctx, op);
+    if x.empty(0) {
+        return underflow(ctx, |x| set_codes(x, UNORDERED));
+    }
+    let mut env = env(x);
+    let relation = x.st(0).compare(F80::ZERO, &mut env);
+    if !env.suspended() {
+        set_codes(x, codes(relation));
+    }
+    finish(ctx, &env)
+}
+
+/// ZF, PF and CF of a comparison; OF, SF and AF are cleared.
+#[inline(always)]
+fn eflags(relation: Relation) -> LazyFlags {
+    LazyFlags::word(match relation {
+        Relation::Greater => 0,
+        Relation::Less => rflags::CF,
+        Relation::Equal => rflags::ZF,
+        Relation::Unordered => rflags::ZF | rflags::PF | rflags::CF,
+    })
+}
+
+/// FCOMI, FUCOMI, and so many pops.
+pub fn to_eflags<const QUIET: bool, const POPS: u8>(ctx: &mut Ctx, op: &Op) -> Done {
+    begin(ctx)?;
+    let x = note(ctx, op);
+    let other = op.r1;
+    if x.empty(0) || x.empty(other) {
+        if x.control & fsw::IE != 0 {
+            ctx.cpu.flags = eflags(Relation::Unordered);
+        }
+        return underflow(ctx, |x| pop(x, POPS));
+    }
+    let mut env = env(x);
+    let relation = relate::<QUIET>(x.st(0), x.st(other), &mut env);
+    if !env.suspended() {
+        pop(x, POPS);
+        ctx.cpu.flags = eflags(relation);
+    }
+    finish(ctx, &env)
+}
+
+/// FXAM: looks at any register, even an empty one.
+pub fn fxam(ctx: &mut Ctx, op: &Op) -> Done {
+    begin(ctx)?;
+    let x = note(ctx, op);
+    let value = x.st(0);
+    let class = if x.empty(0) {
+        fsw::C3 | fsw::C0
+    } else {
+        match value.class() {
+            Class::Unsupported => 0,
+            Class::QuietNan | Class::SignalingNan => fsw::C0,
+            Class::Normal => fsw::C2,
+            Class::Infinity => fsw::C2 | fsw::C0,
+            Class::Zero => fsw::C3,
+            Class::Denormal | Class::PseudoDenormal => fsw::C3 | fsw::C2,
+        }
+    };
+    let sign = if value.is_negative() { fsw::C1 } else { 0 };
+    x.status = x.status & !fsw::CODES | class | sign;
+    Ok(Then::Next)
+}

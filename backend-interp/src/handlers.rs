@@ -137,12 +137,35 @@ handlers! {
     bmi bmi_dyn = bmi::bmi ();
     adx adx_dyn = bmi::adx ();
     fence fence_dyn = misc::fence ();
-    vec_mov vec_mov_dyn = vector::vec_mov ();
-    vec_bin vec_bin_dyn = vector::vec_bin ();
-    vec_unary vec_unary_dyn = vector::vec_unary ();
-    vec_imm vec_imm_dyn = vector::vec_imm ();
-    vec_gpr vec_gpr_dyn = vector::vec_gpr ();
-    vec_float vec_float_dyn = vector::vec_float ();
+}
+
+/// Handlers of functions that are too large to be inlined: what they do runs in a function of its own, so that the handler
+/// itself keeps no frame and its last call stays a jump.
+macro_rules! outlined {
+    ($($name:ident $body:ident = $($function:ident)::+;)*) => {$(
+        #[inline(never)]
+        unsafe fn $body(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> {
+            // SAFETY: the contract of `Handler`.
+            let i = unsafe { (*op).op.ins };
+            sem::$($function)::+(&mut Fast { run, op }, i)
+        }
+        unsafe fn $name(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+            // SAFETY: as above.
+            unsafe {
+                let flow = $body(run, op);
+                follow!(run, op, flow)
+            }
+        }
+    )*};
+}
+
+outlined! {
+    vec_mov_dyn vec_mov_body = vector::vec_mov;
+    vec_bin_dyn vec_bin_body = vector::vec_bin;
+    vec_unary_dyn vec_unary_body = vector::vec_unary;
+    vec_imm_dyn vec_imm_body = vector::vec_imm;
+    vec_gpr_dyn vec_gpr_body = vector::vec_gpr;
+    vec_float_dyn vec_float_body = vector::vec_float;
 }
 
 /// NOP.

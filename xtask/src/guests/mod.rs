@@ -1,0 +1,112 @@
+//! `cargo xtask guests`: what the tests and benchmarks boot. Kernels and busybox come from Debian packages, the initial file
+//! systems are made here, with an `init` of our own.
+
+pub mod apt;
+
+use crate::cpio::Archive;
+use anyhow::{Context, Result};
+use apt::Apt;
+use flate2::read::GzDecoder;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The program that a guest's kernel starts.
+const INIT: &[u8] = include_bytes!("init.sh");
+
+/// What `cargo xtask guests` takes.
+#[derive(clap::Args)]
+pub struct GuestsArgs {
+    /// Where to put them: DIR/img has the result, the rest is kept for the next time
+    dir: PathBuf,
+    /// Look for newer packages; without it, what is there stays
+    #[arg(long)]
+    refresh: bool,
+    /// A Debian mirror instead of the system's own
+    #[arg(long)]
+    mirror: Option<String>,
+}
+
+/// The kernels, and the meta-packages that always name the newest.
+const KERNELS: [(&str, &str); 3] = [
+    ("cloud-amd64", "linux-image-cloud-amd64"),
+    ("686", "linux-image-686:i386"),
+    ("686-pae", "linux-image-686-pae:i386"),
+];
+
+/// Gets everything.
+pub fn main(arguments: &GuestsArgs) -> Result<()> {
+    let mut apt = Apt::new(&arguments.dir, arguments.mirror.as_deref(), arguments.refresh)?;
+    let images = arguments.dir.join("img");
+    fs::create_dir_all(&images)?;
+    for (name, meta) in KERNELS {
+        let unpacked = format!("linux-{name}");
+        let dir = match apt.unpacked(&unpacked) {
+            Some(dir) => dir,
+            None => {
+                let package = apt.meaning(meta, "linux-image-")?;
+                apt.get(&package, &unpacked, &["./boot"])? // the modules stay in the package
+            }
+        };
+        put(&file_in(&dir.join("boot"), "vmlinuz-")?, &images.join(format!("vmlinuz-{name}")))?;
+    }
+    for arch in ["amd64", "i386"] {
+        let dir = apt.get(&format!("busybox-static:{arch}"), &format!("busybox-{arch}"), &[])?;
+        let busybox = images.join(format!("busybox-{arch}"));
+        put(&dir.join("bin/busybox"), &busybox)?;
+        let initrd = images.join(format!("initrd-{arch}.gz"));
+        initramfs(&busybox)?.write_gzip(&initrd)?;
+        report(&initrd)?;
+    }
+    gnumach(&mut apt, &images)
+}
+
+/// GNU Mach: a 32-bit Multiboot kernel, which its package has compressed.
+fn gnumach(apt: &mut Apt, images: &Path) -> Result<()> {
+    let dir = apt.get("gnumach-image-1.8-486:i386", "gnumach", &[])?;
+    let compressed = file_in(&dir.join("boot"), "gnumach-")?;
+    let mut kernel = Vec::new();
+    GzDecoder::new(fs::File::open(&compressed)?)
+        .read_to_end(&mut kernel)
+        .with_context(|| format!("{} cannot be unpacked", compressed.display()))?;
+    let to = images.join("gnumach");
+    fs::write(&to, kernel)?;
+    report(&to)
+}
+
+/// The initial file system: busybox, `init` and the folders that `init` mounts things on.
+fn initramfs(busybox: &Path) -> Result<Archive> {
+    let mut archive = Archive::default();
+    for directory in ["bin", "dev", "proc", "sys", "tmp"] {
+        archive.directory(directory);
+    }
+    archive.copy("bin/busybox", busybox)?;
+    archive.file("init", INIT);
+    Ok(archive)
+}
+
+/// The file in a folder whose name begins with `prefix`.
+fn file_in(dir: &Path, prefix: &str) -> Result<PathBuf> {
+    let entries = fs::read_dir(dir).with_context(|| format!("{} cannot be read", dir.display()))?;
+    let mut found: Vec<PathBuf> = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found.pop().with_context(|| format!("{} has no file {prefix}*", dir.display()))
+}
+
+fn put(from: &Path, to: &Path) -> Result<()> {
+    // The target may be a link to what is to be copied.
+    if to.exists() {
+        fs::remove_file(to)?;
+    }
+    fs::copy(from, to).with_context(|| format!("{} cannot be copied to {}", from.display(), to.display()))?;
+    report(to)
+}
+
+fn report(file: &Path) -> Result<()> {
+    println!("{:>10}  {}", fs::metadata(file)?.len(), file.display());
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Checks and chores of the project, as `cargo xtask ...`.
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod command;
+mod cpio;
+mod guests;
+mod selftests;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Checks and chores of the project
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Check who imports whom, where `unsafe` is, and how long files are
+    CheckImports,
+    /// Get kernels and busybox from Debian packages, and make initial file systems for them
+    Guests(guests::GuestsArgs),
+    /// Run Linux's own x86 tests in a guest
+    Selftests(selftests::SelftestsArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().chore {
+        Chore::CheckImports => check::main(),
+        Chore::Guests(arguments) => guests::main(&arguments),
+        Chore::Selftests(arguments) => selftests::main(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -38,6 +38,10 @@ pub fn decode(instr: &Instruction, op: &mut Op) -> bool {
         return set(op, Func::VecImm, operation as u8, operation == I::Pshufd, whole, w2);
     }
     if let Some((operation, format, w2)) = float(m) {
+        if operation == F::Cmp {
+            // Only AVX has more than eight predicates.
+            op.imm &= 7;
+        }
         return set(op, Func::VecFloat, operation.number(format), operation.is_hot(format), Width::X, w2);
     }
     if let Some(operation) = blend(m) {

@@ -127,11 +127,7 @@ pub fn vec_mov<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
         return Ok(a.next());
     }
     let x = if i.k1 == Kind::Mem { load(a, i, i.w2, aligned)? } else { source(a, i)? };
-    let x = if i.sub == MovOp::Low as u8 && i.k1 == Kind::Vec {
-        a.vec_unary(VecUnaryOp::Movq, i.w, x)
-    } else {
-        x
-    };
+    let x = if i.sub == MovOp::Low as u8 && i.k1 == Kind::Vec { a.vec_unary(VecUnaryOp::Movq, i.w, x) } else { x };
     write(a, i, x);
     Ok(a.next())
 }

@@ -11,7 +11,7 @@ use crate::exception::Exception;
 use crate::flags::rflags;
 use crate::op::{Form, Ins, Kind, Width};
 use crate::system::control::{cr0, cr4};
-use lyrebird_float::{Env, Flags, sse};
+use lyrebird_float::{Env, Flags};
 
 /// What MMX and SSE instructions do to a CPU. As in [`Algebra`], only what is named `..._or_stop` may stop.
 pub trait VectorAlgebra: Algebra {
@@ -192,13 +192,13 @@ impl<T: ConcreteVector<X = [u64; 4]>> VectorAlgebra for T {
     #[inline(always)]
     fn vec_extract(&mut self, w: Width, x: [u64; 4], lane: u32) -> u64 {
         let at = lane * w.bits();
-        x[(at / 64 & 3) as usize] >> (at % 64) & w.mask()
+        x[((at / 64) & 3) as usize] >> (at % 64) & w.mask()
     }
 
     #[inline(always)]
     fn vec_insert(&mut self, w: Width, mut x: [u64; 4], lane: u32, v: u64) -> [u64; 4] {
         let at = lane * w.bits();
-        let quad = &mut x[(at / 64 & 3) as usize];
+        let quad = &mut x[((at / 64) & 3) as usize];
         *quad = *quad & !(w.mask() << (at % 64)) | (v & w.mask()) << (at % 64);
         x
     }
@@ -268,7 +268,7 @@ impl<T: ConcreteVector<X = [u64; 4]>> VectorAlgebra for T {
         }
         let mut env = Env::sse(mxcsr);
         let result = halves(w, |half| float::run(op, format, imm, &mut env, half(x), half(y)));
-        match settle(self.cpu(), sse::packed_flags(&env)) {
+        match settle(self.cpu(), float::raised(op, &env)) {
             None => Ok(result),
             Some(exception) => Err(self.stop(exception)),
         }

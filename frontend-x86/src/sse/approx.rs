@@ -1,16 +1,12 @@
-//! RCPPS and RSQRTPS. The manual bounds their relative error by 1.5 * 2^-12 and leaves the rest to the processor; here the
-//! exact answer is rounded to nearest at 12 bits of fraction, the same on every host. They heed no rounding mode, treat
+//! RCPPS and RSQRTPS. The manual bounds their relative error by 1.5 * 2^-12 and leaves the rest to the processor. Intel's
+//! look the top bits of the fraction up in a table, and each entry is the exact answer for the middle of its interval,
+//! rounded to 12 bits of fraction: computed here, with integers, the same on every host. They heed no rounding mode, treat
 //! denormals as zeros, flush tiny results to zero, and raise nothing.
-
-use lyrebird_float::Env;
-use lyrebird_float::sse::{self, Double};
 
 const SIGN: u32 = 1 << 31;
 const INFINITY: u32 = 0xff << 23;
 const QUIET: u32 = 1 << 22;
 const INDEFINITE: u32 = SIGN | INFINITY | QUIET;
-/// Bits of a double's fraction below the 12 that are kept.
-const DROPPED: u32 = 52 - 12;
 
 /// NaN, zero (denormals, too) and infinity, and how the reciprocal of each looks.
 fn special(x: u32) -> Option<u32> {
@@ -23,28 +19,21 @@ fn special(x: u32) -> Option<u32> {
     }
 }
 
-/// The double's value as a single with 12 bits of fraction; zero if it is too small to be normal.
-fn shorten(bits: u64) -> u32 {
-    let half = 1u64 << (DROPPED - 1);
-    let rounded = bits + half >> DROPPED << DROPPED;
-    let exponent = (rounded >> 52 & 0x7ff) as i32 - 1023;
-    let sign = (rounded >> 32) as u32 & SIGN;
-    if exponent < -126 {
-        return sign;
-    }
-    sign | ((exponent + 127) as u32) << 23 | (rounded >> 29) as u32 & 0x007f_ffff
-}
-
-/// A normal single as a double.
-fn widen(x: u32) -> u64 {
-    sse::single_to_double(&mut Env::default(), x)
+/// A single of this sign and exponent field whose significand is `thirteen` / 2^12.
+fn single(sign: u32, field: u32, thirteen: u32) -> u32 {
+    sign | field << 23 | (thirteen & 0xfff) << 11
 }
 
 /// RCPPS of one lane.
 pub fn reciprocal(x: u32) -> u32 {
     special(x).unwrap_or_else(|| {
-        let one = 1023 << 52;
-        shorten(sse::div::<Double>(&mut Env::default(), one, widen(x)))
+        let field = x >> 23 & 0xff;
+        if field >= 253 {
+            return x & SIGN;
+        }
+        // The middle of the interval is middle / 2^12; 2^13 times its reciprocal has 13 bits.
+        let middle = 2 * (x >> 12 & 0x7ff) + 4097;
+        single(x & SIGN, 253 - field, ((1 << 25) + middle / 2) / middle)
     })
 }
 
@@ -55,9 +44,12 @@ pub fn reciprocal_root(x: u32) -> u32 {
         Some(r) if x != SIGN | INFINITY => r,
         _ if x & SIGN != 0 => INDEFINITE,
         _ => {
-            let mut env = Env::default();
-            let root = sse::sqrt::<Double>(&mut env, widen(x));
-            shorten(sse::div::<Double>(&mut env, 1023 << 52, root))
+            // x is 2^(2k) times the middle / 2^11, which lies in 1..4.
+            let exponent = (x >> 23) as i32 - 127;
+            let middle = u64::from(2 * (x >> 13 & 0x3ff) + 2049) << (exponent & 1);
+            // Twice 2^13 times the answer, whose lowest bit then rounds.
+            let twice = ((1u64 << 39) / middle).isqrt();
+            single(0, (126 - (exponent >> 1)) as u32, twice.div_ceil(2) as u32)
         }
     }
 }

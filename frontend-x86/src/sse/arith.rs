@@ -8,6 +8,11 @@ fn word(x: u64, i: u32) -> i16 {
     (x >> (16 * i)) as i16
 }
 
+#[inline(always)]
+fn product(x: u64, y: u64, i: u32) -> i32 {
+    i32::from(word(x, i)) * i32::from(word(y, i))
+}
+
 /// Puts four words together.
 #[inline(always)]
 fn words(f: impl Fn(u32) -> u16) -> u64 {
@@ -29,19 +34,19 @@ pub fn multiply_words_low(x: u64, y: u64) -> u64 {
 /// PMULHW.
 #[inline]
 pub fn multiply_words_high(x: u64, y: u64) -> u64 {
-    words(|i| (i32::from(word(x, i)) * i32::from(word(y, i)) >> 16) as u16)
+    words(|i| (product(x, y, i) >> 16) as u16)
 }
 
 /// PMULHUW.
 #[inline]
 pub fn multiply_words_high_unsigned(x: u64, y: u64) -> u64 {
-    words(|i| (u32::from(word(x, i) as u16) * u32::from(word(y, i) as u16) >> 16) as u16)
+    words(|i| ((u32::from(word(x, i) as u16) * u32::from(word(y, i) as u16)) >> 16) as u16)
 }
 
 /// PMULHRSW.
 #[inline]
 pub fn multiply_words_rounded(x: u64, y: u64) -> u64 {
-    words(|i| ((i32::from(word(x, i)) * i32::from(word(y, i)) >> 14) + 1 >> 1) as u16)
+    words(|i| (((product(x, y, i) >> 14) + 1) >> 1) as u16)
 }
 
 /// PMULLD.
@@ -53,9 +58,8 @@ pub fn multiply_doublewords_low(x: u64, y: u64) -> u64 {
 /// PMADDWD.
 #[inline]
 pub fn multiply_add_words(x: u64, y: u64) -> u64 {
-    let product = |i| i32::from(word(x, i)) * i32::from(word(y, i));
     // The sum overflows only for four times -32768, and then wraps.
-    doublewords(|i| product(2 * i).wrapping_add(product(2 * i + 1)) as u32)
+    doublewords(|i| product(x, y, 2 * i).wrapping_add(product(x, y, 2 * i + 1)) as u32)
 }
 
 /// PMADDUBSW: unsigned bytes of x by signed bytes of y.

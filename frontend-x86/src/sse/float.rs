@@ -8,7 +8,7 @@ use super::{V128, approx, convert};
 use crate::flags::rflags;
 use crate::op::Width;
 use lyrebird_float::sse::{self, Double, Single};
-use lyrebird_float::{Env, Relation, fast};
+use lyrebird_float::{Env, Flags, Relation, fast};
 
 /// PE in MXCSR and its mask.
 const INEXACT: u32 = 1 << 5 | 1 << 12;
@@ -34,16 +34,19 @@ fn with_single(x: u64, low: u32) -> u64 {
 }
 
 #[inline(always)]
-fn quick_pair(f: fn(u32, u32) -> Option<(u32, bool)>, x: u64, y: u64) -> Option<u64> {
+fn quick_pair(f: Quick<u32>, x: u64, y: u64) -> Option<u64> {
     let (low, _) = f(x as u32, y as u32)?;
     let (high, _) = f((x >> 32) as u32, (y >> 32) as u32)?;
     Some(u64::from(high) << 32 | u64::from(low))
 }
 
+/// An operation of [`fast`].
+type Quick<Bits> = fn(Bits, Bits) -> Option<(Bits, bool)>;
+
 /// The result of a hot operation if host arithmetic gives it exactly and, under [`quick_rules`], MXCSR will not change.
 #[inline(always)]
 pub fn quick(op: FloatOp, format: Format, x: V128, y: V128) -> Option<V128> {
-    let (f64, f32): (fn(u64, u64) -> _, fn(u32, u32) -> _) = match op {
+    let (f64, f32): (Quick<u64>, Quick<u32>) = match op {
         FloatOp::Add => (fast::add64, fast::add32),
         FloatOp::Sub => (fast::sub64, fast::sub32),
         FloatOp::Mul => (fast::mul64, fast::mul32),
@@ -183,37 +186,41 @@ fn add_sub(format: Format, env: &mut Env, x: V128, y: V128) -> V128 {
 }
 
 /// DPPS and DPPD: products chosen by the immediate's upper bits, summed pair by pair, put where its lower bits say.
-/// An unmasked exception of a multiplication keeps the additions from happening, and so from raising theirs.
+///
+/// Each stage decides for itself what it raises, and an unmasked exception keeps the next one from happening. Each lane
+/// of the result has sums of its own, alike but for which of several NaNs comes through.
 fn dot_product(format: Format, imm: u8, env: &mut Env, x: V128, y: V128) -> V128 {
+    let wanted = |i: usize| imm >> (4 + i) & 1 != 0;
+    let kept = |i: usize| imm >> i & 1 != 0;
     if format == Format::Pd {
-        let product = |env: &mut Env, i: usize| {
-            if imm >> (4 + i) & 1 != 0 { sse::mul::<Double>(env, x[i], y[i]) } else { 0 }
-        };
-        let (low, high) = (product(env, 0), product(env, 1));
-        if !env.unmasked().is_empty() {
-            return x;
-        }
-        let sum = sse::add::<Double>(env, low, high);
-        return std::array::from_fn(|i| if imm >> i & 1 != 0 { sum } else { 0 });
+        let product = |env: &mut Env, i| if wanted(i) { sse::mul::<Double>(env, x[i], y[i]) } else { 0 };
+        let Some(products) = stage::<u64, 2>(env, product) else { return x };
+        let sums = stage(env, |env, i| sse::add::<Double>(env, products[i], products[i ^ 1]));
+        return sums.map_or(x, |sums: V128| std::array::from_fn(|i| if kept(i) { sums[i] } else { 0 }));
     }
     let lane = |v: V128, i: usize| (v[i / 2] >> (32 * (i % 2))) as u32;
-    let products: [u32; 4] =
-        std::array::from_fn(
-            |i| {
-                if imm >> (4 + i) & 1 != 0 { sse::mul::<Single>(env, lane(x, i), lane(y, i)) } else { 0 }
-            },
-        );
-    if !env.unmasked().is_empty() {
-        return x;
-    }
-    let low = sse::add::<Single>(env, products[0], products[1]);
-    let high = sse::add::<Single>(env, products[2], products[3]);
-    if !env.unmasked().is_empty() {
-        return x;
-    }
-    let sum = u64::from(sse::add::<Single>(env, low, high));
-    let put = |i: u32| if imm >> i & 1 != 0 { sum } else { 0 };
+    let product = |env: &mut Env, i| if wanted(i) { sse::mul::<Single>(env, lane(x, i), lane(y, i)) } else { 0 };
+    let Some(products) = stage::<u32, 4>(env, product) else { return x };
+    let pair = |env: &mut Env, i: usize| sse::add::<Single>(env, products[i ^ 1], products[i]);
+    let Some(pairs) = stage::<u32, 4>(env, pair) else { return x };
+    let sum = |env: &mut Env, i: usize| sse::add::<Single>(env, pairs[i], pairs[i ^ 2]);
+    let Some(sums) = stage::<u32, 4>(env, sum) else { return x };
+    let put = |i: usize| if kept(i) { u64::from(sums[i]) } else { 0 };
     [put(0) | put(1) << 32, put(2) | put(3) << 32]
+}
+
+/// One step of several on all lanes; nothing if it, or one before, raised an unmasked exception.
+fn stage<T, const LANES: usize>(env: &mut Env, mut f: impl FnMut(&mut Env, usize) -> T) -> Option<[T; LANES]> {
+    let mut own = Env { flags: Flags::NONE, ..*env };
+    let result = std::array::from_fn(|i| f(&mut own, i));
+    env.raise(sse::packed_flags(&own));
+    env.unmasked().is_empty().then_some(result)
+}
+
+/// What an operation raised, after [`run`] for all lanes.
+#[inline(always)]
+pub fn raised(op: FloatOp, env: &Env) -> Flags {
+    if matches!(op, FloatOp::Dp) { env.flags } else { sse::packed_flags(env) }
 }
 
 /// COMISx and UCOMISx: ZF, PF and CF at their RFLAGS places.
@@ -240,7 +247,7 @@ pub fn to_int(format: Format, truncate: bool, w: Width, env: &mut Env, x: u64) -
         let quick = if format == Format::Ss { fast::truncate32_to_i32(x as u32) } else { fast::truncate64_to_i32(x) };
         if let Some((whole, inexact)) = quick {
             if inexact {
-                env.raise(lyrebird_float::Flags::PE);
+                env.raise(Flags::PE);
             }
             return u64::from(whole as u32);
         }

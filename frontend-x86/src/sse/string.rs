@@ -24,7 +24,7 @@ pub struct Found {
 fn elements(x: V128, imm: u8) -> [i32; 16] {
     let bytes = shuffle::bytes(x);
     std::array::from_fn(|i| {
-        let word = |i: usize| u16::from_le_bytes([bytes[2 * i & 15], bytes[(2 * i + 1) & 15]]);
+        let word = |i: usize| u16::from_le_bytes([bytes[(2 * i) & 15], bytes[(2 * i + 1) & 15]]);
         match imm & 3 {
             0 => i32::from(bytes[i]),
             1 => i32::from(word(i)),

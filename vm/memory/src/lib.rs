@@ -16,6 +16,7 @@ pub use block::{Block, BlockId, HostPage};
 pub use layout::{Backing, Region, RegionId, Target};
 pub use watch::{CodeWatch, TrackerId};
 
+use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -56,7 +57,8 @@ pub enum MemoryError {
 pub struct GuestMemory {
     blocks: RwLock<Vec<Arc<Block>>>,
     layout: Mutex<layout::Layout>,
-    flat: RwLock<Arc<layout::FlatMap>>,
+    /// The layout with overlaps resolved. Every access reads it, so readers take no lock.
+    flat: ArcSwap<layout::FlatMap>,
     /// Changes when cached translations (TLBs) may no longer hold: a new layout, a tracker armed, A20 moved.
     epoch: AtomicU64,
     /// Changes when a page gets its first code: other vCPUs must drop their fast write paths.
@@ -72,7 +74,7 @@ impl GuestMemory {
         GuestMemory {
             blocks: RwLock::default(),
             layout: Mutex::default(),
-            flat: RwLock::default(),
+            flat: ArcSwap::default(),
             epoch: AtomicU64::new(1),
             code_epoch: AtomicU64::new(1),
             a20: AtomicBool::new(true),
@@ -118,18 +120,18 @@ impl GuestMemory {
     fn publish(&self, layout: &layout::Layout) {
         let blocks = self.blocks.read().unwrap_or_else(|e| e.into_inner());
         let flat = Arc::new(layout.flatten(&blocks));
-        *self.flat.write().unwrap_or_else(|e| e.into_inner()) = flat;
+        self.flat.store(flat);
         self.bump_epoch();
     }
 
     /// What stands at a guest-physical address.
     pub fn lookup(&self, gpa: u64) -> Backing {
-        self.flat.read().unwrap_or_else(|e| e.into_inner()).lookup(gpa)
+        self.flat.load().lookup(gpa)
     }
 
     /// The ranges of RAM that the guest sees, in order: `(base, bytes)`. For memory maps and loaders.
     pub fn ram_ranges(&self) -> Vec<(u64, u64)> {
-        self.flat.read().unwrap_or_else(|e| e.into_inner()).ram_ranges()
+        self.flat.load().ram_ranges()
     }
 
     /// A number that changes whenever cached translations must be dropped.

@@ -1,1 +1,5 @@
-fn main() {}
+//! The program; see [`lyrebird::cli`].
+
+fn main() -> std::process::ExitCode {
+    lyrebird::cli::main()
+}

@@ -1,1 +1,101 @@
-//! (being written)
+//! The command line: `lyrebird run` with options of our own, and `lyrebird qemu` (or the program under QEMU's name) with
+//! QEMU's. Both make a [`spec::MachineSpec`]; [`assemble`] makes a machine of it and [`start`] runs that to its end.
+
+mod assemble;
+pub mod clock;
+mod models;
+pub mod nearest;
+pub mod qemu;
+mod run;
+pub mod size;
+pub mod spec;
+#[cfg(test)]
+mod spec_tests;
+mod start;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// A whole x86 PC in software.
+#[derive(Parser)]
+#[command(name = "lyrebird", version, about, long_about = None, after_help = EXAMPLES, subcommand_required = true)]
+#[command(arg_required_else_help = true, infer_subcommands = false, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a machine
+    Run(Box<run::RunArgs>),
+    /// Run a machine, with QEMU's own options
+    ///
+    /// A link to this program named qemu-system-x86_64 or qemu-system-i386 does the same. `lyrebird qemu -help` lists the
+    /// options.
+    #[command(disable_help_flag = true)]
+    Qemu {
+        /// QEMU's options, as in `-m 1G -kernel vmlinuz -nographic`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        arguments: Vec<OsString>,
+    },
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lyrebird run --kernel vmlinuz --initrd initrd.gz --append console=ttyS0
+      boots Linux; its serial console is this terminal (Ctrl-A x ends it, Ctrl-A h helps)
+  lyrebird run -m 64M --debug-exit 0xf4,4 --no-reboot kernel.elf
+      runs a multiboot kernel; writing v to port 0xf4 ends it with exit code 2v+1
+  lyrebird qemu -m 1G -kernel vmlinuz -append console=ttyS0 -nographic
+      the same habits as with qemu-system-x86_64";
+
+/// The whole program: reads the process's arguments, gives its exit code.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let result = match qemu::Flavour::of_program(arguments.first().map(Path::new)) {
+        Some(flavour) => qemu::main(flavour, &arguments[1..]),
+        None => own(&arguments),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("lyrebird: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn own(arguments: &[OsString]) -> anyhow::Result<u8> {
+    // clap would take QEMU's -help for -h: the second front end gets its arguments untouched.
+    if arguments.get(1).is_some_and(|word| word == "qemu") {
+        return qemu::main(qemu::Flavour::X86_64, &arguments[2..]);
+    }
+    match Cli::try_parse_from(arguments) {
+        Ok(Cli { command: Command::Run(arguments) }) => run::main(*arguments),
+        Ok(Cli { command: Command::Qemu { arguments } }) => qemu::main(qemu::Flavour::X86_64, &arguments),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                error.print()?;
+                Ok(0)
+            }
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                error.print()?;
+                Ok(1)
+            }
+            _ => anyhow::bail!("{}", brief(&error.to_string())),
+        },
+    }
+}
+
+/// clap's several lines as one or two: what is wrong with its tips, and where to look.
+fn brief(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let said: Vec<&str> = lines.take_while(|line| !line.starts_with("Usage:")).collect();
+    let said = said.join("; ");
+    let said = said.strip_prefix("error: ").unwrap_or(&said).replace("For more information, try '--help'.", "");
+    format!("{}\nlyrebird: try `lyrebird run --help`", said.trim_end_matches("; "))
+}

@@ -1,0 +1,226 @@
+//! From a [`MachineSpec`] to a machine that is ready to run: checks what was asked for, reads the files, connects the
+//! serial lines. What is wrong is said before anything is opened, with a remedy.
+
+use super::clock::Clock;
+use super::models;
+use super::size::Size;
+use super::spec::{EngineChoice, MachineSpec};
+use crate::boot::{self, BootError, BootRequest, tables};
+use crate::machine::{BootLoader, DebugExitConfig, EntropySource, Machine, MachineConfig, RtcBase, TimeMode};
+use anyhow::{Context, Result, anyhow, bail};
+use backend_interp::InterpEngine;
+use frontend_x86::model::{self, Feature, Model, View};
+use host::serial::{Lines, Target};
+use lyrebird_core::Engine;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The smallest machine: what lies below the end of the first megabyte.
+const LEAST_MEMORY: Size = Size(1 << 20);
+/// More CPUs have no local APIC identifier of 8 bits.
+const MOST_CPUS: u32 = 255;
+/// A PC has so many serial ports.
+const MOST_SERIAL: usize = 4;
+/// 2026-01-01: where a deterministic machine's calendar begins.
+const DETERMINISTIC_DAY: i64 = 1_767_225_600;
+/// The firmware's sizes: it must hold the reset vector's segment and fit below 4 GiB beside the APICs.
+const BIOS_SIZES: std::ops::RangeInclusive<u64> = 64 << 10..=16 << 20;
+
+/// What can be said before a machine exists.
+pub struct Plan {
+    config: MachineConfig,
+    serial: Vec<Target>,
+    debugcon: Option<Target>,
+    /// What the user should know, though it stops nothing.
+    pub notes: Vec<String>,
+}
+
+/// Whether this program has an engine; the error says what to use instead.
+pub fn engine_exists(engine: EngineChoice) -> Result<()> {
+    match engine {
+        EngineChoice::Auto | EngineChoice::Interp => Ok(()),
+        EngineChoice::Jit => bail!("the engine `jit` is not there yet: use interp, or auto for the best there is"),
+        EngineChoice::Kvm => bail!("the engine `kvm` is not there yet: use interp, or auto for the best there is"),
+    }
+}
+
+/// Whether an image given without an option is something that can be started today.
+pub fn check_image(path: &Path) -> Result<()> {
+    let image = boot::Image::read(path, "give the path of a kernel")?;
+    // A kernel that is damaged is still a kernel, and its loader says best what is wrong with it.
+    let elf = image.has(0, b"\x7fELF");
+    if !elf && boot::Loader::new(BootRequest::new(image, tables::Board::default())).is_err() {
+        bail!(
+            "`{}` is no kernel, and disk images are not there yet: give a Linux, PVH or multiboot kernel, or a firmware by --bios",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+/// Checks everything that can be checked without opening a serial line, and reads the files.
+pub fn plan(spec: &MachineSpec) -> Result<Plan> {
+    let mut notes = Vec::new();
+    check_sizes(spec)?;
+    engine_exists(spec.engine)?;
+    let model = models::find(&spec.cpu, &mut notes)?;
+    let apic = model.has(Feature::by_text("apic").context("the CPU models lost their APIC")?);
+    if spec.cpus > 1 && !apic {
+        bail!("the CPU model {} has no APIC, without which there can be one CPU only: use another model", model.name);
+    }
+    let model = model.with_cpus(spec.cpus).with_clock(clock());
+    let board = board(spec, &model, apic);
+    let boot = boot_loader(spec, board, model.physical_bits)?;
+    let engine: Box<dyn Engine> = Box::new(InterpEngine::new(Arc::new(model)));
+
+    let mut config = MachineConfig::new(spec.memory.0.next_multiple_of(4096), engine);
+    config.cpus = spec.cpus;
+    config.cpu_model = spec.cpu.to_string();
+    config.debug_exit = spec.debug_exit.map(|exit| DebugExitConfig { iobase: exit.iobase, iosize: exit.iosize });
+    config.testdev = spec.test_device;
+    config.bios = spec.bios.as_deref().map(read_bios).transpose()?;
+    config.rtc_base = rtc_base(spec);
+    config.no_reboot = spec.no_reboot;
+    config.no_shutdown = spec.no_shutdown;
+    config.apic = apic;
+    config.boot = boot;
+    if spec.deterministic {
+        config.time = TimeMode::DETERMINISTIC;
+        config.entropy = EntropySource::Seed(0);
+    }
+    Ok(Plan { config, serial: spec.serial.clone(), debugcon: spec.debugcon.clone(), notes })
+}
+
+impl Plan {
+    /// Connects the serial lines and builds the machine. `say` gets the name of each line's place.
+    pub fn build(mut self, lines: &mut Lines, say: &mut dyn FnMut(Message<'_>)) -> Result<Machine> {
+        for (number, target) in self.serial.iter().enumerate() {
+            let port = open(lines, &format!("serial{number}"), target, say)?;
+            self.config.serial.push(port);
+        }
+        if let Some(target) = &self.debugcon {
+            self.config.debugcon = open(lines, "debugcon", target, say)?.map(|port| port.out);
+        }
+        Machine::new(self.config)
+    }
+}
+
+/// What the user is told while lines are opened.
+pub enum Message<'a> {
+    /// Something is waited for.
+    Waiting(&'a str),
+    /// A line's name, and where its other end is.
+    Place(&'a str, &'a str),
+}
+
+fn open(
+    lines: &mut Lines,
+    name: &str,
+    target: &Target,
+    say: &mut dyn FnMut(Message<'_>),
+) -> Result<Option<lyrebird_core::chars::CharPort>> {
+    let opened = lines.open(name, target, &mut |text| say(Message::Waiting(text)))?;
+    if let Some(place) = &opened.place {
+        say(Message::Place(name, place));
+    }
+    Ok(opened.port)
+}
+
+fn check_sizes(spec: &MachineSpec) -> Result<()> {
+    if spec.memory < LEAST_MEMORY {
+        bail!("{} of memory is too little for a PC: use -m {LEAST_MEMORY} or more", spec.memory);
+    }
+    if let Some(host) = host::facts::physical_memory()
+        && spec.memory.0 > host
+    {
+        let gigabytes = host as f64 / (1u64 << 30) as f64;
+        let enough = Size((host / 2) >> 20 << 20);
+        bail!("{} of memory is more than this host has ({gigabytes:.1}G): use -m {enough} or less", spec.memory);
+    }
+    if !(1..=MOST_CPUS).contains(&spec.cpus) {
+        bail!("a machine cannot have {} CPUs: use 1 to {MOST_CPUS}", spec.cpus);
+    }
+    if spec.serial.len() > MOST_SERIAL {
+        bail!("a PC has {MOST_SERIAL} serial lines, not {}: leave some out", spec.serial.len());
+    }
+    match (&spec.kernel, &spec.bios) {
+        (None, None) => {
+            bail!("there is nothing to start: give a kernel by -kernel, or a firmware by -bios (disks come later)")
+        }
+        (Some(_), Some(_)) => {
+            bail!("a kernel is started without firmware: leave -bios out, or leave -kernel out")
+        }
+        (None, Some(_)) if spec.append.is_some() || spec.initrd.is_some() => {
+            bail!("-append and -initrd are for a kernel, and there is none: add -kernel")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What CPUID says of the clocks of this board.
+fn clock() -> model::Clock {
+    model::Clock { crystal_hz: 1_000_000_000, numerator: 1, denominator: 1 }
+}
+
+/// What the tables for the guest's kernel say.
+fn board(spec: &MachineSpec, model: &Model, apic: bool) -> tables::Board {
+    let leaf = model.cpuid(1, 0, &View { apic, ..View::default() });
+    let mut serial_ports = [false; MOST_SERIAL];
+    for (there, target) in serial_ports.iter_mut().zip(&spec.serial) {
+        *there = *target != Target::None;
+    }
+    tables::Board {
+        cpus: spec.cpus,
+        ram_bytes: spec.memory.0,
+        cpu_signature: leaf[0],
+        cpu_features: leaf[3],
+        apic,
+        serial_ports,
+        ..tables::Board::default()
+    }
+}
+
+fn boot_loader(spec: &MachineSpec, board: tables::Board, physical_bits: u32) -> Result<Option<BootLoader>> {
+    let Some(kernel) = &spec.kernel else { return Ok(None) };
+    let append = spec.append.as_deref().unwrap_or_default();
+    let mut request = BootRequest::read(kernel, spec.initrd.as_deref(), append, board).map_err(boot_error)?;
+    request.physical_bits = physical_bits;
+    let mut loader = boot::Loader::new(request).map_err(boot_error)?;
+    let mut told = false;
+    Ok(Some(Box::new(move |target| {
+        let plan = loader.install(target.memory, target.cpus).map_err(boot_error)?;
+        if !std::mem::replace(&mut told, true) {
+            plan.warnings.iter().for_each(|warning| eprintln!("lyrebird: note: {warning}"));
+        }
+        Ok(())
+    })))
+}
+
+fn boot_error(error: BootError) -> anyhow::Error {
+    anyhow!("{error}")
+}
+
+fn read_bios(path: &Path) -> Result<Vec<u8>> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read the firmware `{}`", path.display()))?;
+    let size = bytes.len() as u64;
+    if !BIOS_SIZES.contains(&size) || !size.is_multiple_of(64 << 10) {
+        bail!(
+            "the firmware `{}` has {size} bytes, which is no size of a ROM: it must be 64 KiB to 16 MiB, in steps of 64 KiB",
+            path.display()
+        );
+    }
+    Ok(bytes)
+}
+
+fn rtc_base(spec: &MachineSpec) -> RtcBase {
+    match spec.rtc {
+        Some(Clock::At(moment)) => RtcBase::Fixed(moment),
+        None if spec.deterministic => RtcBase::Fixed(DETERMINISTIC_DAY),
+        None | Some(Clock::Utc) => RtcBase::Host { utc_offset: 0 },
+        Some(Clock::Local) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
+            RtcBase::Host { utc_offset: host::facts::local_offset(now) }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! `lyrebird run`: our own options, over those of a machine file.
+
+use super::clock::Clock;
+use super::size::Size;
+use super::spec::{CpuSpec, DebugExit, EngineChoice, MachineSpec};
+use super::{assemble, start};
+use anyhow::{Result, bail};
+use host::serial::Target;
+use std::path::PathBuf;
+
+/// Run a machine to its end
+///
+/// What is not said is as usual: 512 MiB, one CPU, the serial line on this terminal. There, Ctrl-A x ends the program,
+/// Ctrl-A h shows the other keys, and everything else (Ctrl-C too) is the guest's.
+#[derive(clap::Args, Debug, Default)]
+#[command(after_help = "See `lyrebird run --help` for examples, and for what each option takes.")]
+#[command(after_long_help = EXAMPLES)]
+pub struct RunArgs {
+    /// A kernel, as with --kernel (disk images are not there yet)
+    #[arg(value_name = "IMAGE")]
+    image: Option<PathBuf>,
+
+    /// Memory: 512M, 2G; a plain number counts megabytes [default: 512M]
+    #[arg(short, long, value_name = "SIZE", help_heading = "Machine")]
+    memory: Option<Size>,
+
+    /// Number of CPUs, 1 to 255 [default: 1]
+    #[arg(short, long, value_name = "N", help_heading = "Machine")]
+    cpus: Option<u32>,
+
+    /// CPU model, and features to add or take away: x86-64-v2, pentium3, max,-avx [default: x86-64-v2]
+    ///
+    /// `--cpu help` lists the models.
+    #[arg(long, value_name = "MODEL", help_heading = "Machine")]
+    cpu: Option<CpuSpec>,
+
+    /// What executes the guest's instructions [default: auto]
+    #[arg(short, long, value_name = "ENGINE", help_heading = "Machine")]
+    engine: Option<EngineChoice>,
+
+    /// The real-time clock at power-on: utc, localtime, or 2026-01-31T12:30:00 [default: utc]
+    #[arg(long, value_name = "WHEN", help_heading = "Machine")]
+    rtc: Option<Clock>,
+
+    /// Guest time follows the instructions executed, so that a run can be repeated exactly
+    ///
+    /// Idle time is skipped. The real-time clock then begins at 2026-01-01 unless --rtc says otherwise.
+    #[arg(long, help_heading = "Machine")]
+    deterministic: bool,
+
+    /// A machine file (TOML): its keys are these options' names; options given here override it
+    #[arg(long, value_name = "FILE", help_heading = "Machine")]
+    machine: Option<PathBuf>,
+
+    /// What to call the machine
+    #[arg(long, value_name = "NAME", help_heading = "Machine")]
+    name: Option<String>,
+
+    /// A Linux (bzImage), PVH or multiboot kernel to start without a boot loader
+    #[arg(short, long, value_name = "FILE", help_heading = "What to start")]
+    kernel: Option<PathBuf>,
+
+    /// Linux: the initial file system. Multiboot: modules, as in "FILE ARGS,FILE ARGS"
+    #[arg(short, long, value_name = "FILE", help_heading = "What to start")]
+    initrd: Option<String>,
+
+    /// The kernel's command line, as in "console=ttyS0 quiet"
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "What to start")]
+    append: Option<String>,
+
+    /// A firmware image, from 64 KiB, to start instead of a kernel
+    #[arg(short, long, value_name = "FILE", help_heading = "What to start")]
+    bios: Option<PathBuf>,
+
+    /// Serial line; give it again for COM2 to COM4 [default: stdio]
+    ///
+    /// stdio                           this terminal; Ctrl-A x ends, Ctrl-A h helps{n}
+    /// stdio,signal=on                 this terminal; Ctrl-C ends, no other keys are ours{n}
+    /// file:PATH                       output into a file{n}
+    /// pty                             a new pseudo terminal; its path is shown{n}
+    /// unix:PATH,server,nowait         a Unix socket (without `nowait` the machine waits for a peer; without `server` we connect){n}
+    /// tcp:localhost:PORT,server,nowait  the same by TCP, for this host only unless `,public` is added{n}
+    /// null                            a serial line that nobody reads{n}
+    /// none                            no serial line
+    #[arg(short, long, value_name = "WHERE", help_heading = "Lines")]
+    serial: Vec<Target>,
+
+    /// Where bytes written to the debug ports E9h and 402h go; takes what --serial takes
+    #[arg(long, value_name = "WHERE", help_heading = "Lines")]
+    debugcon: Option<Target>,
+
+    /// A port that ends the machine: writing v gives exit code 2v+1, as in 0xf4,4
+    #[arg(long, value_name = "IOBASE[,IOSIZE]", help_heading = "The end")]
+    debug_exit: Option<DebugExit>,
+
+    /// End at a reset instead of starting over
+    #[arg(long, help_heading = "The end")]
+    no_reboot: bool,
+
+    /// Stay after the guest has powered off
+    #[arg(long, help_heading = "The end")]
+    no_shutdown: bool,
+
+    /// Add the test device (ports E0h to E4h and 2000h, memory at FF000000h)
+    #[arg(long, help_heading = "The end")]
+    test_device: bool,
+
+    /// Say more about what happens; give it again for still more (LYREBIRD_LOG takes filters)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+
+    /// Print the machine as a machine file, and do not run it
+    #[arg(long)]
+    print_machine: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Linux, to its serial console in this terminal:
+    lyrebird run -k vmlinuz -i initrd.gz -a console=ttyS0
+
+  Four CPUs, 2 GiB, the console in a log file, and the end when the guest restarts:
+    lyrebird run -c 4 -m 2G --serial file:console.log --no-reboot -k vmlinuz -i initrd.gz -a console=ttyS0
+
+  A kernel's test in CI; it ends itself with an exit code (out 0xf4):
+    lyrebird run --debug-exit 0xf4,4 --no-reboot --serial stdio tests/kernel.elf
+
+  Another firmware:
+    lyrebird run --bios /usr/share/seabios/bios.bin --debugcon file:bios.log
+
+  A machine in a file (linux.toml), with one thing changed:
+    memory = \"1G\"
+    kernel = \"vmlinuz\"            # paths are relative to the file
+    append = \"console=ttyS0\"
+    serial = [\"stdio\", \"null\"]
+
+    lyrebird run --machine linux.toml --cpus 2
+
+Exit codes: 0 after a power-off, 1 after an error, 2v+1 after v was written to the debug exit port.";
+
+/// Runs what the options say.
+pub fn main(arguments: RunArgs) -> Result<u8> {
+    start::log(arguments.verbose, &[], None)?;
+    if arguments.cpu.as_ref().is_some_and(|cpu| cpu.model == "help" || cpu.model == "?") {
+        print!("{}", super::models::list());
+        return Ok(0);
+    }
+    let print = arguments.print_machine;
+    let spec = arguments.spec()?;
+    if print {
+        print!("{}", toml::to_string(&spec)?);
+        return Ok(0);
+    }
+    start::run(&spec, start::Voice::Own)
+}
+
+impl RunArgs {
+    /// The machine file, if there is one, with the options over it.
+    fn spec(self) -> Result<MachineSpec> {
+        let mut spec = match &self.machine {
+            Some(file) => MachineSpec::from_file(file)?,
+            None => MachineSpec::default(),
+        };
+        if let Some(image) = self.image {
+            if self.kernel.is_some() {
+                bail!("both an image (`{}`) and --kernel: give one of them", image.display());
+            }
+            assemble::check_image(&image)?;
+            spec.kernel = Some(image);
+        }
+        set(&mut spec.memory, self.memory);
+        set(&mut spec.cpus, self.cpus);
+        set(&mut spec.cpu, self.cpu);
+        set(&mut spec.engine, self.engine);
+        set_option(&mut spec.rtc, self.rtc);
+        set_option(&mut spec.name, self.name);
+        set_option(&mut spec.kernel, self.kernel);
+        set_option(&mut spec.initrd, self.initrd);
+        set_option(&mut spec.append, self.append);
+        set_option(&mut spec.bios, self.bios);
+        set_option(&mut spec.debugcon, self.debugcon);
+        set_option(&mut spec.debug_exit, self.debug_exit);
+        if !self.serial.is_empty() {
+            spec.serial = self.serial;
+        }
+        spec.deterministic |= self.deterministic;
+        spec.no_reboot |= self.no_reboot;
+        spec.no_shutdown |= self.no_shutdown;
+        spec.test_device |= self.test_device;
+        Ok(spec)
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+fn set_option<T>(place: &mut Option<T>, value: Option<T>) {
+    if value.is_some() {
+        *place = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+
+    fn spec(arguments: &[&str]) -> MachineSpec {
+        Program::try_parse_from([&["run"], arguments].concat()).unwrap().run.spec().unwrap()
+    }
+
+    #[test]
+    fn nothing_said_is_the_default_machine() {
+        assert_eq!(spec(&[]), MachineSpec::default());
+    }
+
+    #[test]
+    fn options_reach_the_machine() {
+        let machine = spec(&[
+            "-m",
+            "1G",
+            "-c",
+            "4",
+            "--cpu",
+            "pentium3,-sse",
+            "-e",
+            "interp",
+            "-k",
+            "k",
+            "-i",
+            "i",
+            "-a",
+            "-x y",
+            "-s",
+            "null",
+            "--serial",
+            "file:log",
+            "--debugcon",
+            "null",
+            "--debug-exit",
+            "0xf4,4",
+            "--rtc",
+            "localtime",
+            "--deterministic",
+            "--no-reboot",
+            "--no-shutdown",
+            "--test-device",
+            "--name",
+            "n",
+            "-b",
+            "rom",
+        ]);
+        assert_eq!(machine.memory, Size(1 << 30));
+        assert_eq!(machine.cpus, 4);
+        assert_eq!(machine.cpu.to_string(), "pentium3,-sse");
+        assert_eq!(machine.engine, EngineChoice::Interp);
+        assert_eq!(machine.kernel.unwrap(), PathBuf::from("k"));
+        assert_eq!(machine.append.unwrap(), "-x y");
+        assert_eq!(machine.serial, ["null".parse().unwrap(), "file:log".parse().unwrap()]);
+        assert_eq!(machine.debug_exit, Some(DebugExit { iobase: 0xf4, iosize: 4 }));
+        assert_eq!(machine.rtc, Some(Clock::Local));
+        assert!(machine.deterministic && machine.no_reboot && machine.no_shutdown && machine.test_device);
+    }
+
+    #[test]
+    fn options_override_the_file() {
+        let file = std::env::temp_dir().join(format!("lyrebird-run-{}.toml", std::process::id()));
+        std::fs::write(&file, "memory = '64M'\ncpus = 3\nserial = ['null']\nno-reboot = true").unwrap();
+        let machine = spec(&["--machine", file.to_str().unwrap(), "-c", "2", "--serial", "pty"]);
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!((machine.memory, machine.cpus), (Size(64 << 20), 2));
+        assert_eq!(machine.serial, [Target::Pty]);
+        assert!(machine.no_reboot);
+    }
+}

@@ -1,0 +1,167 @@
+//! Runs a machine to its end: logging, signals, the way from an outcome to an exit code.
+
+use super::assemble::{self, Message};
+use super::spec::MachineSpec;
+use crate::machine::{Handle, Order, Outcome};
+use anyhow::{Context, Result};
+use host::serial::{Departure, Hooks, Lines};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use tracing_subscriber::EnvFilter;
+
+/// Whose habits the messages follow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    /// Our own.
+    Own,
+    /// QEMU's, where programs read them.
+    Qemu,
+}
+
+/// The items of `-d`, with what they show.
+pub const LOG_ITEMS: [(&str, &str); 14] = [
+    ("guest_errors", "what guests do wrong with devices"),
+    ("unimp", "what is not implemented"),
+    ("int", "interrupts and exceptions"),
+    ("cpu_reset", "resets"),
+    ("in_asm", "the guest's code"),
+    ("exec", "each block that is executed"),
+    ("cpu", "registers with each block"),
+    ("mmu", "memory mapping"),
+    ("pcall", "protected mode far calls and returns"),
+    ("op", "QEMU's own; nothing here"),
+    ("out_asm", "translated code"),
+    ("page", "QEMU's own; nothing here"),
+    ("nochain", "QEMU's own; nothing here"),
+    ("strace", "QEMU's own; nothing here"),
+];
+
+/// Begins logging: to standard error or a file, the more the louder. The variable LYREBIRD_LOG takes filters.
+pub fn log(verbose: u8, items: &[String], file: Option<&Path>) -> Result<()> {
+    let level = match (verbose, items.is_empty()) {
+        (0, true) => "warn",
+        (0, false) => "debug",
+        (1, _) => "info",
+        (2, _) => "debug",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_env("LYREBIRD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(true);
+    match file {
+        None => _ = lines.with_writer(std::io::stderr).try_init(),
+        Some(path) => {
+            let file = std::fs::File::create(path)
+                .with_context(|| format!("cannot write the log file `{}`: choose another by -D", path.display()))?;
+            _ = lines.with_ansi(false).with_writer(Mutex::new(file)).try_init();
+        }
+    }
+    Ok(())
+}
+
+/// Runs a machine; gives the program's exit code.
+pub fn run(spec: &MachineSpec, voice: Voice) -> Result<u8> {
+    let plan = assemble::plan(spec)?;
+    plan.notes.iter().for_each(|note| eprintln!("lyrebird: note: {note}"));
+
+    let exit = Arc::new(Exit::default());
+    exit.watch_signals()?;
+    let quit = exit.clone();
+    let mut lines = Lines::new(Hooks { quit: Arc::new(move || quit.ask(None)) });
+    exit.lock().departure = Some(lines.departure());
+
+    let mut machine = plan.build(&mut lines, &mut |message| tell(message, voice))?;
+    tracing::info!(engine = machine.engine_name(), cpu = %spec.cpu, memory = %spec.memory, "the machine starts");
+    exit.set_machine(machine.handle());
+    machine.power_on()?;
+    let outcome = machine.run();
+    let instructions = machine.instructions();
+    drop(machine);
+    let losses = lines.finish();
+
+    tracing::info!(instructions, ?outcome, "the machine has ended");
+    losses.iter().for_each(|loss| eprintln!("lyrebird: {loss}"));
+    let code = match outcome {
+        Outcome::PowerOff | Outcome::Reset => 0,
+        // A process can tell its parent 8 bits.
+        Outcome::DebugExit(code) => code as u8,
+        Outcome::TripleFault => {
+            eprintln!("lyrebird: the guest's CPU shut down (triple fault)");
+            0
+        }
+        Outcome::Quit => {
+            match exit.lock().signal {
+                Some(signal) => eprintln!("lyrebird: terminating on signal {signal}"),
+                None => eprintln!("\nlyrebird: terminated"),
+            }
+            0
+        }
+        Outcome::Fault(why) => anyhow::bail!(why),
+    };
+    Ok(if code == 0 && !losses.is_empty() { 1 } else { code })
+}
+
+fn tell(message: Message<'_>, voice: Voice) {
+    match (message, voice) {
+        (Message::Waiting(text), _) => eprintln!("lyrebird: {text}"),
+        (Message::Place(name, place), Voice::Own) => eprintln!("lyrebird: {name} is at {place}"),
+        // Scripts look for this line of QEMU's to find the pty.
+        (Message::Place(name, place), Voice::Qemu) if place.starts_with("/dev/") => {
+            println!("char device redirected to {place} (label {name})");
+        }
+        (Message::Place(..), Voice::Qemu) => {}
+    }
+}
+
+/// How a person or another program ends this one: once for an orderly end, twice for at once.
+#[derive(Default)]
+struct Exit(Mutex<ExitState>);
+
+#[derive(Default)]
+struct ExitState {
+    asked: bool,
+    signal: Option<i32>,
+    machine: Option<Handle>,
+    departure: Option<Departure>,
+}
+
+impl Exit {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ExitState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody wants out, by a signal or a key.
+    fn ask(&self, signal: Option<i32>) {
+        let mut state = self.lock();
+        if let Some(departure) = &state.departure {
+            departure.hurry();
+        }
+        let first = !std::mem::replace(&mut state.asked, true);
+        state.signal = state.signal.or(signal);
+        match &state.machine {
+            Some(machine) if first => machine.order(Order::Quit),
+            // No machine yet: a line waits for its peer. Or the machine does not hear.
+            _ => {
+                #[cfg(unix)]
+                host::terminal::restore();
+                eprintln!("\nlyrebird: terminated");
+                std::process::exit(1);
+            }
+        }
+    }
+
+    fn set_machine(&self, machine: Handle) {
+        self.lock().machine = Some(machine);
+    }
+
+    fn watch_signals(self: &Arc<Self>) -> Result<()> {
+        let mut signals =
+            signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot wait for signals")?;
+        let exit = self.clone();
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || signals.forever().for_each(|signal| exit.ask(Some(signal))))
+            .context("cannot start a thread")?;
+        Ok(())
+    }
+}

@@ -8,6 +8,7 @@ pub mod acpi_pm;
 pub mod apic;
 pub mod debug_exit;
 pub mod debugcon;
+pub mod ferr;
 pub mod fw_cfg;
 pub mod ioapic;
 pub mod pci;

@@ -1,0 +1,219 @@
+//! Puts a board together: memory, chips, ports, addresses and wires, as QEMU's `pc` machine has them.
+
+use super::board::*;
+use super::config::MachineConfig;
+use super::maps::{MmioMap, MmioRange, PortMap, PortRange};
+use super::wiring::{Target as Wire, Wiring};
+use super::{cmos, host_inputs::HostInputs};
+use anyhow::{Context, Result, bail};
+use devices::acpi_pm::AcpiPm;
+use devices::apic::LocalApic;
+use devices::debug_exit::DebugExit;
+use devices::debugcon::DebugCon;
+use devices::ferr::FerrLatch;
+use devices::fw_cfg::FwCfg;
+use devices::ioapic::IoApic;
+use devices::pci::{HostBridge, Pam, Piix3, WindowBus};
+use devices::pic::Pic;
+use devices::pit::Pit;
+use devices::port92::Port92;
+use devices::ps2::Ps2;
+use devices::request::Requests;
+use devices::rtc::Rtc;
+use devices::testdev::{self, TestDev};
+use devices::uart::Uart;
+use lyrebird_core::{Device, Signals, Timer, TimerQueue, TimerToken};
+use lyrebird_memory::{GuestMemory, PAGE_SIZE, Region, Target};
+use std::sync::Arc;
+
+const GIB: u64 = 1 << 30;
+/// RAM ends here; devices and the firmware's ROM are above it, and more RAM from 4 GiB.
+const LOW_RAM_END: u64 = 3 * GIB;
+/// Where the IOAPIC is.
+const IOAPIC_BASE: u64 = 0xfec0_0000;
+/// COM1 to COM4.
+const SERIAL_PORTS: [(u16, u8); 4] = [(0x3f8, 4), (0x2f8, 3), (0x3e8, 4), (0x2e8, 3)];
+
+/// Builds the board. The configuration's character ports are taken out of it.
+pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Vec<Arc<Signals>>) -> Result<Board> {
+    if config.cpus == 0 || config.cpus > 255 {
+        bail!("a machine has 1 to 255 CPUs, not {}", config.cpus);
+    }
+    if config.cpus > 1 && !config.apic {
+        bail!("more than one CPU needs APICs");
+    }
+    if config.memory < 1 << 20 || !config.memory.is_multiple_of(PAGE_SIZE) {
+        bail!("RAM is at least 1 MiB and a whole number of 4 KiB pages; {} bytes is not", config.memory);
+    }
+    let memory = Arc::new(GuestMemory::new());
+    let ram = RamLayout {
+        low: config.memory.min(LOW_RAM_END),
+        high: config.memory.saturating_sub(LOW_RAM_END),
+    };
+    let bios = config.bios.take().unwrap_or_default();
+    let block = memory.add_block("ram", config.memory).context("RAM")?;
+    memory.map(Region { base: 0, bytes: ram.low, priority: 0, target: Target::Ram { block, offset: 0 } });
+    if ram.high > 0 {
+        let target = Target::Ram { block, offset: ram.low };
+        memory.map(Region { base: 4 * GIB, bytes: ram.high, priority: 0, target });
+    }
+    memory.map(Region { base: 0xa_0000, bytes: 0x2_0000, priority: 1, target: Target::Device });
+    map_bios(&memory, &bios)?;
+    let pam = Pam::new(memory.clone(), block, &bios).context("the BIOS area")?;
+
+    let (timers, windows, requests) = (TimerQueue::new(), WindowBus::new(), Requests::default());
+    let timer = |device: DeviceId| timers.timer(TimerToken { device: device.into(), timer: 0 });
+    let mut wiring = Wiring::new();
+    let mut isa = |irq: u8| wiring.line(Wire::Gsi(irq));
+    let mut rtc = Rtc::new(inputs.wall_clock(config.rtc_base), isa(8), timer(RTC));
+    cmos::fill(&mut rtc, ram, config.cpus, config.boot_order);
+    config.cmos.iter().for_each(|(index, value)| rtc.set_cmos(*index, *value));
+    let mut serial: [Option<Uart>; 4] = Default::default();
+    for (n, port) in config.serial.drain(..).enumerate() {
+        let Some(place) = serial.get_mut(n) else { bail!("a PC has four serial ports") };
+        *place = port.map(|port| Uart::new(&format!("serial{n}"), isa(SERIAL_PORTS[n].1), port.out));
+    }
+    let mut board = Board {
+        pic: Pic::new(),
+        pit: Pit::new(isa(0), timer(PIT)),
+        ps2: Ps2::new(isa(1), isa(12), memory.clone(), requests.clone()),
+        pm: AcpiPm::new(isa(9), timer(PM), requests.clone(), windows.handle(0)),
+        ferr: FerrLatch::new(isa(13)),
+        rtc,
+        ioapic: config.apic.then(|| IoApic::new(0x11)),
+        apics: if config.apic { apics(config.cpus, &timers) } else { Vec::new() },
+        port92: Port92::new(memory.clone(), requests.clone()),
+        host_bridge: HostBridge::new(pam),
+        piix3: Piix3::new(requests.clone()),
+        fw_cfg: FwCfg::new(memory.clone()),
+        debugcon: config.debugcon.take().map(DebugCon::new),
+        serial,
+        others: Vec::new(),
+        ports: PortMap::new(),
+        mmio: MmioMap::default(),
+        functions: vec![(0x00, HOST_BRIDGE), (0x08, PIIX3), (0x0b, PM)],
+        window_owners: vec![WindowOwner { device: PM, port_slot: None, mmio_slot: None }],
+        pic_intr: false,
+        memory,
+        wiring,
+        timers,
+        requests,
+        windows,
+        signals,
+        ram,
+    };
+    map_fixed(&mut board);
+    plug_in_tests(&mut board, config);
+    describe(&mut board, config)?;
+    board.settle();
+    Ok(board)
+}
+
+fn apics(cpus: u32, timers: &Arc<TimerQueue>) -> Vec<LocalApic> {
+    let timer = |cpu: u32| -> Timer { timers.timer(TimerToken { device: u32::from(APIC) + cpu, timer: 0 }) };
+    (0..cpus).map(|cpu| LocalApic::new(cpu, timer(cpu))).collect()
+}
+
+/// The whole firmware image, ending at 4 GiB.
+fn map_bios(memory: &GuestMemory, image: &[u8]) -> Result<()> {
+    if image.is_empty() {
+        return Ok(());
+    }
+    let bytes = (image.len() as u64).next_multiple_of(PAGE_SIZE);
+    if bytes > 16 << 20 {
+        bail!("a firmware image has at most 16 MiB");
+    }
+    let block = memory.add_block("bios", bytes).context("the firmware image")?;
+    memory.block(block).fill(bytes - image.len() as u64, image)?;
+    memory.map(Region { base: 4 * GIB - bytes, bytes, priority: 1, target: Target::Rom { block, offset: 0 } });
+    Ok(())
+}
+
+/// Ports and addresses that never move.
+fn map_fixed(board: &mut Board) {
+    let mut ports = |first, last, width, device| {
+        board.ports.add(PortRange { first, last, width, device });
+    };
+    ports(0x20, 0x21, 1, PIC);
+    ports(0xa0, 0xa1, 1, PIC);
+    ports(0x4d0, 0x4d1, 1, PIC);
+    ports(0x40, 0x43, 1, PIT);
+    ports(0x61, 0x61, 1, PIT);
+    ports(0x60, 0x60, 1, PS2);
+    ports(0x64, 0x64, 1, PS2);
+    ports(0x70, 0x71, 1, RTC);
+    ports(0x92, 0x92, 1, PORT92);
+    ports(0xb2, 0xb3, 1, PM);
+    ports(0xafe0, 0xafe3, 4, PM);
+    ports(0xf0, 0xf1, 1, FERR);
+    ports(0x510, 0x511, 2, FW_CFG);
+    ports(0x514, 0x51b, 4, FW_CFG);
+    ports(0xcf8, 0xcfb, 4, HOST_BRIDGE);
+    ports(0xcfc, 0xcff, 4, HOST_BRIDGE);
+    if board.debugcon.is_some() {
+        ports(0xe9, 0xe9, 1, DEBUGCON);
+        ports(0x402, 0x402, 1, DEBUGCON);
+    }
+    for (n, (first, _)) in SERIAL_PORTS.into_iter().enumerate() {
+        if board.serial[n].is_some() {
+            ports(first, first + 7, 1, SERIAL + n as u16);
+        }
+    }
+    if board.ioapic.is_some() {
+        board.mmio.add(MmioRange { base: IOAPIC_BASE, bytes: 0x1000, offset: 0, device: IOAPIC });
+    }
+}
+
+/// The devices of tests.
+fn plug_in_tests(board: &mut Board, config: &MachineConfig) {
+    let plug_in = |board: &mut Board, device: Box<dyn Device>| {
+        board.others.push(device);
+        OTHER + board.others.len() as u16 - 1
+    };
+    if let Some(exit) = config.debug_exit {
+        let device = plug_in(board, Box::new(DebugExit::new(board.requests.clone())));
+        let last = exit.iobase.saturating_add(exit.iosize.max(1) - 1);
+        board.ports.add(PortRange { first: exit.iobase, last, width: 4, device });
+    }
+    if config.testdev {
+        let lines = (0..testdev::LINES as u8).map(|gsi| board.wiring.line(Wire::Gsi(gsi))).collect();
+        let device = plug_in(board, Box::new(TestDev::new(lines)));
+        let irqs = testdev::IRQ_PORTS;
+        for (first, last) in [
+            (testdev::DATA_PORTS, testdev::DATA_PORTS + 3),
+            (testdev::FLUSH_PORTS, testdev::FLUSH_PORTS + 3),
+            (irqs, irqs + testdev::LINES as u16 - 1),
+        ] {
+            board.ports.add(PortRange { first, last, width: 4, device });
+        }
+        let bytes = testdev::MEMORY_BYTES as u64;
+        board.mmio.add(MmioRange { base: testdev::MEMORY_BASE, bytes, offset: 0, device });
+    }
+}
+
+/// Tells the firmware what the machine is made of (the numbers are those of QEMU's `fw_cfg.h`).
+fn describe(board: &mut Board, config: &mut MachineConfig) -> Result<()> {
+    let (ram, fw_cfg) = (board.ram, &mut board.fw_cfg);
+    let cpus = config.cpus as u16;
+    fw_cfg.set_item(0x03, config.memory.to_le_bytes().to_vec());
+    fw_cfg.set_item(0x04, 1u16.to_le_bytes().to_vec()); // no graphics
+    fw_cfg.set_item(0x05, cpus.to_le_bytes().to_vec());
+    fw_cfg.set_item(0x0e, 0u16.to_le_bytes().to_vec()); // no boot menu
+    fw_cfg.set_item(0x0f, cpus.to_le_bytes().to_vec());
+    fw_cfg.set_item(0x8002, vec![1]); // the timer's IRQ 0 is at the IOAPIC's pin 2
+    let mut map = Vec::new();
+    for (base, bytes) in [(0, ram.low), (4 * GIB, ram.high)] {
+        if bytes > 0 {
+            map.extend(base.to_le_bytes());
+            map.extend(bytes.to_le_bytes());
+            map.extend(1u32.to_le_bytes());
+        }
+    }
+    fw_cfg.set_file("etc/e820", map);
+    for (name, data) in config.fw_cfg_files.drain(..) {
+        if !fw_cfg.set_file(&name, data) {
+            bail!("fw_cfg file '{name}': names have at most 55 bytes");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,233 @@
+//! The run loop: vCPUs take turns on one thread, in slices that end where the next timer is due; between slices timers are
+//! called, input is moved and orders are obeyed; when every vCPU is halted the thread sleeps.
+
+use super::control::Order;
+use super::cpu_bus::SliceBus;
+use super::{Machine, Outcome};
+use devices::request::Request;
+use lyrebird_core::{Budget, Exit, ResetKind, Signals, VmTime};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// The longest slice, in instructions.
+const SLICE: u64 = 50_000;
+/// The shortest, so that a timer that fires all the time lets the guest get on.
+const SHORTEST: u64 = 100;
+/// Sleeping for less than this takes longer than waiting.
+const TOO_SHORT_TO_SLEEP: u64 = 20_000;
+
+/// What the run loop remembers of a vCPU.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seat {
+    /// The vCPU came back halted, with these signals standing; only another one can wake it.
+    halted: Option<u32>,
+}
+
+/// How fast the engine was, to guess how long a slice takes on a machine that follows the host's clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// Instructions in 1,024 nanoseconds.
+    rate: u64,
+}
+
+impl Pace {
+    pub(super) fn new() -> Self {
+        Pace { rate: 100 }
+    }
+
+    fn instructions_for(&self, nanos: u64) -> u64 {
+        (u128::from(nanos) * u128::from(self.rate) / 1_024).min(u128::from(SLICE)) as u64
+    }
+
+    fn learn(&mut self, instructions: u64, nanos: u64) {
+        if instructions > 1_000 && nanos > 0 {
+            let measured = (u128::from(instructions) * 1_024 / u128::from(nanos)).clamp(1, 1 << 16) as u64;
+            self.rate = (self.rate * 7 + measured).div_ceil(8);
+        }
+    }
+}
+
+impl Machine {
+    /// Runs until there is an outcome. A machine may be run again after [`Outcome::Quit`].
+    pub fn run(&mut self) -> Outcome {
+        if let Err(error) = self.power_on() {
+            return Outcome::Fault(format!("{error:#}"));
+        }
+        self.clock.start();
+        let outcome = self.run_slices();
+        self.clock.pause();
+        self.lock().flush();
+        outcome
+    }
+
+    fn run_slices(&mut self) -> Outcome {
+        loop {
+            let mut ran = false;
+            for cpu in 0..self.vcpus.len() {
+                if let Some(outcome) = self.between_slices() {
+                    return outcome;
+                }
+                if self.can_run(cpu) {
+                    ran = true;
+                    if let Some(outcome) = self.slice(cpu) {
+                        return outcome;
+                    }
+                }
+            }
+            if !ran {
+                self.idle();
+            }
+        }
+    }
+
+    fn can_run(&mut self, cpu: usize) -> bool {
+        let bits = self.signals[cpu].bits() & !Signals::KICK;
+        let Some(standing) = &mut self.seats[cpu].halted else { return true };
+        *standing &= bits; // a level that has fallen may rise again
+        bits & !*standing != 0
+    }
+
+    /// Runs one vCPU for a while.
+    fn slice(&mut self, cpu: usize) -> Option<Outcome> {
+        let now = self.clock.now();
+        let due = self.timers.next_deadline().since(now);
+        let budget = if self.clock.deterministic() {
+            Budget::exactly(self.clock.instructions_for(due).clamp(SHORTEST, SLICE))
+        } else {
+            Budget::about(self.pace.instructions_for(due).clamp(SHORTEST, SLICE))
+        };
+        let end = if self.clock.deterministic() {
+            now + self.clock.nanos_for(budget.instructions)
+        } else {
+            now + budget.instructions * 1_024 / self.pace.rate
+        };
+        self.signals[cpu].take(Signals::KICK);
+        let (vcpu, signals) = (&mut self.vcpus[cpu], &self.signals[cpu]);
+        let first = vcpu.retired();
+        let mut bus = SliceBus::new(&self.board, &mut self.inputs, signals, cpu, self.clock, first, end);
+        let exit = vcpu.run(&mut bus, budget);
+        let retired = vcpu.retired().saturating_sub(first);
+        self.retired.fetch_add(retired, Ordering::Relaxed);
+        self.clock.retire(retired);
+        if !self.clock.deterministic() {
+            self.pace.learn(retired, self.clock.now().since(now));
+        }
+        self.seats[cpu].halted = None;
+        match exit {
+            Exit::Budget | Exit::Kicked | Exit::Debug { .. } => None,
+            Exit::Halted => {
+                self.seats[cpu].halted = Some(self.signals[cpu].bits() & !Signals::KICK);
+                None
+            }
+            Exit::Shutdown => {
+                tracing::info!(cpu, "triple fault");
+                if self.no_reboot {
+                    return Some(Outcome::TripleFault);
+                }
+                self.reset_or_fault()
+            }
+            Exit::Fault(text) => Some(Outcome::Fault(format!("vCPU {cpu}: {text}"))),
+        }
+    }
+
+    /// What is done between slices: orders, timers, input, output, and what devices ask of the machine.
+    fn between_slices(&mut self) -> Option<Outcome> {
+        let (orders, news) = self.handle.collect();
+        self.input_waits |= news;
+        for order in orders {
+            if let Some(outcome) = self.obey(order) {
+                return Some(outcome);
+            }
+        }
+        let now = self.clock.now();
+        let due = self.timers.next_deadline() <= now;
+        let request = {
+            let mut board = self.board.lock().unwrap_or_else(|e| e.into_inner());
+            if due {
+                board.fire_timers(now);
+            }
+            if self.input_waits {
+                self.input_waits = false;
+                for port in 0..board.serial.len() {
+                    let Some(uart) = &mut board.serial[port] else { continue };
+                    let bytes = self.inputs.serial(port, uart.room());
+                    if !bytes.is_empty() {
+                        uart.receive(&bytes);
+                    }
+                    self.input_waits |= self.inputs.serial_waits(port);
+                }
+                board.settle();
+            }
+            board.flush();
+            board.take_request()
+        };
+        match request? {
+            Request::Reset if self.no_reboot => Some(Outcome::Reset),
+            Request::Reset => self.reset_or_fault(),
+            Request::PowerOff if self.no_shutdown => {
+                tracing::info!("powered off; the machine stands");
+                self.pause_until_resumed()
+            }
+            Request::PowerOff => Some(Outcome::PowerOff),
+            Request::Exit(code) => Some(Outcome::DebugExit(code)),
+        }
+    }
+
+    fn reset_or_fault(&mut self) -> Option<Outcome> {
+        self.reset(ResetKind::Hard).err().map(|error| Outcome::Fault(format!("{error:#}")))
+    }
+
+    fn obey(&mut self, order: Order) -> Option<Outcome> {
+        let now = self.clock.now();
+        match order {
+            Order::Quit => return Some(Outcome::Quit),
+            Order::Reset => return self.reset_or_fault(),
+            Order::PowerButton => self.lock().press_power_button(now),
+            Order::Nmi => self.lock().nmi(),
+            Order::Pause => return self.pause_until_resumed(),
+            Order::Resume => {}
+        }
+        None
+    }
+
+    /// Guest time stands until somebody resumes the machine, resets it or ends it.
+    fn pause_until_resumed(&mut self) -> Option<Outcome> {
+        self.clock.pause();
+        loop {
+            self.handle.sleep(None);
+            let (orders, news) = self.handle.collect();
+            self.input_waits |= news;
+            for order in orders {
+                match order {
+                    Order::Quit => return Some(Outcome::Quit),
+                    Order::Resume | Order::Reset => {
+                        self.clock.start();
+                        return if order == Order::Reset { self.reset_or_fault() } else { None };
+                    }
+                    Order::PowerButton | Order::Nmi | Order::Pause => {}
+                }
+            }
+        }
+    }
+
+    /// Every vCPU is halted: until the next timer there is nothing to do.
+    fn idle(&mut self) {
+        if self.input_waits {
+            // A receiver is full and the guest sleeps: only an interrupt or a timer can change that.
+            std::thread::yield_now();
+        }
+        let deadline = self.timers.next_deadline();
+        if self.clock.deterministic() {
+            match deadline {
+                VmTime::NEVER => self.handle.sleep(None),
+                _ => self.clock.skip_to(deadline),
+            }
+            return;
+        }
+        match deadline.since(self.clock.now()) {
+            _ if deadline == VmTime::NEVER => self.handle.sleep(None),
+            left if left > TOO_SHORT_TO_SLEEP => self.handle.sleep(Some(Duration::from_nanos(left))),
+            _ => std::hint::spin_loop(),
+        }
+    }
+}

@@ -7,6 +7,7 @@ mod machine;
 mod trap;
 
 use frontend_x86::Exception;
+use frontend_x86::flags::LazyFlags;
 use frontend_x86::op::Op;
 use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter};
 use machine::{BUFFER, Machine};
@@ -82,7 +83,7 @@ impl Rng {
             7 => 1023 + 25 + self.below(42),
             _ => 1023 - 12 + self.below(24),
         };
-        sign | field << 52 | self.fraction() & (1 << 52) - 1
+        sign | field << 52 | self.fraction() & ((1 << 52) - 1)
     }
     fn fraction(&mut self) -> u64 {
         match self.below(6) {
@@ -97,7 +98,7 @@ impl Rng {
     fn text(&mut self) -> u64 {
         let letters = [0, b'a', b'b', b'c', b'a', b'b', 0x80, 0xff];
         if self.below(3) == 0 {
-            (0..4).fold(0, |v, _| v << 16 | u64::from(letters[self.below(8) as usize]) * 0x101)
+            (0..4).fold(0, |v, _| v << 16 | (u64::from(letters[self.below(8) as usize]) * 0x101))
         } else {
             (0..8).fold(0, |v, _| v << 8 | u64::from(letters[self.below(8) as usize]))
         }
@@ -254,7 +255,7 @@ fn one(rng: &mut Rng, machine: &mut Machine, code: &[u8], op: &Op, plan: &Plan) 
     machine.cpu.regs[1] = rcx;
     machine.cpu.regs[2] = rdx;
     machine.cpu.regs[7] = BUFFER;
-    machine::set_arithmetic(&mut machine.cpu, arithmetic);
+    machine.cpu.flags = LazyFlags::word(arithmetic);
     machine.set_buffer(&buffer.0);
     let before = buffer.clone();
 

@@ -52,6 +52,11 @@ pub fn quick(op: FloatOp, format: Format, x: V128, y: V128) -> Option<V128> {
         FloatOp::Mul => (fast::mul64, fast::mul32),
         FloatOp::Div => (fast::div64, fast::div32),
         FloatOp::Sqrt => (|_, y| fast::sqrt64(y), |_, y| fast::sqrt32(y)),
+        FloatOp::Cvtss2sd => {
+            let low = f32::from_bits(single(y[0]));
+            return low.is_normal().then(|| [f64::from(low).to_bits(), x[1]]);
+        }
+        FloatOp::Cvtsd2ss => return Some([with_single(x[0], fast::double_to_single(y[0])?.0), x[1]]),
         _ => return None,
     };
     Some(match format {
@@ -243,15 +248,6 @@ pub fn compare_to_flags(format: Format, quiet: bool, env: &mut Env, x: u64, y: u
 /// CVTSx2SI and CVTTSx2SI to 32 or 64 bits.
 #[inline]
 pub fn to_int(format: Format, truncate: bool, w: Width, env: &mut Env, x: u64) -> u64 {
-    if truncate && w == Width::D {
-        let quick = if format == Format::Ss { fast::truncate32_to_i32(x as u32) } else { fast::truncate64_to_i32(x) };
-        if let Some((whole, inexact)) = quick {
-            if inexact {
-                env.raise(Flags::PE);
-            }
-            return u64::from(whole as u32);
-        }
-    }
     match (format, w) {
         (Format::Ss, Width::D) => u64::from(sse::to_i32::<Single>(env, x as u32, truncate) as u32),
         (Format::Ss, _) => sse::to_i64::<Single>(env, x as u32, truncate) as u64,

@@ -235,7 +235,7 @@ mod tests {
     fn byte_lanes_agree_with_bytes() {
         for x in 0..=255u64 {
             for y in 0..=255u64 {
-                let (a, b) = (x * 0x0100_0000 | 0xff, y * 0x0100_0000 | 0x01);
+                let (a, b) = (x << 24 | 0xff, y << 24 | 0x01);
                 let lane = |v: u64| (v >> 24) as u8;
                 let (p, q) = (x as u8, y as u8);
                 assert_eq!(lane(add(B, a, b)), p.wrapping_add(q));
@@ -245,7 +245,7 @@ mod tests {
                 assert_eq!(lane(add_signed_saturated(B, a, b)), (p as i8).saturating_add(q as i8) as u8);
                 assert_eq!(lane(sub_signed_saturated(B, a, b)), (p as i8).saturating_sub(q as i8) as u8);
                 assert_eq!(lane(add_unsigned_saturated(B, a, b)), p.saturating_add(q));
-                assert_eq!(lane(average(B, a, b)), ((x + y + 1) / 2) as u8);
+                assert_eq!(lane(average(B, a, b)), (x + y).div_ceil(2) as u8);
             }
         }
     }

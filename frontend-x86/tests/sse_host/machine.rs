@@ -3,7 +3,7 @@
 use frontend_x86::algebra::{Access, Algebra, Arith};
 use frontend_x86::cpu::Mode;
 use frontend_x86::decode::{self, Decoded};
-use frontend_x86::flags::{Flags, LazyFlags};
+use frontend_x86::flags::Flags;
 use frontend_x86::model::Model;
 use frontend_x86::op::{Form, Func, Ins, Op, Width};
 use frontend_x86::sse::algebra::ConcreteVector;
@@ -255,9 +255,4 @@ impl Algebra for Run<'_> {
     fn string_block(&mut self, _: Ins) -> bool {
         false
     }
-}
-
-/// RFLAGS bits that the instructions here set.
-pub fn set_arithmetic(cpu: &mut Cpu, rflags: u64) {
-    cpu.flags = LazyFlags::word(rflags);
 }

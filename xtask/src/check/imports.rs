@@ -21,6 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("gdb", &[CORE]),
     ("roms", &[]),
     ("xtask", &[]),
+    ("x86-tests", &["backend-interp", "backend-jit", "backend-kvm", FRONTEND, CORE, MEMORY, FLOAT]),
 ];
 
 /// The composition root, which may import everything, and which nobody imports.

@@ -94,10 +94,11 @@ fn fetch_source(dir: &Path) -> Result<PathBuf> {
     let package = apt.get("linux-source-6.1", "linux-source", &["./usr/src"])?;
     let tree = package.join("linux-source-6.1");
     if !tree.exists() {
+        let parts = ["tools/testing/selftests", "tools/include", "arch/x86/include"];
         command::run(
             Command::new("tar")
                 .args(["-xJf", "usr/src/linux-source-6.1.tar.xz"])
-                .args(["linux-source-6.1/tools/testing/selftests", "linux-source-6.1/tools/include"])
+                .args(parts.map(|part| format!("linux-source-6.1/{part}")))
                 .current_dir(&package),
         )?;
     }

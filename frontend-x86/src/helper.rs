@@ -122,7 +122,7 @@ helpers! {
     FstpM80 => crate::x87::store::fstp_m80,
     FstSt => crate::x87::store::fst_st::<false>,
     FstpSt => crate::x87::store::fst_st::<true>,
-    Fstpnce => crate::x87::store::fst_st::<true>,
+    Fstpnce => crate::x87::store::fstpnce,
     Fist16 => crate::x87::store::fist_m16::<false>,
     Fistp16 => crate::x87::store::fist_m16::<true>,
     Fist32 => crate::x87::store::fist_m32::<false>,

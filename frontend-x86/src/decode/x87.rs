@@ -12,7 +12,7 @@ pub fn decode(instr: &Instruction, bytes: &[u8], op: &mut Op) -> bool {
     let Some(helper) = helper(instr.code(), &mut op.ins.sub) else {
         return false;
     };
-    op.r1 |= op.r0;
+    op.r1 = if matches!(helper, H::Fcompp | H::Fucompp) { 1 } else { op.r1 | op.r0 };
     op.fop = fop(bytes);
     set_helper(op, helper);
     true

@@ -1,8 +1,11 @@
 //! FCOM, FUCOM, FICOM, FCOMI, FUCOMI and their popping forms; FTST and FXAM (Intel SDM vol. 1, section 8.3.6).
+//!
+//! The result is delivered even when an unmasked exception holds back the pops: processors do so, against the manual's
+//! pseudo-code.
 
 use super::memory::Format;
 use super::stack::Stack;
-use super::unit::{begin, codes, env, finish, fsw, note, note_memory, underflow};
+use super::unit::{begin, codes, env, finish, finish_keeping_c1, fsw, note, note_memory, underflow};
 use crate::ctx::{Ctx, Done, Then};
 use crate::flags::{LazyFlags, rflags};
 use crate::op::Op;
@@ -34,15 +37,13 @@ pub fn register<const QUIET: bool, const POPS: u8>(ctx: &mut Ctx, op: &Op) -> Do
     let x = note(ctx, op);
     let other = op.r1;
     if x.empty(0) || x.empty(other) {
-        return underflow(ctx, |x| {
-            set_codes(x, UNORDERED);
-            pop(x, POPS);
-        });
+        set_codes(x, UNORDERED);
+        return underflow(ctx, |x| pop(x, POPS));
     }
     let mut env = env(x);
     let relation = relate::<QUIET>(x.st(0), x.st(other), &mut env);
+    set_codes(x, codes(relation));
     if !env.suspended() {
-        set_codes(x, codes(relation));
         pop(x, POPS);
     }
     finish(ctx, &env)
@@ -55,17 +56,15 @@ pub fn memory<F: Format, const POPS: u8>(ctx: &mut Ctx, op: &Op) -> Done {
     let raw = ctx.read(op.seg, offset, F::BYTES)?;
     let x = note_memory(ctx, op, offset);
     if x.empty(0) {
-        return underflow(ctx, |x| {
-            set_codes(x, UNORDERED);
-            pop(x, POPS);
-        });
+        set_codes(x, UNORDERED);
+        return underflow(ctx, |x| pop(x, POPS));
     }
     let mut env = env(x);
     let (top, operand) = (x.st(0), F::widen(raw));
     let relation = top.compare(operand.value, &mut env);
     operand.settle(top, &mut env);
+    set_codes(x, codes(relation));
     if !env.suspended() {
-        set_codes(x, codes(relation));
         pop(x, POPS);
     }
     finish(ctx, &env)
@@ -76,13 +75,12 @@ pub fn ftst(ctx: &mut Ctx, op: &Op) -> Done {
     begin(ctx)?;
     let x = note(ctx, op);
     if x.empty(0) {
-        return underflow(ctx, |x| set_codes(x, UNORDERED));
+        set_codes(x, UNORDERED);
+        return underflow(ctx, |_| {});
     }
     let mut env = env(x);
     let relation = x.st(0).compare(F80::ZERO, &mut env);
-    if !env.suspended() {
-        set_codes(x, codes(relation));
-    }
+    set_codes(x, codes(relation));
     finish(ctx, &env)
 }
 
@@ -103,18 +101,16 @@ pub fn to_eflags<const QUIET: bool, const POPS: u8>(ctx: &mut Ctx, op: &Op) -> D
     let x = note(ctx, op);
     let other = op.r1;
     if x.empty(0) || x.empty(other) {
-        if x.control & fsw::IE != 0 {
-            ctx.cpu.flags = eflags(Relation::Unordered);
-        }
+        ctx.cpu.flags = eflags(Relation::Unordered);
         return underflow(ctx, |x| pop(x, POPS));
     }
     let mut env = env(x);
     let relation = relate::<QUIET>(x.st(0), x.st(other), &mut env);
     if !env.suspended() {
         pop(x, POPS);
-        ctx.cpu.flags = eflags(relation);
     }
-    finish(ctx, &env)
+    ctx.cpu.flags = eflags(relation);
+    finish_keeping_c1(ctx, &env)
 }
 
 /// FXAM: looks at any register, even an empty one.

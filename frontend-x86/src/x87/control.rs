@@ -119,5 +119,5 @@ pub fn ffree<const POP: bool>(ctx: &mut Ctx, op: &Op) -> Done {
     if POP {
         x.pop();
     }
-    Ok(Then::Next)
+    finish_quietly(ctx)
 }

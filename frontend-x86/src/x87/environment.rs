@@ -91,9 +91,8 @@ fn load_image(x: &mut X87, bytes: &[u8], protected: bool, wide: bool) {
     if protected {
         (x.ip, x.cs) = (u64::from(a), b as u16);
         (x.dp, x.ds) = (u64::from(c), d as u16);
-        if wide {
-            x.opcode = (b >> 16) as u16 & OPCODE;
-        }
+        // The 16-bit layout has no room for the opcode: it is lost.
+        x.opcode = (b >> 16) as u16 & OPCODE;
     } else {
         // The selectors cannot be had back from a linear address.
         (x.ip, x.cs) = (u64::from(a & 0xffff | (b >> 12 & 0xffff) << 16), 0);

@@ -2,7 +2,7 @@
 //! 8.3.5 to 8.3.9).
 
 use super::stack::Stack;
-use super::unit::{begin, env, finish, fsw, note, overflow, underflow};
+use super::unit::{begin, env, finish, finish_keeping_c1, fsw, note, overflow, underflow};
 use crate::ctx::{Ctx, Done};
 use crate::op::Op;
 use lyrebird_core::cpu::x87::X87;
@@ -20,10 +20,8 @@ fn periodic(ctx: &mut Ctx, op: &Op, f: impl FnOnce(F80, &mut Env) -> Option<F80>
     begin(ctx)?;
     let x = note(ctx, op);
     if x.empty(0) {
-        return underflow(ctx, |x| {
-            set_partial(x, false);
-            x.put(0, F80::INDEFINITE);
-        });
+        set_partial(x, false);
+        return underflow(ctx, |x| x.put(0, F80::INDEFINITE));
     }
     let mut env = env(x);
     let result = f(x.st(0), &mut env);
@@ -155,24 +153,25 @@ fn remainder(ctx: &mut Ctx, op: &Op, f: impl FnOnce(F80, F80, &mut Env) -> Remai
     begin(ctx)?;
     let x = note(ctx, op);
     if x.empty(0) || x.empty(1) {
-        return underflow(ctx, |x| {
-            x.status &= !fsw::CODES;
-            x.put(0, F80::INDEFINITE);
-        });
+        set_partial(x, false);
+        return underflow(ctx, |x| x.put(0, F80::INDEFINITE));
     }
     let mut env = env(x);
     let result = f(x.st(0), x.st(1), &mut env);
     let mut codes = if result.complete { 0 } else { fsw::C2 };
+    let mut changed = fsw::CODES;
+    if result.value.is_nan() || env.suspended() {
+        // There is no quotient to tell of.
+        changed = fsw::C1 | fsw::C2;
+    }
     for (bit, code) in [fsw::C1, fsw::C3, fsw::C0].into_iter().enumerate() {
         codes |= u16::from(result.quotient >> bit & 1) * code;
     }
     if !env.suspended() {
         x.replace(0, result.value);
     }
-    let done = finish(ctx, &env)?;
-    let x = &mut ctx.cpu.state.x87;
-    x.status = x.status & !fsw::CODES | codes;
-    Ok(done)
+    x.status = x.status & !changed | codes;
+    finish_keeping_c1(ctx, &env)
 }
 
 /// FPREM.

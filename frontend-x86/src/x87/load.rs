@@ -3,9 +3,9 @@
 use super::memory::read_ten;
 use super::stack::Stack;
 use super::unit::{begin, env, finish, finish_quietly, note, note_memory, overflow, push_indefinite, underflow};
-use crate::ctx::{Ctx, Done};
+use crate::ctx::{Ctx, Done, Then};
 use crate::op::Op;
-use lyrebird_float::{Constant, Env, F80, Rounding};
+use lyrebird_float::{Constant, Env, F80, Flags, Rounding};
 
 /// Pushes what `convert` makes of an operand of so many bytes.
 #[inline(always)]
@@ -19,7 +19,8 @@ fn load(ctx: &mut Ctx, op: &Op, bytes: u64, convert: impl FnOnce(u64, &mut Env) 
     }
     let mut env = env(x);
     let value = convert(raw, &mut env);
-    if !env.suspended() {
+    // An unmasked DE does not keep the value out: it is reported, but the push has happened.
+    if !env.unmasked().intersects(Flags::IE) {
         x.push(value);
     }
     finish(ctx, &env)
@@ -77,11 +78,11 @@ pub fn fbld(ctx: &mut Ctx, op: &Op) -> Done {
 pub fn fld_st(ctx: &mut Ctx, op: &Op) -> Done {
     begin(ctx)?;
     let x = note(ctx, op);
-    if x.full() {
-        return overflow(ctx, push_indefinite);
-    }
     if x.empty(op.r1) {
         return underflow(ctx, push_indefinite);
+    }
+    if x.full() {
+        return overflow(ctx, push_indefinite);
     }
     let value = x.st(op.r1);
     x.push(value);
@@ -142,5 +143,5 @@ pub fn fcmov(ctx: &mut Ctx, op: &Op) -> Done {
         let value = x.st(op.r1);
         x.replace(0, value);
     }
-    finish_quietly(ctx)
+    Ok(Then::Next)
 }

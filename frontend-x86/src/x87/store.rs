@@ -41,6 +41,7 @@ fn store<const POP: bool>(
     let mut env = env(x);
     let value = convert(x.st(0), &mut env);
     let stored = !withheld(&env);
+    env.rounded_up &= stored;
     if stored {
         ctx.write(op.seg, offset, bytes, value)?;
     }
@@ -107,6 +108,7 @@ fn store_ten(ctx: &mut Ctx, op: &Op, indefinite: [u8; 10], convert: impl FnOnce(
     let mut env = env(x);
     let bytes = convert(x.st(0), &mut env);
     let stored = !withheld(&env);
+    env.rounded_up &= stored;
     if stored {
         write_ten(ctx, op, offset, bytes)?;
     }
@@ -125,6 +127,18 @@ pub fn fstp_m80(ctx: &mut Ctx, op: &Op) -> Done {
 /// FBSTP.
 pub fn fbstp(ctx: &mut Ctx, op: &Op) -> Done {
     store_ten(ctx, op, [0, 0, 0, 0, 0, 0, 0, 0xc0, 0xff, 0xff], F80::to_bcd)
+}
+
+/// FSTPNCE ST(i), an undocumented FSTP: of an empty ST(0) it stores nothing, and does not mind.
+pub fn fstpnce(ctx: &mut Ctx, op: &Op) -> Done {
+    begin(ctx)?;
+    let x = note(ctx, op);
+    if !x.empty(0) {
+        let value = x.st(0);
+        x.put(op.r1, value);
+    }
+    x.pop();
+    finish_quietly(ctx)
 }
 
 /// FST, FSTP ST(i): a copy, which may fill an empty register.

@@ -98,6 +98,13 @@ pub fn finish(ctx: &mut Ctx, env: &Env) -> Done {
     if env.unmasked().is_empty() { Ok(Then::Next) } else { unmasked(ctx) }
 }
 
+/// The same for an instruction that leaves C1 as it was.
+#[inline(always)]
+pub fn finish_keeping_c1(ctx: &mut Ctx, env: &Env) -> Done {
+    ctx.cpu.state.x87.status |= u16::from(env.flags.bits());
+    if env.unmasked().is_empty() { Ok(Then::Next) } else { unmasked(ctx) }
+}
+
 /// Ends an instruction that raised nothing: only C1 is cleared.
 #[inline(always)]
 pub fn finish_quietly(ctx: &mut Ctx) -> Done {

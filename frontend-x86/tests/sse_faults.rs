@@ -11,6 +11,7 @@ use machine::{BUFFER, Machine};
 
 const EM: u64 = 1 << 2;
 const TS: u64 = 1 << 3;
+const NE: u64 = 1 << 5;
 const OSFXSR: u64 = 1 << 9;
 const OSXMMEXCPT: u64 = 1 << 10;
 /// ES in the x87 status word, with an unmasked invalid operation.
@@ -79,7 +80,7 @@ fn control_bits_decide_who_may_run() {
     for (cr0, osfxsr, pending, raised) in cases {
         for (code, raised) in [PADDB_XMM, PADDB_MMX, CVTPI2PS_MMX, EMMS].into_iter().zip(raised) {
             let mut machine = Machine::new();
-            machine.cpu.state.cr0 |= cr0;
+            machine.cpu.state.cr0 |= cr0 | NE;
             if !osfxsr {
                 machine.cpu.state.cr4 &= !OSFXSR;
             }

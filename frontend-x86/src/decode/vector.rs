@@ -373,7 +373,8 @@ fn rare(m: M, op: &mut Op) -> bool {
         M::Stmxcsr => (Helper::Stmxcsr, 0),
         _ => return false,
     };
-    op.ins.w2 = if matches!(m, M::Pcmpestri64 | M::Pcmpestrm64) { Width::Q } else { Width::D };
+    let wide = matches!(m, M::Pcmpestri64 | M::Pcmpestrm64);
+    op.ins.w2 = if wide { Width::Q } else { Width::D };
     op.ins.sub = sub;
     super::set_helper(op, helper);
     true

@@ -5,16 +5,16 @@ use crate::ctx::{Ctx, Done, Then};
 use crate::exception::Exception;
 use crate::op::Op;
 use crate::system::control::cr0;
+use crate::x87::unit::fsw;
 
 /// TOP in the status word.
 const TOP: u16 = 7 << 11;
-/// ES in the status word: an unmasked exception is pending.
-const ERROR_SUMMARY: u16 = 1 << 7;
 
-/// Whether an unmasked x87 exception waits to be raised.
+/// Whether an unmasked x87 exception waits to be raised. Where CR0.NE is clear it has been reported by FERR# already, and
+/// instructions go on: see [`crate::x87::unit::report`].
 #[inline(always)]
 pub fn exception_pending(cpu: &Cpu) -> bool {
-    cpu.state.x87.status & ERROR_SUMMARY != 0
+    cpu.state.x87.status & fsw::ES != 0 && cpu.state.cr0 & cr0::NE != 0
 }
 
 /// What any MMX instruction but EMMS does to the x87 unit.

@@ -238,7 +238,12 @@ impl Cpu {
             _ => Width::W,
         };
         for i in 0..6 {
-            self.bounds[i] = bounds(&self.state.seg[i], i, code);
+            self.bounds[i] = bounds_of(&self.state.seg[i], i, code);
+        }
+        if !self.protected() {
+            // Rights are not checked through CS, which may still hold a code segment's after reset or PE's clearing.
+            self.bounds[1].high_read = u64::from(cs.limit) + 1;
+            self.bounds[1].high_write = u64::from(cs.limit) + 1;
         }
         let whole = |i: usize| {
             let b = &self.bounds[i];
@@ -259,7 +264,8 @@ impl Cpu {
     }
 }
 
-fn bounds(segment: &Segment, index: usize, code: CodeSize) -> Bounds {
+/// What a segment register's content means for addresses in code of this size.
+pub fn bounds_of(segment: &Segment, index: usize, code: CodeSize) -> Bounds {
     if code == CodeSize::Bits64 {
         // Only FS and GS keep their base; limits and rights are not checked (SDM vol. 3, section 3.4.4).
         let base = if index >= SegReg::Fs as usize { segment.base } else { 0 };

@@ -28,6 +28,90 @@ helpers! {
     /// More than 15 bytes.
     TooLong => crate::system::misc::too_long,
 
+    // Segments, descriptor tables, far transfers.
+    MovToSreg => crate::system::segment::mov_to,
+    MovFromSreg => crate::system::segment::mov_from,
+    PushSreg => crate::system::segment::push,
+    PopSreg => crate::system::segment::pop,
+    LoadFarPointer => crate::system::segment::load_far_pointer,
+    StoreTable => crate::system::tables::store_table,
+    LoadTable => crate::system::tables::load_table,
+    StoreSelector => crate::system::tables::store_selector,
+    Lldt => crate::system::tables::lldt,
+    Ltr => crate::system::tables::ltr,
+    LookUpSelector => crate::system::tables::look_up,
+    VerifySelector => crate::system::tables::verify,
+    Arpl => crate::system::tables::arpl,
+    JmpFar => crate::system::far::jump,
+    CallFar => crate::system::far::call,
+    Retf => crate::system::far::ret,
+
+    // Interrupts and fast system calls.
+    Int => crate::system::interrupt::int,
+    Int3 => crate::system::interrupt::int3,
+    Into => crate::system::interrupt::into,
+    Icebp => crate::system::interrupt::icebp,
+    Iret => crate::system::iret::iret,
+    Syscall => crate::system::syscall::syscall,
+    Sysret => crate::system::syscall::sysret,
+    Sysenter => crate::system::syscall::sysenter,
+    Sysexit => crate::system::syscall::sysexit,
+    Swapgs => crate::system::syscall::swapgs,
+    ReadSegBase => crate::system::syscall::read_base,
+    WriteSegBase => crate::system::syscall::write_base,
+
+    // Control, debug and model-specific registers.
+    MovFromCr => crate::system::control::mov_from,
+    MovToCr => crate::system::control::mov_to,
+    Clts => crate::system::control::clts,
+    Smsw => crate::system::control::smsw,
+    Lmsw => crate::system::control::lmsw,
+    Invlpg => crate::system::control::invlpg,
+    Invpcid => crate::system::control::invpcid,
+    MovFromDr => crate::system::debug::mov_from,
+    MovToDr => crate::system::debug::mov_to,
+    Rdmsr => crate::system::msr::rdmsr,
+    Wrmsr => crate::system::msr::wrmsr,
+    Rdtsc => crate::system::misc::rdtsc,
+    Rdtscp => crate::system::misc::rdtscp,
+    Rdpid => crate::system::misc::rdpid,
+    Rdpmc => crate::system::misc::rdpmc,
+    Random => crate::system::misc::random,
+    Cpuid => crate::system::misc::cpuid,
+    Hlt => crate::system::misc::hlt,
+    Cache => crate::system::misc::cache,
+    CacheLine => crate::system::misc::cache_line,
+    Salc => crate::system::misc::salc,
+
+    // Flags, ports, saved state.
+    Pushf => crate::system::flags_ops::pushf,
+    Popf => crate::system::flags_ops::popf,
+    Cli => crate::system::flags_ops::cli,
+    Sti => crate::system::flags_ops::sti,
+    AccessFlag => crate::system::flags_ops::access_flag,
+    In => crate::system::io::input,
+    Out => crate::system::io::output,
+    Ins => crate::system::io::input_string,
+    Outs => crate::system::io::output_string,
+    Fxsave => crate::system::xsave::fxsave,
+    Fxrstor => crate::system::xsave::fxrstor,
+    Xsave => crate::system::xsave::xsave,
+    Xrstor => crate::system::xsave::xrstor,
+    Xgetbv => crate::system::xsave::xgetbv,
+    Xsetbv => crate::system::xsave::xsetbv,
+
+    // Rare integer instructions.
+    Pusha => crate::system::frames::pusha,
+    Popa => crate::system::frames::popa,
+    Enter => crate::system::frames::enter,
+    Bound => crate::system::frames::bound,
+    AsciiAdjust => crate::system::bcd::ascii_adjust,
+    DecimalAdjust => crate::system::bcd::decimal_adjust,
+    Aam => crate::system::bcd::aam,
+    Aad => crate::system::bcd::aad,
+    Cmpxchg8b => crate::system::cmpxchg::cmpxchg8b,
+    Cmpxchg16b => crate::system::cmpxchg::cmpxchg16b,
+
     // MMX and SSE.
     Emms => crate::sse::mmx::emms,
     Maskmov => crate::sse::rare::maskmov,
@@ -168,5 +252,11 @@ helpers! {
 
 /// Whether the function never goes on with the next instruction in memory, so that decoding ahead is in vain.
 pub fn ends_block(helper: u16) -> bool {
-    helper == Helper::Undefined as u16 || helper == Helper::TooLong as u16
+    use Helper::*;
+    [
+        Undefined, TooLong, JmpFar, CallFar, Retf, Int, Int3, Icebp, Iret, Syscall, Sysret, Sysenter, Sysexit, MovToCr,
+        Hlt,
+    ]
+    .into_iter()
+    .any(|h| helper == h as u16)
 }

@@ -1,4 +1,11 @@
-//! Control registers (Intel SDM vol. 3, section 2.5) and EFER.
+//! Control registers (Intel SDM vol. 3, section 2.5) and EFER, and what follows from writing them.
+
+use crate::access::canonical;
+use crate::cpu::Cpu;
+use crate::ctx::{Ctx, Done, Then};
+use crate::exception::Exception;
+use crate::model::{Feature, Model};
+use crate::op::{Kind, Op, Width};
 
 /// CR0 bits.
 #[allow(missing_docs, reason = "the manual's names")]
@@ -45,4 +52,245 @@ pub mod efer {
     pub const LME: u64 = 1 << 8;
     pub const LMA: u64 = 1 << 10;
     pub const NXE: u64 = 1 << 11;
+}
+
+/// What of CR0 a guest can change.
+const CR0_MASK: u64 = cr0::PE | cr0::MP | cr0::EM | cr0::TS | cr0::NE | cr0::WP | cr0::AM | cr0::NW | cr0::CD | cr0::PG;
+/// CR4 bits that change what cached translations mean.
+const CR4_PAGING: u64 = cr4::PSE | cr4::PAE | cr4::PGE | cr4::PCIDE | cr4::SMEP | cr4::SMAP;
+
+/// The CR4 bits that a model has.
+pub fn cr4_mask(model: &Model) -> u64 {
+    let by_feature = [
+        (Feature::Vme, cr4::VME | cr4::PVI),
+        (Feature::Tsc, cr4::TSD),
+        (Feature::De, cr4::DE),
+        (Feature::Pse, cr4::PSE),
+        (Feature::Pae, cr4::PAE),
+        (Feature::Mce, cr4::MCE),
+        (Feature::Pge, cr4::PGE),
+        (Feature::Rdpmc, cr4::PCE),
+        (Feature::Fxsr, cr4::OSFXSR),
+        (Feature::Sse, cr4::OSXMMEXCPT),
+        (Feature::Umip, cr4::UMIP),
+        (Feature::Fsgsbase, cr4::FSGSBASE),
+        (Feature::Pcid, cr4::PCIDE),
+        (Feature::Xsave, cr4::OSXSAVE),
+        (Feature::Smep, cr4::SMEP),
+        (Feature::Smap, cr4::SMAP),
+    ];
+    by_feature.into_iter().filter(|(f, _)| model.has(*f)).fold(0, |all, (_, bits)| all | bits)
+}
+
+/// The four PDPTEs that CR3 points to without long mode; an error if reserved bits are set (SDM vol. 3, section 4.4.1).
+pub fn load_pdptes(cpu: &Cpu, cr3: u64) -> Result<[u64; 4], ()> {
+    let mut entries = [0; 4];
+    let at = cr3 & 0xffff_ffe0;
+    for (i, entry) in entries.iter_mut().enumerate() {
+        *entry = cpu.memory.read_uint((at + 8 * i as u64) & cpu.memory.a20_mask(), 8).unwrap_or(u64::MAX);
+        let reserved = cpu.model.reserved_physical() | 0x1e6;
+        if *entry & 1 != 0 && *entry & reserved != 0 {
+            return Err(());
+        }
+    }
+    Ok(entries)
+}
+
+/// Whether PAE paging without long mode is on with these registers.
+fn pae_paging(cr0: u64, cr4: u64, efer: u64) -> bool {
+    cr0 & cr0::PG != 0 && cr4 & cr4::PAE != 0 && efer & efer::LME == 0
+}
+
+fn privileged(ctx: &Ctx) -> Result<(), Exception> {
+    if ctx.cpu.cpl() == 0 { Ok(()) } else { Err(Exception::protection(0)) }
+}
+
+/// MOV r, CR: the control register in slot 1.
+pub fn mov_from(ctx: &mut Ctx, op: &Op) -> Done {
+    privileged(ctx)?;
+    let s = &ctx.cpu.state;
+    let value = match op.r1 {
+        0 => s.cr0,
+        2 => s.cr2,
+        3 => s.cr3,
+        4 => s.cr4,
+        8 if ctx.cpu.mode64() => u64::from(ctx.bus.cr8()),
+        _ => return Err(Exception::undefined()),
+    };
+    ctx.cpu.set_reg(op.r0, op.ins.w, value);
+    Ok(Then::Next)
+}
+
+/// MOV CR, r: the control register in slot 0.
+pub fn mov_to(ctx: &mut Ctx, op: &Op) -> Done {
+    let known = matches!(op.r0, 0 | 2 | 3 | 4) || op.r0 == 8 && ctx.cpu.mode64();
+    if !known {
+        return Err(Exception::undefined());
+    }
+    privileged(ctx)?;
+    let value = ctx.cpu.reg(op.r1) & op.ins.w.mask();
+    match op.r0 {
+        0 => set_cr0(ctx, value)?,
+        2 => ctx.cpu.state.cr2 = value,
+        3 => set_cr3(ctx, value)?,
+        4 => set_cr4(ctx, value)?,
+        _ => {
+            if value & !15 != 0 {
+                return Err(Exception::protection(0));
+            }
+            ctx.bus.set_cr8(value as u8);
+        }
+    }
+    Ok(Then::Leave)
+}
+
+/// Writes CR0 with all checks and consequences.
+pub fn set_cr0(ctx: &mut Ctx, value: u64) -> Result<(), Exception> {
+    let refused = Err(Exception::protection(0));
+    if value >> 32 != 0 || value & (cr0::PG | cr0::PE) == cr0::PG || value & (cr0::NW | cr0::CD) == cr0::NW {
+        return refused;
+    }
+    let cpu = &mut *ctx.cpu;
+    let s = &mut cpu.state;
+    let new = value & CR0_MASK | cr0::ET;
+    let changed = s.cr0 ^ new;
+    let mut efer = s.efer;
+    if changed & cr0::PG != 0 {
+        let cs_long = s.seg[1].has(lyrebird_core::cpu::segment::Segment::LONG);
+        if new & cr0::PG != 0 {
+            if efer & efer::LME != 0 {
+                // A 16-bit TSS cannot be used in long mode, nor 64-bit code before it is active.
+                if s.cr4 & cr4::PAE == 0 || cs_long || matches!(s.tr.kind(), 1 | 3) {
+                    return refused;
+                }
+                efer |= efer::LMA;
+            }
+        } else {
+            if s.cr4 & cr4::PCIDE != 0 || s.long_mode() && cs_long {
+                return refused;
+            }
+            efer &= !efer::LMA;
+        }
+    }
+    if changed & (cr0::PG | cr0::CD | cr0::NW) != 0 && pae_paging(new, s.cr4, efer) {
+        let cr3 = s.cr3;
+        match load_pdptes(cpu, cr3) {
+            Ok(pdptes) => cpu.state.pdpte = pdptes,
+            Err(()) => return refused,
+        }
+    }
+    cpu.state.efer = efer;
+    cpu.state.cr0 = new;
+    if changed & (cr0::PG | cr0::WP | cr0::PE) != 0 {
+        cpu.tlb.flush_all();
+    }
+    cpu.update_mode();
+    Ok(())
+}
+
+/// Writes CR3. The TLB has no tags, so PCIDs change nothing but what is allowed.
+pub fn set_cr3(ctx: &mut Ctx, value: u64) -> Result<(), Exception> {
+    let cpu = &mut *ctx.cpu;
+    let mut value = value;
+    if cpu.state.long_mode() {
+        if cpu.state.cr4 & cr4::PCIDE != 0 {
+            value &= !(1 << 63); // "keep this PCID's translations": allowed, and nothing is lost by not doing so
+        }
+        if value & cpu.model.reserved_physical() != 0 {
+            return Err(Exception::protection(0));
+        }
+    } else {
+        value &= 0xffff_ffff;
+        if pae_paging(cpu.state.cr0, cpu.state.cr4, cpu.state.efer) {
+            cpu.state.pdpte = load_pdptes(cpu, value).map_err(|()| Exception::protection(0))?;
+        }
+    }
+    cpu.state.cr3 = value;
+    cpu.tlb.flush_local();
+    Ok(())
+}
+
+/// Writes CR4 with all checks and consequences.
+pub fn set_cr4(ctx: &mut Ctx, value: u64) -> Result<(), Exception> {
+    let refused = Err(Exception::protection(0));
+    let cpu = &mut *ctx.cpu;
+    if value & !cr4_mask(&cpu.model) != 0 {
+        return refused;
+    }
+    let changed = cpu.state.cr4 ^ value;
+    if cpu.state.long_mode() && value & cr4::PAE == 0 {
+        return refused;
+    }
+    if changed & value & cr4::PCIDE != 0 && (!cpu.state.long_mode() || cpu.state.cr3 & 0xfff != 0) {
+        return refused;
+    }
+    if changed & (cr4::PAE | cr4::PGE | cr4::PSE | cr4::SMEP) != 0 && pae_paging(cpu.state.cr0, value, cpu.state.efer) {
+        match load_pdptes(cpu, cpu.state.cr3) {
+            Ok(pdptes) => cpu.state.pdpte = pdptes,
+            Err(()) => return refused,
+        }
+    }
+    cpu.state.cr4 = value;
+    if changed & CR4_PAGING != 0 {
+        cpu.tlb.flush_all();
+    }
+    cpu.update_mode();
+    Ok(())
+}
+
+/// CLTS.
+pub fn clts(ctx: &mut Ctx, _op: &Op) -> Done {
+    privileged(ctx)?;
+    ctx.cpu.state.cr0 &= !cr0::TS;
+    Ok(Then::Leave)
+}
+
+/// SMSW: 16 bits to memory, the operand size to a register.
+pub fn smsw(ctx: &mut Ctx, op: &Op) -> Done {
+    super::tables::check_umip(ctx)?;
+    let w = if op.ins.k0 == Kind::Mem { Width::W } else { op.ins.w };
+    ctx.write_operand(op, w, ctx.cpu.state.cr0)?;
+    Ok(Then::Next)
+}
+
+/// LMSW: PE can be set by it, but not cleared.
+pub fn lmsw(ctx: &mut Ctx, op: &Op) -> Done {
+    privileged(ctx)?;
+    let value = ctx.read_operand(op, 0, Width::W)?;
+    let old = ctx.cpu.state.cr0;
+    set_cr0(ctx, old & !0xe | value & 0xf)?;
+    Ok(Then::Leave)
+}
+
+/// INVLPG.
+pub fn invlpg(ctx: &mut Ctx, op: &Op) -> Done {
+    privileged(ctx)?;
+    let offset = ctx.address(op);
+    let mut linear = ctx.cpu.bounds[usize::from(op.seg)].base.wrapping_add(offset);
+    if !ctx.cpu.mode64() {
+        linear &= 0xffff_ffff;
+    }
+    ctx.cpu.tlb.flush_page(linear);
+    Ok(Then::Leave)
+}
+
+/// INVPCID: the type in register slot 0, the descriptor in memory.
+pub fn invpcid(ctx: &mut Ctx, op: &Op) -> Done {
+    privileged(ctx)?;
+    let kind = ctx.cpu.reg(op.r0) & if ctx.cpu.mode64() { u64::MAX } else { 0xffff_ffff };
+    let at = ctx.address(op);
+    let mut descriptor = [0; 16];
+    ctx.read_bytes(op.seg, at, &mut descriptor)?;
+    let descriptor = u128::from_le_bytes(descriptor);
+    let (low, linear) = (descriptor as u64, (descriptor >> 64) as u64);
+    let pcide = ctx.cpu.state.cr4 & cr4::PCIDE != 0;
+    if kind > 3 || low >> 12 != 0 || kind < 2 && !pcide && low != 0 || kind == 0 && !canonical(linear) {
+        return Err(Exception::protection(0));
+    }
+    match kind {
+        0 => ctx.cpu.tlb.flush_page(linear),
+        2 => ctx.cpu.tlb.flush_all(),
+        _ => ctx.cpu.tlb.flush_local(),
+    }
+    Ok(Then::Leave)
 }

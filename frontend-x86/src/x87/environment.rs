@@ -2,9 +2,12 @@
 //! vol. 1, section 8.1.10, figures 8-9 to 8-12). Virtual-8086 mode has the layouts of real-address mode.
 
 use super::control::{control_word, initialize};
+use super::memory::check_fields;
 use super::stack::Stack;
 use super::unit::{EXCEPTIONS, available, begin, summarize};
+use crate::algebra::Access;
 use crate::ctx::{Ctx, Done};
+use crate::exception::Exception;
 use crate::op::Op;
 use lyrebird_core::cpu::x87::X87;
 use lyrebird_float::{Class, F80};
@@ -58,14 +61,9 @@ fn image(x: &X87, protected: bool, wide: bool) -> [u8; ENVIRONMENT] {
     let mut bytes = [0; ENVIRONMENT];
     if wide {
         // Processors fill the unused halves with ones.
-        for i in [0, 1, 2, 6] {
-            if i < 6 || protected {
-                fields[i] |= 0xffff_0000;
-            }
-        }
-        if !protected {
-            fields[3] |= 0xffff_0000;
-            fields[5] |= 0xffff_0000;
+        let halves: &[usize] = if protected { &[0, 1, 2, 6] } else { &[0, 1, 2, 3, 5] };
+        for i in halves {
+            fields[*i] |= 0xffff_0000;
         }
         for (i, field) in fields.iter().enumerate() {
             bytes[4 * i..4 * i + 4].copy_from_slice(&field.to_le_bytes());
@@ -101,6 +99,20 @@ fn load_image(x: &mut X87, bytes: &[u8], protected: bool, wide: bool) {
     }
 }
 
+/// Stores an area, checked whole before the first byte is written.
+fn write_area(ctx: &mut Ctx, op: &Op, wide: bool, bytes: &[u8]) -> Result<(), Exception> {
+    let offset = ctx.address(op);
+    check_fields(ctx, op, offset, bytes.len(), if wide { 4 } else { 2 }, Access::Write)?;
+    ctx.write_bytes(op.seg, offset, bytes)
+}
+
+/// Loads one.
+fn read_area(ctx: &mut Ctx, op: &Op, wide: bool, bytes: &mut [u8]) -> Result<(), Exception> {
+    let offset = ctx.address(op);
+    check_fields(ctx, op, offset, bytes.len(), if wide { 4 } else { 2 }, Access::Read)?;
+    ctx.read_bytes(op.seg, offset, bytes)
+}
+
 const fn environment_bytes(wide: bool) -> usize {
     if wide { ENVIRONMENT } else { ENVIRONMENT / 2 }
 }
@@ -108,9 +120,8 @@ const fn environment_bytes(wide: bool) -> usize {
 /// FNSTENV.
 pub fn fnstenv<const WIDE: bool>(ctx: &mut Ctx, op: &Op) -> Done {
     available(ctx)?;
-    let offset = ctx.address(op);
     let bytes = image(&ctx.cpu.state.x87, ctx.cpu.protected(), WIDE);
-    ctx.write_bytes(op.seg, offset, &bytes[..environment_bytes(WIDE)])?;
+    write_area(ctx, op, WIDE, &bytes[..environment_bytes(WIDE)])?;
     ctx.cpu.state.x87.control |= EXCEPTIONS;
     summarize(ctx)
 }
@@ -118,10 +129,9 @@ pub fn fnstenv<const WIDE: bool>(ctx: &mut Ctx, op: &Op) -> Done {
 /// FLDENV.
 pub fn fldenv<const WIDE: bool>(ctx: &mut Ctx, op: &Op) -> Done {
     begin(ctx)?;
-    let offset = ctx.address(op);
     let mut bytes = [0; ENVIRONMENT];
     let bytes = &mut bytes[..environment_bytes(WIDE)];
-    ctx.read_bytes(op.seg, offset, bytes)?;
+    read_area(ctx, op, WIDE, bytes)?;
     let protected = ctx.cpu.protected();
     load_image(&mut ctx.cpu.state.x87, bytes, protected, WIDE);
     summarize(ctx)
@@ -130,7 +140,6 @@ pub fn fldenv<const WIDE: bool>(ctx: &mut Ctx, op: &Op) -> Done {
 /// FNSAVE.
 pub fn fnsave<const WIDE: bool>(ctx: &mut Ctx, op: &Op) -> Done {
     available(ctx)?;
-    let offset = ctx.address(op);
     let x = &ctx.cpu.state.x87;
     let head = environment_bytes(WIDE);
     let mut bytes = [0; ENVIRONMENT + REGISTERS];
@@ -138,18 +147,17 @@ pub fn fnsave<const WIDE: bool>(ctx: &mut Ctx, op: &Op) -> Done {
     for (i, place) in (0..).zip(bytes[head..head + REGISTERS].chunks_exact_mut(10)) {
         place.copy_from_slice(&x.st(i).to_bytes());
     }
-    ctx.write_bytes(op.seg, offset, &bytes[..head + REGISTERS])?;
+    write_area(ctx, op, WIDE, &bytes[..head + REGISTERS])?;
     initialize(ctx)
 }
 
 /// FRSTOR.
 pub fn frstor<const WIDE: bool>(ctx: &mut Ctx, op: &Op) -> Done {
     begin(ctx)?;
-    let offset = ctx.address(op);
     let head = environment_bytes(WIDE);
     let mut bytes = [0; ENVIRONMENT + REGISTERS];
     let bytes = &mut bytes[..head + REGISTERS];
-    ctx.read_bytes(op.seg, offset, bytes)?;
+    read_area(ctx, op, WIDE, bytes)?;
     let protected = ctx.cpu.protected();
     let x = &mut ctx.cpu.state.x87;
     load_image(x, &bytes[..head], protected, WIDE);

@@ -11,7 +11,7 @@ use lyrebird_float::{Env, F80, Remainder};
 /// C2 says that the operand was out of range.
 #[inline(always)]
 fn set_partial(x: &mut X87, partial: bool) {
-    x.status = x.status & !fsw::C2 | u16::from(partial) * fsw::C2;
+    x.status = x.status & !fsw::C2 | if partial { fsw::C2 } else { 0 };
 }
 
 /// FSIN and FCOS.

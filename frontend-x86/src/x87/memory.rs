@@ -136,7 +136,7 @@ pub fn write_ten(ctx: &mut Ctx, op: &Op, offset: u64, bytes: [u8; 10]) -> Result
     Ok(())
 }
 
-/// Checks an operand longer than 8 bytes: segment, alignment (to 8, SDM vol. 3, table 7-7), data breakpoints, paging.
+/// Checks an operand longer than 8 bytes: segment, alignment to 8 (SDM vol. 3, table 7-7), data breakpoints, paging.
 fn place(ctx: &mut Ctx, op: &Op, offset: u64, bytes: u64, access: Access) -> Result<Physical, Exception> {
     let linear = ctx.linear(op.seg, offset, bytes, access)?;
     if ctx.cpu.careful {
@@ -145,4 +145,22 @@ fn place(ctx: &mut Ctx, op: &Op, offset: u64, bytes: u64, access: Access) -> Res
     }
     let bank = ctx.cpu.bank;
     ctx.physical(linear, bytes, access, bank)
+}
+
+/// Alignment and data breakpoints of an area of fields of `step` bytes each (the environment, the FSAVE image).
+pub fn check_fields(
+    ctx: &mut Ctx,
+    op: &Op,
+    offset: u64,
+    bytes: usize,
+    step: u64,
+    access: Access,
+) -> Result<(), Exception> {
+    if ctx.cpu.careful {
+        let linear = ctx.linear(op.seg, offset, bytes as u64, access)?;
+        for at in (0..bytes as u64).step_by(step as usize) {
+            ctx.check_careful(linear.wrapping_add(at), step, access)?;
+        }
+    }
+    Ok(())
 }

@@ -94,7 +94,8 @@ pub fn note_memory<'a>(ctx: &'a mut Ctx, op: &Op, offset: u64) -> &'a mut X87 {
 #[inline(always)]
 pub fn finish(ctx: &mut Ctx, env: &Env) -> Done {
     let x = &mut ctx.cpu.state.x87;
-    x.status = x.status & !fsw::C1 | u16::from(env.flags.bits()) | u16::from(env.rounded_up) * fsw::C1;
+    let c1 = u16::from(env.rounded_up) * fsw::C1;
+    x.status = x.status & !fsw::C1 | u16::from(env.flags.bits()) | c1;
     if env.unmasked().is_empty() { Ok(Then::Next) } else { unmasked(ctx) }
 }
 

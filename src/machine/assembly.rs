@@ -46,10 +46,7 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
         bail!("RAM is at least 1 MiB and a whole number of 4 KiB pages; {} bytes is not", config.memory);
     }
     let memory = Arc::new(GuestMemory::new());
-    let ram = RamLayout {
-        low: config.memory.min(LOW_RAM_END),
-        high: config.memory.saturating_sub(LOW_RAM_END),
-    };
+    let ram = RamLayout { low: config.memory.min(LOW_RAM_END), high: config.memory.saturating_sub(LOW_RAM_END) };
     let bios = config.bios.take().unwrap_or_default();
     let block = memory.add_block("ram", config.memory).context("RAM")?;
     memory.map(Region { base: 0, bytes: ram.low, priority: 0, target: Target::Ram { block, offset: 0 } });

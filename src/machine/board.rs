@@ -139,9 +139,7 @@ impl Board {
 
     /// The numbers of all devices, in the order of resets and snapshots.
     pub(super) fn ids(&self) -> Vec<DeviceId> {
-        let all = (0..SERIAL + 4)
-            .chain((APIC..).take(self.apics.len()))
-            .chain((OTHER..).take(self.others.len()));
+        let all = (0..SERIAL + 4).chain((APIC..).take(self.apics.len())).chain((OTHER..).take(self.others.len()));
         all.collect()
     }
 
@@ -407,9 +405,9 @@ impl Board {
         match port {
             0xcf8 if bytes == 4 => self.host_bridge.address(),
             0xcf9 if bytes == 1 => self.piix3.ports().map_or(0, |ports| ports.read(port, bytes, now)),
-            0xcfc..=0xcff => self.config().map_or(u32::MAX, |(config, register, _)| {
-                config.config_read(register + (port & 3) as u8, bytes, now)
-            }),
+            0xcfc..=0xcff => self
+                .config()
+                .map_or(u32::MAX, |(config, register, _)| config.config_read(register + (port & 3) as u8, bytes, now)),
             _ => u32::MAX,
         }
     }

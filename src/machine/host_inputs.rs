@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_seed_repeats_and_the_host_does_not() {
-        let mut seeded = || HostInputs::new(EntropySource::Seed(7), Vec::new()).entropy();
+        let seeded = || HostInputs::new(EntropySource::Seed(7), Vec::new()).entropy();
         assert_eq!(seeded(), seeded());
         let mut host = HostInputs::new(EntropySource::Host, Vec::new());
         assert_ne!(host.entropy(), host.entropy());

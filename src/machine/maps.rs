@@ -24,7 +24,7 @@ pub struct PortMap {
 
 impl PortMap {
     /// Nobody's ports.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         PortMap { ranges: Vec::new(), table: vec![0; 0x1_0000].into() }
     }
 

@@ -79,8 +79,7 @@ impl Machine {
         let cpus = config.cpus;
         let signals: Vec<Arc<Signals>> = (0..cpus).map(|_| Signals::new()).collect();
         let handle = Handle::new(signals.clone());
-        let serial: Vec<_> =
-            config.serial.iter().map(|port| port.as_ref().map(|port| port.input.clone())).collect();
+        let serial: Vec<_> = config.serial.iter().map(|port| port.as_ref().map(|port| port.input.clone())).collect();
         for input in serial.iter().flatten() {
             let handle = handle.clone();
             input.set_waker(move || handle.wake());

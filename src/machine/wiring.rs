@@ -21,7 +21,7 @@ pub struct Wiring {
 
 impl Wiring {
     /// No lines.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Wiring { bus: LineBus::new(), wires: Vec::new() }
     }
 

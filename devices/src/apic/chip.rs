@@ -219,9 +219,9 @@ impl Chip {
         let rises = level && !self.lint[pin];
         self.lint[pin] = level;
         let lvt = self.lvt[LINT0 + pin];
-        if rises && lvt & MASKED == 0 {
-            self.local_interrupt(LINT0 + pin);
-        } else if level && lvt & (MASKED | LEVEL_TRIGGERED | REMOTE_IRR) == LEVEL_TRIGGERED {
+        // A level is sent once until its EOI; an edge when it comes.
+        let standing = level && lvt & (LEVEL_TRIGGERED | REMOTE_IRR) == LEVEL_TRIGGERED;
+        if lvt & MASKED == 0 && (rises || standing) {
             self.local_interrupt(LINT0 + pin);
         }
     }

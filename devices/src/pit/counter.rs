@@ -49,7 +49,8 @@ pub struct Counter {
 impl Default for Counter {
     fn default() -> Self {
         Counter {
-            mode: 0,
+            // The output is high: whatever a guest programs first makes no edge by itself.
+            mode: 3,
             bcd: false,
             access: Access::Both,
             gate: true,

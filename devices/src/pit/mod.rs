@@ -128,7 +128,7 @@ impl PortIo for Pit {
             0x61 => {
                 let counter = &mut self.counters[2];
                 counter.advance(tick);
-                let refresh = u32::from(tick / REFRESH % 2 != 0) << 4;
+                let refresh = ((tick / REFRESH) as u32 & 1) << 4;
                 u32::from(self.port_b) | refresh | u32::from(counter.out(tick)) << 5
             }
             _ => 0xff,

@@ -61,7 +61,7 @@ pub struct Format {
 impl Format {
     /// A number as a register shows it.
     pub fn encode(self, value: u8) -> u8 {
-        if self.binary { value } else { value / 10 % 10 << 4 | value % 10 }
+        if self.binary { value } else { (value / 10 % 10) << 4 | (value % 10) }
     }
 
     /// The number that a register means.
@@ -74,7 +74,7 @@ impl Format {
         if self.hours24 {
             return self.encode(hour);
         }
-        let twelve = if hour % 12 == 0 { 12 } else { hour % 12 };
+        let twelve = if hour.is_multiple_of(12) { 12 } else { hour % 12 };
         self.encode(twelve) | if hour >= 12 { 0x80 } else { 0 }
     }
 

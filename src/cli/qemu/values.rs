@@ -83,7 +83,7 @@ pub fn cpus(text: &str) -> Result<u32> {
     let most = properties.get("maxcpus").map(number).transpose()?;
     let given: Vec<u32> = PARTS.iter().filter_map(|key| properties.get(key)).map(number).collect::<Result<_>>()?;
     let product = given.iter().try_fold(1u32, |product, part| product.checked_mul(*part));
-    let product = product.filter(|product| *product <= 1 << 16).context("-smp: that topology has too many CPUs")?;
+    let product = product.filter(|product| *product <= 4096).context("-smp: that topology has too many CPUs")?;
     let cpus = cpus.or(most).unwrap_or(product);
     let most = most.unwrap_or_else(|| cpus.max(product));
     if cpus > most {

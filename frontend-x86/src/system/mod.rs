@@ -26,6 +26,9 @@ pub mod task;
 pub mod v86;
 pub mod xsave;
 
+#[cfg(test)]
+mod tests;
+
 pub use boundary::{Boundary, after_instruction, before_instruction, poll};
 pub use interrupt::{Event, deliver};
 pub use raise::raise;

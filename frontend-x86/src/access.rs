@@ -134,12 +134,23 @@ impl Ctx<'_> {
 
     /// Reads up to 8 bytes at a linear address with the rights of a bank.
     pub fn read_linear(&mut self, linear: u64, bytes: u64, bank: Bank) -> Result<u64, Exception> {
+        if bytes.is_power_of_two()
+            && let Some(page) = self.cpu.tlb.read_page(bank, linear, bytes)
+        {
+            return Ok(page.load(linear % PAGE_SIZE, bytes));
+        }
         let physical = self.physical(linear, bytes, Access::Read, bank)?;
         Ok(self.load_physical(physical, bytes))
     }
 
     /// Writes up to 8 bytes at a linear address with the rights of a bank.
     pub fn write_linear(&mut self, linear: u64, bytes: u64, value: u64, bank: Bank) -> Result<(), Exception> {
+        if bytes.is_power_of_two()
+            && let Some(page) = self.cpu.tlb.write_page(bank, linear, bytes)
+        {
+            page.store(linear % PAGE_SIZE, bytes, value);
+            return Ok(());
+        }
         let physical = self.physical(linear, bytes, Access::Write, bank)?;
         self.store_physical(physical, bytes, value);
         Ok(())

@@ -100,6 +100,7 @@ impl Ctx<'_> {
                     linear,
                     physical,
                     host: page.key() as u64,
+                    page: Some(page.bytes()),
                     read: rights.read,
                     write: rights.write && dirty && in_place,
                     execute: rights.execute,

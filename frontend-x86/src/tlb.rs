@@ -4,6 +4,8 @@
 //! A tag is the linear page address with the bank's generation in its low 12 bits, so a bank is flushed by counting.
 //! An access of `n` bytes at `a` compares with the page of `a + n - 1`, so that an access across pages never matches.
 
+use lyrebird_memory::PageBytes;
+
 /// Entries in each bank.
 pub const ENTRIES: usize = 1024;
 const NO_TAG: u64 = u64::MAX;
@@ -46,6 +48,8 @@ pub struct BankEntries {
     pub entries: Box<[Entry; ENTRIES]>,
     /// The guest-physical page of each entry.
     pub physical: Box<[u64; ENTRIES]>,
+    /// The host page of each entry, for code that may not follow addresses.
+    pages: Box<[Option<PageBytes>; ENTRIES]>,
     /// Linear pages that are not global, for a flush that keeps the global ones; `None` when there are too many.
     local: Option<Vec<u64>>,
 }
@@ -70,8 +74,10 @@ pub struct Fill {
     pub linear: u64,
     /// The guest-physical page.
     pub physical: u64,
-    /// The host page.
+    /// The host page's address.
     pub host: u64,
+    /// The host page.
+    pub page: Option<PageBytes>,
     /// Whether loads may use it.
     pub read: bool,
     /// Whether stores may use it in place.
@@ -89,6 +95,7 @@ impl Tlb {
             generation: 0,
             entries: Box::new([EMPTY; ENTRIES]),
             physical: Box::new([0; ENTRIES]),
+            pages: Box::new([None; ENTRIES]),
             local: Some(Vec::new()),
         };
         Tlb { banks: [bank(), bank(), bank()] }
@@ -106,6 +113,7 @@ impl Tlb {
             addend: fill.host.wrapping_sub(page),
         };
         bank.physical[i] = fill.physical & !0xfff;
+        bank.pages[i] = fill.page;
         if !fill.global {
             match &mut bank.local {
                 Some(local) if local.len() < 64 => local.push(page),
@@ -128,6 +136,24 @@ impl Tlb {
         let bank = &self.banks[bank as usize];
         let i = index(linear);
         (bank.entries[i].write == linear & !0xfff | bank.generation).then(|| bank.physical[i] | linear & 0xfff)
+    }
+
+    /// The host page of an access within one page, if it is cached for loads.
+    #[inline]
+    pub fn read_page(&self, bank: Bank, linear: u64, bytes: u64) -> Option<PageBytes> {
+        let bank = &self.banks[bank as usize];
+        let i = index(linear);
+        let last = linear.wrapping_add(bytes - 1);
+        if bank.entries[i].read == last & !0xfff | bank.generation { bank.pages[i] } else { None }
+    }
+
+    /// The host page of an access within one page, if it is cached for stores.
+    #[inline]
+    pub fn write_page(&self, bank: Bank, linear: u64, bytes: u64) -> Option<PageBytes> {
+        let bank = &self.banks[bank as usize];
+        let i = index(linear);
+        let last = linear.wrapping_add(bytes - 1);
+        if bank.entries[i].write == last & !0xfff | bank.generation { bank.pages[i] } else { None }
     }
 
     /// Forgets everything.
@@ -205,6 +231,7 @@ mod tests {
             linear,
             physical: linear + 0x10_0000,
             host: 0x7000_0000,
+            page: None,
             read: true,
             write: true,
             execute: false,

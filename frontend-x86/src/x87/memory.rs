@@ -1,11 +1,11 @@
 //! Formats of memory operands (Intel SDM vol. 1, section 8.2): how many bytes, and their value in 80 bits.
 
-use crate::access::Physical;
 use crate::algebra::Access;
 use crate::ctx::Ctx;
 use crate::exception::Exception;
 use crate::op::Op;
 use lyrebird_float::{Env, F80, Flags};
+use lyrebird_memory::PAGE_SIZE;
 
 const INTEGER_BIT: u64 = 1 << 63;
 const BIAS: i32 = 16383;
@@ -119,8 +119,15 @@ fn raise_denormal(other: F80, env: &mut Env) {
 
 /// Reads a ten-byte operand at an offset of the op's segment.
 pub fn read_ten(ctx: &mut Ctx, op: &Op, offset: u64) -> Result<[u8; 10], Exception> {
-    let at = place(ctx, op, offset, 10, Access::Read)?;
+    let linear = linear_of_ten(ctx, op, offset, Access::Read)?;
+    let bank = ctx.cpu.bank;
     let mut bytes = [0; 10];
+    if in_one_page(linear) {
+        bytes[..8].copy_from_slice(&ctx.read_linear(linear, 8, bank)?.to_le_bytes());
+        bytes[8..].copy_from_slice(&(ctx.read_linear(linear + 8, 2, bank)? as u16).to_le_bytes());
+        return Ok(bytes);
+    }
+    let at = ctx.physical(linear, 10, Access::Read, bank)?;
     let (head, tail) = bytes.split_at_mut(at.in_first as usize);
     ctx.read_physical_bytes(at.first, head);
     ctx.read_physical_bytes(at.second, tail);
@@ -129,22 +136,33 @@ pub fn read_ten(ctx: &mut Ctx, op: &Op, offset: u64) -> Result<[u8; 10], Excepti
 
 /// Writes one.
 pub fn write_ten(ctx: &mut Ctx, op: &Op, offset: u64, bytes: [u8; 10]) -> Result<(), Exception> {
-    let at = place(ctx, op, offset, 10, Access::Write)?;
+    let linear = linear_of_ten(ctx, op, offset, Access::Write)?;
+    let bank = ctx.cpu.bank;
+    if in_one_page(linear) {
+        let [a, b, c, d, e, f, g, h, i, j] = bytes;
+        // If the first part does not fault the second cannot.
+        ctx.write_linear(linear, 8, u64::from_le_bytes([a, b, c, d, e, f, g, h]), bank)?;
+        return ctx.write_linear(linear + 8, 2, u64::from(u16::from_le_bytes([i, j])), bank);
+    }
+    let at = ctx.physical(linear, 10, Access::Write, bank)?;
     let (head, tail) = bytes.split_at(at.in_first as usize);
     ctx.write_physical_bytes(at.first, head);
     ctx.write_physical_bytes(at.second, tail);
     Ok(())
 }
 
-/// Checks an operand longer than 8 bytes: segment, alignment to 8 (SDM vol. 3, table 7-7), data breakpoints, paging.
-fn place(ctx: &mut Ctx, op: &Op, offset: u64, bytes: u64, access: Access) -> Result<Physical, Exception> {
-    let linear = ctx.linear(op.seg, offset, bytes, access)?;
+fn in_one_page(linear: u64) -> bool {
+    linear % PAGE_SIZE <= PAGE_SIZE - 10
+}
+
+/// Checks a ten-byte operand but for paging: segment, alignment to 8 (SDM vol. 3, table 7-7), data breakpoints.
+fn linear_of_ten(ctx: &mut Ctx, op: &Op, offset: u64, access: Access) -> Result<u64, Exception> {
+    let linear = ctx.linear(op.seg, offset, 10, access)?;
     if ctx.cpu.careful {
         ctx.check_careful(linear, 8, access)?;
-        ctx.check_careful(linear.wrapping_add(8), bytes - 8, access)?;
+        ctx.check_careful(linear.wrapping_add(8), 2, access)?;
     }
-    let bank = ctx.cpu.bank;
-    ctx.physical(linear, bytes, access, bank)
+    Ok(linear)
 }
 
 /// Alignment and data breakpoints of an area of fields of `step` bytes each (the environment, the FSAVE image).

@@ -12,7 +12,7 @@ mod block;
 mod layout;
 pub mod watch;
 
-pub use block::{Block, BlockId, HostPage};
+pub use block::{Block, BlockId, HostPage, PageBytes};
 pub use layout::{Backing, Region, RegionId, Target};
 pub use watch::{CodeWatch, TrackerId};
 

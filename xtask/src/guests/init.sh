@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # The first program of a test guest. It says MARK-INIT when user space starts, runs a benchmark, says MARK-DONE and switches the
-# machine off. On the kernel's command line, bench=0 leaves the benchmark out, and stay=1 gives a shell instead of the end.
+# machine off. On the kernel's command line, bench=0 leaves the benchmark out, and stay=1 gives a shell first.
 
 b=/bin/busybox
 $b mount -t proc proc /proc
@@ -82,7 +82,12 @@ fi
 
 echo "MARK-DONE uptime=$(uptime)"
 if [ "$stay" = 1 ]; then
-    exec sh
+    # With a terminal of its own the shell knows Ctrl-C; without one it works all the same.
+    if [ -x /bin/cttyhack ]; then
+        setsid cttyhack sh
+    else
+        sh
+    fi
 fi
 sync
 poweroff -f

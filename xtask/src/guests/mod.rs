@@ -25,6 +25,9 @@ pub struct GuestsArgs {
     /// A Debian mirror instead of the system's own
     #[arg(long)]
     mirror: Option<String>,
+    /// Only the smallest guest: the 64-bit cloud kernel with its initial file system
+    #[arg(long)]
+    smallest: bool,
 }
 
 /// The kernels, and the meta-packages that always name the newest.
@@ -34,12 +37,16 @@ const KERNELS: [(&str, &str); 3] = [
     ("686-pae", "linux-image-686-pae:i386"),
 ];
 
+/// The architectures that busybox is needed for.
+const ARCHES: [&str; 2] = ["amd64", "i386"];
+
 /// Gets everything.
 pub fn main(arguments: &GuestsArgs) -> Result<()> {
     let mut apt = Apt::new(&arguments.dir, arguments.mirror.as_deref(), arguments.refresh)?;
     let images = arguments.dir.join("img");
     fs::create_dir_all(&images)?;
-    for (name, meta) in KERNELS {
+    let (kernels, arches) = if arguments.smallest { (&KERNELS[..1], &ARCHES[..1]) } else { (&KERNELS[..], &ARCHES[..]) };
+    for (name, meta) in kernels {
         let unpacked = format!("linux-{name}");
         let dir = match apt.unpacked(&unpacked) {
             Some(dir) => dir,
@@ -50,7 +57,7 @@ pub fn main(arguments: &GuestsArgs) -> Result<()> {
         };
         put(&file_in(&dir.join("boot"), "vmlinuz-")?, &images.join(format!("vmlinuz-{name}")))?;
     }
-    for arch in ["amd64", "i386"] {
+    for arch in arches {
         let dir = apt.get(&format!("busybox-static:{arch}"), &format!("busybox-{arch}"), &[])?;
         let busybox = images.join(format!("busybox-{arch}"));
         put(&dir.join("bin/busybox"), &busybox)?;
@@ -58,7 +65,7 @@ pub fn main(arguments: &GuestsArgs) -> Result<()> {
         initramfs(&busybox)?.write_gzip(&initrd)?;
         report(&initrd)?;
     }
-    gnumach(&mut apt, &images)
+    if arguments.smallest { Ok(()) } else { gnumach(&mut apt, &images) }
 }
 
 /// GNU Mach: a 32-bit Multiboot kernel, which its package has compressed.

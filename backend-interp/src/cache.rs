@@ -5,6 +5,7 @@
 //! A page's traces are dropped together when its code is written to; their memory is kept until no handler can be in it.
 
 use crate::handlers;
+use crate::hot::{self, Hot};
 use crate::run::{Handler, TracedOp};
 use frontend_x86::Cpu;
 use frontend_x86::decode::{self, DecodeError, Decoded};
@@ -77,6 +78,12 @@ pub struct CodeCache {
     code_epoch: u64,
     /// The next instruction is to be executed by itself: it lies across two pages.
     pub step_next: bool,
+    /// The engine above, if there is one: then every trace begins with an entry op.
+    pub hot: Option<Hot>,
+    /// All is to be dropped at the next chance.
+    pub drop_all: bool,
+    /// How often everything was dropped at once.
+    pub drops: u64,
 }
 
 // SAFETY: the raw pointers point into traces that the same cache owns.
@@ -94,13 +101,16 @@ impl CodeCache {
             epoch: memory.epoch(),
             code_epoch: memory.code_epoch(),
             step_next: false,
+            hot: None,
+            drop_all: false,
+            drops: 0,
         }
     }
 
     /// Whether code was written to, or the memory map changed, since [`CodeCache::refresh`].
     #[inline]
     pub fn stale(&self, memory: &GuestMemory) -> bool {
-        self.watch.pending() || memory.epoch() != self.epoch
+        self.watch.pending() || memory.epoch() != self.epoch || self.drop_all
     }
 
     /// Drops what is stale. Only between handlers. True if anything was dropped.
@@ -118,7 +128,9 @@ impl CodeCache {
             cpu.tlb.flush_writes();
         }
         (self.epoch, self.code_epoch) = (epoch, code_epoch);
-        if self.ops > MAX_OPS {
+        if self.ops > MAX_OPS || self.drop_all {
+            self.drop_all = false;
+            self.drops += 1;
             self.pages.drain().for_each(|(_, page)| self.graveyard.extend(page.traces));
             self.entries.clear();
             self.ops = 0;
@@ -153,12 +165,17 @@ impl CodeCache {
         if cpu.memory.read((gpa & !0xfff) | u64::from(offset), &mut bytes[from..]).is_err() {
             return null();
         }
-        let ops = build(cpu, &bytes, offset);
+        let mut ops = build(cpu, &bytes, offset);
         let Some(last) = ops.iter().rev().find(|op| op.op.len > 0).map(|op| op.op.next_offset()) else { return null() };
         if cpu.memory.mark_code(page, u64::from(offset), (last - 1).min(4095)) {
             // Stores to the page must go the slow way from now on; this CPU's at once.
             cpu.tlb.flush_writes_to(page.key() as u64);
             self.code_epoch = cpu.memory.code_epoch();
+        }
+        if let Some(above) = &self.hot {
+            let mut entry = pseudo(Func::Nop, hot::entry, u64::from(offset), 0);
+            (entry.op.imm, entry.op.disp) = (above.code, above.threshold);
+            ops.insert(0, entry);
         }
         let ops = TracedOps(ops.into_boxed_slice());
         let first = ops.first();

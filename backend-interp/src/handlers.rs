@@ -2,7 +2,7 @@
 //! the call of the next handler, in tail position.
 
 use crate::fast::{Fast, Flow, GoSlow};
-use crate::run::{Handler, Left, Run, TracedOp};
+use crate::run::{Handler, Run, TracedOp};
 use crate::slow;
 use frontend_x86::op::bits::{FLAGS, FUSED};
 use frontend_x86::op::{Form, Func, Ins, Kind, Width};
@@ -144,7 +144,7 @@ handlers! {
 macro_rules! outlined {
     ($($name:ident $body:ident = $($function:ident)::+;)*) => {$(
         #[inline(never)]
-        unsafe fn $body(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> {
+        pub(crate) unsafe fn $body(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> {
             // SAFETY: the contract of `Handler`.
             let i = unsafe { (*op).op.ins };
             sem::$($function)::+(&mut Fast { run, op }, i)
@@ -211,16 +211,10 @@ pub unsafe fn across_pages(run: *mut Run, op: *const TracedOp) -> *const TracedO
 unsafe fn indirect(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`.
     unsafe {
-        let r = &mut *run;
-        r.cpu.left -= i64::from((*op).op.count);
-        let rip = r.cpu.next_rip;
-        let (found, base) = r.jumps.find(&r.cpu, r.tlb, r.tlb_generation, rip);
-        if r.cpu.left < 0 || found.is_null() {
-            r.cpu.rip = rip;
-            r.left = if r.cpu.left < 0 { Left::Look } else { Left::Find };
-            return std::ptr::null();
+        let found = crate::hot::jump_target(run, op);
+        if found.is_null() {
+            return found;
         }
-        r.cpu.regs[frontend_x86::op::RIP_BASE as usize] = base;
         go!(run, found)
     }
 }

@@ -14,8 +14,8 @@
 pub mod cache;
 mod fast;
 mod handlers;
+pub mod hot;
 pub mod run;
-mod event;
 mod slow;
 mod string;
 mod vcpu;

@@ -196,12 +196,15 @@ unsafe fn stand_at(run: &mut Run, op: &Op) {
     run.cpu.rip = run.rip_at(u64::from(op.offset));
     run.cpu.next_rip = run.rip_at(op.next_offset());
     run.count_retired(i64::from(op.count) - 1);
+    let retired = run.cpu.state.retired;
+    // SAFETY: the caller is a handler, so this is a run.
+    unsafe { run.ctx() }.bus.note_retired(retired);
 }
 
 /// Whether something has happened that the run loop must see before the next op.
 #[inline]
 fn must_look(run: &Run) -> bool {
-    run.cpu.signals.bits() != 0 || run.cache.stale(&run.cpu.memory)
+    frontend_x86::system::boundary::wants_attention(&run.cpu) || run.cache.stale(&run.cpu.memory)
 }
 
 /// After an op that went on to the next one: that op, or null to look around first.

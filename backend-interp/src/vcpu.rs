@@ -8,7 +8,8 @@ use frontend_x86::decode::{self, DecodeError, MAX_LEN};
 use frontend_x86::exception::Exception;
 use frontend_x86::model::Model;
 use frontend_x86::op::RIP_BASE;
-use crate::event::{self, Boundary};
+use frontend_x86::system::boundary::{self, Boundary};
+use frontend_x86::system::raise;
 use frontend_x86::{Cpu, access, paging};
 use lyrebird_core::cpu::state::Shadow;
 use lyrebird_core::engine::EngineError;
@@ -86,6 +87,11 @@ impl InterpVcpu {
         InterpVcpu { run: Box::new(run), steps: (0..STEPS).map(|_| None).collect() }
     }
 
+    /// What runs, for an engine above this one.
+    pub fn run_mut(&mut self) -> &mut Run {
+        &mut self.run
+    }
+
     /// The CPU, for tests that look at what is not architectural.
     pub fn cpu(&mut self) -> &mut Cpu {
         &mut self.run.cpu
@@ -105,7 +111,7 @@ impl InterpVcpu {
                 return Exit::Kicked;
             }
             // SAFETY: this is a run.
-            match event::poll(&mut unsafe { run.ctx() }) {
+            match boundary::poll(&mut unsafe { run.ctx() }) {
                 Boundary::Execute => {}
                 Boundary::Halted => return Exit::Halted,
                 Boundary::Shutdown => return Exit::Shutdown,
@@ -141,7 +147,7 @@ impl InterpVcpu {
     fn raise(&mut self, exception: Exception) -> bool {
         let run = &mut *self.run;
         // SAFETY: this is a run.
-        let survived = event::raise(&mut unsafe { run.ctx() }, exception);
+        let survived = raise::raise(&mut unsafe { run.ctx() }, exception);
         // An instruction that faults uses the budget too, or a guest could keep us here for ever.
         run.cpu.left -= 1;
         run.uncounted += 1;
@@ -182,7 +188,7 @@ impl InterpVcpu {
     fn step(&mut self) -> Left {
         let shadow = self.run.cpu.state.shadow;
         // SAFETY: this is a run.
-        if let Err(exception) = event::before_instruction(&mut unsafe { self.run.ctx() }) {
+        if let Err(exception) = boundary::before_instruction(&mut unsafe { self.run.ctx() }) {
             return Left::Exception(exception);
         }
         let slot = match self.fetch() {
@@ -199,7 +205,7 @@ impl InterpVcpu {
             return left;
         }
         // SAFETY: this is a run.
-        match event::after_instruction(&mut unsafe { run.ctx() }, shadow) {
+        match boundary::after_instruction(&mut unsafe { run.ctx() }, shadow) {
             Ok(()) => Left::Look,
             Err(exception) => Left::Exception(exception),
         }

@@ -1,0 +1,132 @@
+//! What an engine above the interpreter hooks into: traces begin with an *entry op* that counts, and that is given a
+//! handler of the other engine's once the trace is worth it. Compiled code comes back for single ops ([`one`]) and for
+//! indirect jumps ([`find_jump`]).
+//!
+//! Everything that drops a trace drops its entry op with it, so nothing else has to be invalidated.
+
+use crate::fast::{Fast, Flow};
+use crate::handlers;
+use crate::run::{Run, TracedOp};
+use crate::slow;
+use frontend_x86::op::{Func, Ins, bits};
+use frontend_x86::sem;
+use std::ptr::null;
+
+/// The engine above.
+#[derive(Clone, Copy)]
+pub struct Hot {
+    /// How often a trace is entered before `notice` is called, once.
+    pub threshold: i64,
+    /// Told of a trace by its entry op, whose handler it may replace. It may change nothing else of the run.
+    ///
+    /// Called between handlers, with the contract of [`crate::run::Handler`].
+    pub notice: unsafe fn(run: *mut Run, entry: *mut TracedOp),
+    /// For `notice`.
+    pub owner: *mut (),
+    /// What the entry op's immediate is to begin with: the engine's code for "not compiled".
+    pub code: u64,
+}
+
+/// Counts, until the engine above is to be told. `disp` holds the count.
+pub unsafe fn entry(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: the contract of `Handler`; nobody else looks at the op meanwhile.
+    unsafe {
+        let count = (*op).op.disp - 1;
+        (*op.cast_mut()).op.disp = count;
+        if count == 0 {
+            return notice(run, op);
+        }
+        let next = op.add(1);
+        #[cfg(feature = "loop-dispatch")]
+        return next;
+        #[cfg(not(feature = "loop-dispatch"))]
+        ((*next).handler)(run, next)
+    }
+}
+
+#[inline(never)]
+unsafe fn notice(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: the contract of `Handler`; `notice` was given by the engine that owns this run.
+    unsafe {
+        if let Some(hot) = (*run).cache.hot {
+            (hot.notice)(run, op.cast_mut());
+        }
+        // By its new handler, or by the old one, which will not come here again.
+        op
+    }
+}
+
+/// Executes one op that is no jump, whose trace's budget is not yet charged. Gives the op after it; another one, or null,
+/// if the caller is to return that to the run loop.
+///
+/// # Safety
+/// The contract of [`crate::run::Handler`].
+pub unsafe extern "C" fn one(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: passed on.
+    unsafe {
+        loop {
+            let i = (*op).op.ins;
+            let mut fast = Fast { run, op };
+            let flow = match i.func {
+                Func::Helper => return slow::run_helper(run, op),
+                Func::Movs => sem::string::movs(&mut fast, i),
+                Func::Stos => sem::string::stos(&mut fast, i),
+                Func::Lods => sem::string::lods(&mut fast, i),
+                Func::Cmps => sem::string::cmps(&mut fast, i),
+                Func::Scas => sem::string::scas(&mut fast, i),
+                Func::VecMov => handlers::vec_mov_body(run, op),
+                Func::VecBin => handlers::vec_bin_body(run, op),
+                Func::VecUnary => handlers::vec_unary_body(run, op),
+                Func::VecImm => handlers::vec_imm_body(run, op),
+                Func::VecGpr => handlers::vec_gpr_body(run, op),
+                Func::VecFloat => handlers::vec_float_body(run, op),
+                _ => return slow::run_any(run, op),
+            };
+            match flow {
+                Ok(Flow::Again) => {
+                    let r = &mut *run;
+                    r.cpu.left -= 1;
+                    r.uncounted += 1;
+                    if r.cpu.left < 0 {
+                        return slow::stop_again(run, op);
+                    }
+                }
+                Ok(_) => return op.add(1),
+                Err(_) => return slow::run_any(run, op),
+            }
+        }
+    }
+}
+
+/// Charges the budget for a trace that ends in an indirect jump to `cpu.next_rip`, and looks the target up. Null if the
+/// run loop has to.
+#[inline(always)]
+pub(crate) unsafe fn jump_target(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    use crate::run::Left;
+    // SAFETY: the contract of `Handler`.
+    let (r, op) = unsafe { (&mut *run, &(*op).op) };
+    r.cpu.left -= i64::from(op.count);
+    let rip = r.cpu.next_rip;
+    let (found, base) = r.jumps.find(&r.cpu, r.tlb, r.tlb_generation, rip);
+    if r.cpu.left < 0 || found.is_null() {
+        r.cpu.rip = rip;
+        r.left = if r.cpu.left < 0 { Left::Look } else { Left::Find };
+        return null();
+    }
+    r.cpu.regs[frontend_x86::op::RIP_BASE as usize] = base;
+    found
+}
+
+/// The same for compiled code.
+///
+/// # Safety
+/// The contract of [`crate::run::Handler`].
+pub unsafe extern "C" fn find_jump(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: passed on.
+    unsafe { jump_target(run, op) }
+}
+
+/// The shape of an op by itself: without the conditional jump that the interpreter may run together with it.
+pub fn plain(i: Ins) -> Ins {
+    if i.has(bits::FUSED) { Ins { sub: i.sub & 15, bits: i.bits & !bits::FUSED, ..i } } else { i }
+}

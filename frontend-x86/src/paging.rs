@@ -44,6 +44,8 @@ struct Mapping {
     no_execute: bool,
     global: bool,
     dirty: bool,
+    /// Size of the guest's page.
+    bytes: u64,
 }
 
 /// One level of a walk: where the entry is and how large its bits are.
@@ -52,6 +54,8 @@ struct Leaf {
     at: u64,
     entry: u64,
     wide: bool,
+    /// Bytes that it maps, if it is one.
+    bytes: u64,
 }
 
 impl Ctx<'_> {
@@ -91,6 +95,9 @@ impl Ctx<'_> {
         }
         let physical = (mapping.physical | linear & 0xfff) & cpu.memory.a20_mask();
         let backing = cpu.memory.lookup(physical);
+        if mapping.bytes > 4096 {
+            cpu.tlb.note_large(linear, mapping.bytes);
+        }
         if let Some(page) = backing.readable() {
             let in_place =
                 matches!(backing, Backing::Ram(_)) && page.watch().load(std::sync::atomic::Ordering::Acquire) == 0;
@@ -213,7 +220,15 @@ fn walk(cpu: &Cpu, linear: u64, set_accessed: bool) -> Result<Mapping, u32> {
     })?;
     let Some((leaf, physical)) = found else {
         let physical = linear & if cpu.state.long_mode() { u64::MAX } else { 0xffff_ffff } & !0xfff;
-        return Ok(Mapping { physical, user: true, writable: true, no_execute: false, global: true, dirty: true });
+        return Ok(Mapping {
+            physical,
+            user: true,
+            writable: true,
+            no_execute: false,
+            global: true,
+            dirty: true,
+            bytes: 4096,
+        });
     };
     if set_accessed {
         path.into_iter()
@@ -228,6 +243,7 @@ fn walk(cpu: &Cpu, linear: u64, set_accessed: bool) -> Result<Mapping, u32> {
         no_execute,
         global: leaf.entry & GLOBAL != 0 && cpu.state.cr4 & cr4::PGE != 0,
         dirty: leaf.entry & DIRTY != 0,
+        bytes: leaf.bytes,
     })
 }
 
@@ -276,12 +292,12 @@ fn find_leaf(cpu: &Cpu, linear: u64, each: &mut dyn FnMut(Leaf)) -> Result<Optio
         if entry & must_be_zero != 0 {
             return Err(PF_PRESENT | PF_RESERVED);
         }
-        let leaf = Leaf { at, entry, wide: true };
+        let leaf = Leaf { at, entry, wide: true, bytes: 1 << shift };
         each(leaf);
         if shift == 12 || large {
             let offset = (1u64 << shift) - 1;
             let frame = entry & 0x000f_ffff_ffff_f000 & !offset;
-            return Ok(Some((leaf, frame | linear & offset & !0xfff)).map(|(l, p)| (l, p)));
+            return Ok(Some((leaf, frame | linear & offset & !0xfff)));
         }
         table = entry & 0x000f_ffff_ffff_f000;
         shift -= 9;
@@ -295,7 +311,7 @@ fn find_leaf_32(cpu: &Cpu, linear: u64, each: &mut dyn FnMut(Leaf)) -> Result<(L
     if entry & PRESENT == 0 {
         return Err(0);
     }
-    let leaf = Leaf { at, entry, wide: false };
+    let leaf = Leaf { at, entry, wide: false, bytes: 1 << 22 };
     if entry & LARGE != 0 && s.cr4 & cr4::PSE != 0 {
         // PSE-36: bits 20 to 13 are address bits 39 to 32; bit 21 is reserved, and so are those above the model's width.
         let high = (entry >> 13 & 0xff) << 32;
@@ -311,7 +327,7 @@ fn find_leaf_32(cpu: &Cpu, linear: u64, each: &mut dyn FnMut(Leaf)) -> Result<(L
     if entry & PRESENT == 0 {
         return Err(0);
     }
-    let leaf = Leaf { at, entry, wide: false };
+    let leaf = Leaf { at, entry, wide: false, bytes: 1 << 12 };
     each(leaf);
     Ok((leaf, entry & 0xffff_f000))
 }

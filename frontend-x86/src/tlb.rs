@@ -59,6 +59,9 @@ pub struct BankEntries {
 pub struct Tlb {
     /// By [`Bank`].
     pub banks: [BankEntries; 3],
+    /// For each half of the address space a power-of-two range, base and mask, that holds all large pages of which
+    /// pieces may be cached: INVLPG anywhere in a large page must forget all of its pieces.
+    large: [Option<(u64, u64)>; 2],
 }
 
 /// Index of a linear address in a bank.
@@ -98,7 +101,7 @@ impl Tlb {
             pages: Box::new([None; ENTRIES]),
             local: Some(Vec::new()),
         };
-        Tlb { banks: [bank(), bank(), bank()] }
+        Tlb { banks: [bank(), bank(), bank()], large: [None; 2] }
     }
 
     /// Caches a translation.
@@ -156,8 +159,22 @@ impl Tlb {
         if bank.entries[i].write == last & !0xfff | bank.generation { bank.pages[i] } else { None }
     }
 
+    /// Notes that pieces of a large page may be cached.
+    pub fn note_large(&mut self, linear: u64, bytes: u64) {
+        let mut mask = !(bytes - 1);
+        let range = &mut self.large[(linear >> 63) as usize];
+        if let Some((base, old)) = *range {
+            mask &= old;
+            while (base ^ linear) & mask != 0 {
+                mask <<= 1;
+            }
+        }
+        *range = Some((linear & mask, mask));
+    }
+
     /// Forgets everything.
     pub fn flush_all(&mut self) {
+        self.large = [None; 2];
         self.banks.iter_mut().for_each(BankEntries::flush);
     }
 
@@ -176,8 +193,13 @@ impl Tlb {
         }
     }
 
-    /// Forgets one page (INVLPG).
+    /// Forgets one page, small or large (INVLPG).
     pub fn flush_page(&mut self, linear: u64) {
+        if let Some((base, mask)) = self.large[(linear >> 63) as usize]
+            && linear & mask == base
+        {
+            return self.flush_all();
+        }
         self.banks.iter_mut().for_each(|bank| bank.forget(linear));
     }
 
@@ -237,6 +259,18 @@ mod tests {
             execute: false,
             global,
         }
+    }
+
+    #[test]
+    fn a_large_page_is_forgotten_whole() {
+        let mut tlb = Tlb::new();
+        tlb.fill(Bank::Supervisor, fill(0x40_3000, false));
+        tlb.fill(Bank::Supervisor, fill(0x1000, false));
+        tlb.note_large(0x40_3000, 0x20_0000);
+        tlb.flush_page(0x2000);
+        assert!(tlb.read_physical(Bank::Supervisor, 0x40_3000).is_some());
+        tlb.flush_page(0x5f_f000);
+        assert!(tlb.read_physical(Bank::Supervisor, 0x40_3000).is_none());
     }
 
     #[test]

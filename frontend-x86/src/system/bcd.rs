@@ -77,14 +77,14 @@ pub fn aam(ctx: &mut Ctx, op: &Op) -> Done {
         return Err(Exception::divide());
     }
     let al = ax(ctx) & 0xff;
-    set(ctx, (al / base) << 8 | al % base, al % base, 0);
+    set(ctx, ((al / base) << 8) | (al % base), al % base, 0);
     Ok(Then::Next)
 }
 
 /// AAD: the base is the immediate.
 pub fn aad(ctx: &mut Ctx, op: &Op) -> Done {
     let old = ax(ctx);
-    let (al, product) = (old & 0xff, (old >> 8) * (op.imm & 0xff) & 0xff);
+    let (al, product) = (old & 0xff, ((old >> 8) * (op.imm & 0xff)) & 0xff);
     let sum = al + product;
     // The flags of the addition, as CPUs set those that the manual leaves undefined.
     let mut flags = (al ^ product ^ sum) & AF | sum >> 8 & CF;

@@ -82,18 +82,18 @@ pub fn cr4_mask(model: &Model) -> u64 {
     by_feature.into_iter().filter(|(f, _)| model.has(*f)).fold(0, |all, (_, bits)| all | bits)
 }
 
-/// The four PDPTEs that CR3 points to without long mode; an error if reserved bits are set (SDM vol. 3, section 4.4.1).
-pub fn load_pdptes(cpu: &Cpu, cr3: u64) -> Result<[u64; 4], ()> {
+/// The four PDPTEs that CR3 points to without long mode; `None` if reserved bits are set (SDM vol. 3, section 4.4.1).
+pub fn load_pdptes(cpu: &Cpu, cr3: u64) -> Option<[u64; 4]> {
     let mut entries = [0; 4];
     let at = cr3 & 0xffff_ffe0;
     for (i, entry) in entries.iter_mut().enumerate() {
         *entry = cpu.memory.read_uint((at + 8 * i as u64) & cpu.memory.a20_mask(), 8).unwrap_or(u64::MAX);
         let reserved = cpu.model.reserved_physical() | 0x1e6;
         if *entry & 1 != 0 && *entry & reserved != 0 {
-            return Err(());
+            return None;
         }
     }
-    Ok(entries)
+    Some(entries)
 }
 
 /// Whether PAE paging without long mode is on with these registers.
@@ -175,8 +175,8 @@ pub fn set_cr0(ctx: &mut Ctx, value: u64) -> Result<(), Exception> {
     if changed & (cr0::PG | cr0::CD | cr0::NW) != 0 && pae_paging(new, s.cr4, efer) {
         let cr3 = s.cr3;
         match load_pdptes(cpu, cr3) {
-            Ok(pdptes) => cpu.state.pdpte = pdptes,
-            Err(()) => return refused,
+            Some(pdptes) => cpu.state.pdpte = pdptes,
+            None => return refused,
         }
     }
     cpu.state.efer = efer;
@@ -202,7 +202,7 @@ pub fn set_cr3(ctx: &mut Ctx, value: u64) -> Result<(), Exception> {
     } else {
         value &= 0xffff_ffff;
         if pae_paging(cpu.state.cr0, cpu.state.cr4, cpu.state.efer) {
-            cpu.state.pdpte = load_pdptes(cpu, value).map_err(|()| Exception::protection(0))?;
+            cpu.state.pdpte = load_pdptes(cpu, value).ok_or(Exception::protection(0))?;
         }
     }
     cpu.state.cr3 = value;
@@ -226,8 +226,8 @@ pub fn set_cr4(ctx: &mut Ctx, value: u64) -> Result<(), Exception> {
     }
     if changed & (cr4::PAE | cr4::PGE | cr4::PSE | cr4::SMEP) != 0 && pae_paging(cpu.state.cr0, value, cpu.state.efer) {
         match load_pdptes(cpu, cpu.state.cr3) {
-            Ok(pdptes) => cpu.state.pdpte = pdptes,
-            Err(()) => return refused,
+            Some(pdptes) => cpu.state.pdpte = pdptes,
+            None => return refused,
         }
     }
     cpu.state.cr4 = value;

@@ -54,8 +54,7 @@ pub fn enter(ctx: &mut Ctx, op: &Op) -> Done {
     let mut top = stack;
     top.add(w.bytes());
     top.probe(ctx, w.bytes())?;
-    let frame = if aw == Width::W && w == Width::D { old & 0xffff_0000 & 0 | frame & 0xffff } else { frame };
-    ctx.cpu.set_reg(reg::RBP, if w == Width::W { Width::W } else { aw.max(w) }, frame);
+    ctx.cpu.set_reg(reg::RBP, w, frame & aw.mask());
     stack.commit(ctx);
     Ok(Then::Next)
 }

@@ -233,11 +233,8 @@ fn load(ctx: &mut Ctx, selector: u16, d: &Descriptor, image: &Image, cause: Caus
         && paging
     {
         if cpu.state.cr4 & cr4::PAE != 0 {
-            let pdptes = load_pdptes(cpu, cr3).map_err(|()| Exception::invalid_tss(error_code(selector) | ext));
-            match pdptes {
-                Ok(p) => cpu.state.pdpte = p,
-                Err(e) => return Err(e),
-            }
+            let refused = Exception::invalid_tss(error_code(selector) | ext);
+            cpu.state.pdpte = load_pdptes(cpu, cr3).ok_or(refused)?;
         }
         if cpu.state.cr3 != cr3 {
             cpu.tlb.flush_local();

@@ -113,7 +113,7 @@ fn check_mxcsr(image: &[u8]) -> Result<u32, Exception> {
 fn aligned(ctx: &Ctx, op: &Op, to: u64) -> Result<u64, Exception> {
     let at = ctx.address(op);
     let linear = ctx.cpu.bounds[usize::from(op.seg)].base.wrapping_add(at);
-    if linear % to != 0 { Err(Exception::protection(0)) } else { Ok(at) }
+    if linear.is_multiple_of(to) { Ok(at) } else { Err(Exception::protection(0)) }
 }
 
 /// FXSAVE; with a 64-bit operand size, FXSAVE64. Bytes that the manual reserves are left alone.

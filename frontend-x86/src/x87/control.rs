@@ -91,7 +91,8 @@ pub fn fnop(ctx: &mut Ctx, op: &Op) -> Done {
     Ok(Then::Next)
 }
 
-/// FNENI, FNDISI, FNSETPM: what mattered to the 8087 and the 80287 only.
+/// FNENI, FNDISI, FNSETPM: what mattered to the 8087 and the 80287 only. Also every instruction of a model without an
+/// x87 unit, where #NM lets software step in and otherwise nothing happens.
 pub fn legacy(ctx: &mut Ctx, _op: &Op) -> Done {
     available(ctx)?;
     Ok(Then::Next)

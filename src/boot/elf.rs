@@ -104,12 +104,14 @@ impl Elf {
         for segment in self.segments.iter().filter(|s| s.kind == PT_NOTE) {
             let align = if segment.align == 8 { 8 } else { 4 };
             let end = segment.offset + segment.file_bytes;
+            // Notes are aligned within their segment, wherever that is in the file.
+            let aligned = |at: u64| segment.offset + (at - segment.offset).next_multiple_of(align);
             let mut at = segment.offset;
             while at + 12 <= end {
                 let (name_bytes, bytes) = (u64::from(image.u32(at, what)?), u64::from(image.u32(at + 4, what)?));
                 let found = image.u32(at + 8, what)?;
-                let descriptor = (at + 12 + name_bytes).next_multiple_of(align);
-                let next = (descriptor + bytes).next_multiple_of(align);
+                let descriptor = aligned(at + 12 + name_bytes);
+                let next = aligned(descriptor + bytes);
                 if descriptor + bytes > end {
                     break; // whatever follows is no note
                 }
@@ -254,6 +256,9 @@ pub(super) mod tests {
 
     #[test]
     fn notes_are_found_and_hostile_lengths_are_not_followed() {
+        let unaligned = elf(true, 0, &[loaded(0x10_0000, b"odd", 3), phys32_entry(0x1234)]);
+        let image = Image { bytes: unaligned, ..Image::default() };
+        assert!(Elf::parse(&image).unwrap().note(&image, b"Xen", 18).unwrap().is_some());
         let mut bytes = elf(true, 0, &[phys32_entry(0x1234)]);
         let image = Image { bytes: bytes.clone(), ..Image::default() };
         let note = Elf::parse(&image).unwrap().note(&image, b"Xen", 18).unwrap();

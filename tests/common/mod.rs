@@ -4,3 +4,4 @@
 
 pub mod elf;
 pub mod guest;
+pub mod machine;

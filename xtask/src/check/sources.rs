@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 1000;
 /// The crates that may have `unsafe` code, each block with its reason.
 const MAY_BE_UNSAFE: &[&str] = &["lyrebird-memory", "backend-interp", "backend-jit", "backend-kvm", "host"];
-/// The crates whose test programs may be `unsafe`: they execute instructions on the host's processor, to compare.
-const TESTS_MAY_BE_UNSAFE: &[&str] = &["lyrebird-float", "frontend-x86"];
+/// The crates whose test programs may be `unsafe`: they execute instructions on the host's processor to compare, or act as the
+/// user at a terminal.
+const TESTS_MAY_BE_UNSAFE: &[&str] = &["lyrebird", "lyrebird-float", "frontend-x86"];
 /// A crate that is nothing but such programs.
 const TEST_CRATE: &str = "x86-tests";
 /// The crates that may look at what they are compiled for.

@@ -17,8 +17,8 @@ struct Entry {
 const ON_486: &[Feature] = &[I486, Fpu, Vme, Pse];
 const PENTIUM: &[Feature] = &[I486, Fpu, Vme, De, Pse, Tsc, Msr, Mce, Cx8, Apic, Mmx];
 const PENTIUM_3: &[Feature] = &[LongNop, Rdpmc, Pae, Sep, Mtrr, Pge, Mca, Cmov, Pat, Pse36, Fxsr, Sse];
-const V1: &[Feature] = &[Clflush, Sse2, Syscall, Nx, LongMode, Hypervisor, Prefetchw, X2apic, Arat];
-const V2: &[Feature] = &[Sse3, Ssse3, Cx16, Sse41, Sse42, Popcnt, Lahf64, Rdtscp, InvariantTsc, TscAdjust, TscDeadline];
+const V1: &[Feature] = &[Clflush, Sse2, Syscall, Nx, LongMode, Hypervisor, Prefetchw, X2apic, Arat, InvariantTsc];
+const V2: &[Feature] = &[Sse3, Ssse3, Cx16, Sse41, Sse42, Popcnt, Lahf64, Rdtscp, TscAdjust, TscDeadline];
 /// What keeps a guest from fighting flaws of silicon that an emulator does not have: with these bits it may read in
 /// IA32_ARCH_CAPABILITIES that it need not.
 const NO_FLAWS: &[Feature] = &[SpecCtrl, SpecCtrlSsbd, ArchCapabilities];

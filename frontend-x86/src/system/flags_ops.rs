@@ -121,5 +121,6 @@ pub fn access_flag(ctx: &mut Ctx, op: &Op) -> Done {
     }
     let flags = ctx.cpu.rflags();
     ctx.cpu.set_rflags(if op.ins.sub == 0 { flags & !rflags::AC } else { flags | rflags::AC });
-    Ok(Then::Leave)
+    // At level 0 only the TLB bank depends on AC, and nothing that is decoded.
+    Ok(Then::Next)
 }

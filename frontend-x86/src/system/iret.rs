@@ -45,6 +45,8 @@ fn load_flags(ctx: &mut Ctx, value: u64, mask: u64) {
 /// IRET, IRETD, IRETQ.
 pub fn iret(ctx: &mut Ctx, op: &Op) -> Done {
     let w = op.ins.w;
+    // NMIs are let in again even if IRET faults.
+    ctx.cpu.state.nmi_blocked = false;
     if !ctx.cpu.protected() {
         if ctx.cpu.v86() {
             v86::iret(ctx, w)?;
@@ -61,7 +63,6 @@ pub fn iret(ctx: &mut Ctx, op: &Op) -> Done {
     } else {
         protected(ctx, w)?;
     }
-    ctx.cpu.state.nmi_blocked = false;
     Ok(Then::Leave)
 }
 
@@ -165,6 +166,5 @@ fn task_return(ctx: &mut Ctx) -> Done {
     }
     let next = ctx.cpu.next_rip;
     let late = task::switch(ctx, link, &d, Cause::Iret, next, 0)?;
-    ctx.cpu.state.nmi_blocked = false;
     task::finish(ctx, late)
 }

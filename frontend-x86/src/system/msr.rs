@@ -58,6 +58,8 @@ pub mod index {
     pub const TSC_AUX: u32 = 0xc000_0103;
     pub const AMD_SYSCFG: u32 = 0xc001_0010;
     pub const AMD_HWCR: u32 = 0xc001_0015;
+    pub const AMD_NB_CFG: u32 = 0xc001_001f;
+    pub const AMD_INT_PENDING: u32 = 0xc001_0055;
 }
 
 /// Machine-check banks. They never report anything.
@@ -141,7 +143,7 @@ pub fn read(ctx: &mut Ctx, index: u32) -> Option<u64> {
         TSC_DEADLINE => has(Feature::TscDeadline),
         X2APIC_FIRST..=X2APIC_LAST => has(Feature::X2apic),
         PLATFORM_ID | FEATURE_CONTROL | DEBUGCTL | MISC_ENABLE => has(Feature::Cmov),
-        AMD_SYSCFG | AMD_HWCR => amd,
+        AMD_SYSCFG | AMD_HWCR | AMD_NB_CFG | AMD_INT_PENDING => amd,
         _ => true,
     };
     if !there {
@@ -151,7 +153,12 @@ pub fn read(ctx: &mut Ctx, index: u32) -> Option<u64> {
         P5_MC_ADDR | P5_MC_TYPE => 0,
         TSC => tsc(ctx),
         PLATFORM_ID => 0,
-        APIC_BASE | TSC_DEADLINE | X2APIC_FIRST..=X2APIC_LAST => return ctx.bus.apic_msr_read(index),
+        // The local APIC counts the machine's TSC, without the CPU's offset. Zero is "not armed".
+        TSC_DEADLINE => match ctx.bus.apic_msr_read(index)? {
+            0 => 0,
+            deadline => deadline.wrapping_add(ctx.cpu.state.tsc_offset),
+        },
+        APIC_BASE | X2APIC_FIRST..=X2APIC_LAST => return ctx.bus.apic_msr_read(index),
         FEATURE_CONTROL => 1, // locked, nothing enabled
         TSC_ADJUST => s.tsc_adjust,
         SPEC_CTRL => 0,
@@ -189,7 +196,7 @@ pub fn read(ctx: &mut Ctx, index: u32) -> Option<u64> {
         GS_BASE => s.seg[SegReg::Gs as usize].base,
         KERNEL_GS_BASE => s.kernel_gs_base,
         TSC_AUX => s.tsc_aux,
-        AMD_SYSCFG | AMD_HWCR => 0,
+        AMD_SYSCFG | AMD_HWCR | AMD_NB_CFG | AMD_INT_PENDING => 0,
         other => s.mtrrs.fixed[fixed_mtrr(other)?],
     })
 }
@@ -222,9 +229,13 @@ pub fn write(ctx: &mut Ctx, index: u32, value: u64) -> bool {
         APIC_BASE if !ctx.cpu.model.has(Feature::Apic) => return false,
         TSC_DEADLINE if !ctx.cpu.model.has(Feature::TscDeadline) => return false,
         X2APIC_FIRST..=X2APIC_LAST if !ctx.cpu.model.has(Feature::X2apic) => return false,
-        APIC_BASE | TSC_DEADLINE | X2APIC_FIRST..=X2APIC_LAST => return ctx.bus.apic_msr_write(index, value),
+        TSC_DEADLINE => {
+            let deadline = if value == 0 { 0 } else { value.wrapping_sub(s.tsc_offset).max(1) };
+            return ctx.bus.apic_msr_write(index, deadline);
+        }
+        APIC_BASE | X2APIC_FIRST..=X2APIC_LAST => return ctx.bus.apic_msr_write(index, value),
         // There is no speculation to control: the bits are accepted and forgotten.
-        SPEC_CTRL => return value & !0x5 == 0,
+        SPEC_CTRL => return value & !0x7 == 0,
         PRED_CMD => return spec_ctrl && value & !1 == 0,
         BIOS_UPDT_TRIG | BIOS_SIGN_ID => {}
         SYSENTER_CS => s.sysenter_cs = value & 0xffff_ffff,
@@ -297,7 +308,7 @@ pub fn write(ctx: &mut Ctx, index: u32, value: u64) -> bool {
             }
             s.tsc_aux = value;
         }
-        AMD_SYSCFG | AMD_HWCR => {}
+        AMD_SYSCFG | AMD_HWCR | AMD_NB_CFG | AMD_INT_PENDING => {}
         other => {
             let Some(n) = fixed_mtrr(other) else { return false };
             if !bytes(value).all(mtrr_type) {

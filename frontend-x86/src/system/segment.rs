@@ -1,6 +1,7 @@
 //! Loading segment registers, in every mode (Intel SDM vol. 2, MOV, POP, LDS; vol. 3, section 5.6).
 
 use super::descriptor::{error_code, is_null, rpl};
+use crate::cpu::Mode;
 use crate::ctx::{Ctx, Done, Then};
 use crate::exception::Exception;
 use crate::op::{Kind, Op, Width};
@@ -125,20 +126,22 @@ impl Ctx<'_> {
     }
 }
 
-/// After a load of SS: what comes next is shielded, so that the stack pointer can follow.
-fn done(ctx: &mut Ctx, seg: SegReg) -> Done {
+/// After a load: what comes after one of SS is shielded, so that the stack pointer can follow. Other loads matter to
+/// decoded code only if they change the mode.
+fn done(ctx: &mut Ctx, seg: SegReg, before: Mode) -> Done {
     if seg == SegReg::Ss {
         ctx.cpu.state.shadow = Shadow::MovSs;
+        return Ok(Then::Leave);
     }
-    Ok(Then::Leave)
+    Ok(if ctx.cpu.mode == before { Then::Next } else { Then::Leave })
 }
 
 /// MOV Sreg, r/m16: the register is in slot 0.
 pub fn mov_to(ctx: &mut Ctx, op: &Op) -> Done {
     let selector = ctx.read_operand(op, 1, Width::W)? as u16;
-    let seg = register(op.r0);
+    let (seg, mode) = (register(op.r0), ctx.cpu.mode);
     ctx.load_segment(seg, selector)?;
-    done(ctx, seg)
+    done(ctx, seg, mode)
 }
 
 /// MOV r/m, Sreg: memory gets 16 bits, a register the operand size.
@@ -162,12 +165,12 @@ pub fn push(ctx: &mut Ctx, op: &Op) -> Done {
 pub fn pop(ctx: &mut Ctx, op: &Op) -> Done {
     let mut stack = ctx.stack();
     let selector = stack.pop_selector(ctx, op.ins.w)?;
-    let seg = register(op.r0);
+    let (seg, mode) = (register(op.r0), ctx.cpu.mode);
     let segment = ctx.prepare_segment(seg, selector)?;
     // The stack pointer moves by the old stack's size.
     stack.commit(ctx);
     ctx.set_segment(seg, segment);
-    done(ctx, seg)
+    done(ctx, seg, mode)
 }
 
 /// LDS, LES, LSS, LFS, LGS: the general register in slot 0, the segment register in `sub`.

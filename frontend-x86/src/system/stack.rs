@@ -100,6 +100,15 @@ impl Stack {
         Ok(self.bounds.base.wrapping_add(offset) & 0xffff_ffff)
     }
 
+    /// Alignment, and data breakpoints. An inner level's stack may be as crooked as it likes.
+    fn check(&self, ctx: &mut Ctx, linear: u64, bytes: u64, access: Access) -> Result<(), Exception> {
+        if self.bank == Bank::User {
+            return ctx.check_careful(linear, bytes, access);
+        }
+        super::debug::note_data_access(ctx.cpu, linear, bytes, access.writes());
+        Ok(())
+    }
+
     /// Pushes.
     pub fn push(&mut self, ctx: &mut Ctx, w: Width, value: u64) -> Result<(), Exception> {
         self.push_part(ctx, w, w, value)
@@ -110,7 +119,7 @@ impl Stack {
         let mut next = *self;
         next.add(w.bytes().wrapping_neg());
         let linear = self.linear(next.offset(), part.bytes(), true)?;
-        ctx.check_careful(linear, part.bytes(), Access::Write)?;
+        self.check(ctx, linear, part.bytes(), Access::Write)?;
         ctx.write_linear(linear, part.bytes(), value, self.bank)?;
         *self = next;
         Ok(())
@@ -127,7 +136,7 @@ impl Stack {
     /// Pops.
     pub fn pop(&mut self, ctx: &mut Ctx, w: Width) -> Result<u64, Exception> {
         let linear = self.linear(self.offset(), w.bytes(), false)?;
-        ctx.check_careful(linear, w.bytes(), Access::Read)?;
+        self.check(ctx, linear, w.bytes(), Access::Read)?;
         let value = ctx.read_linear(linear, w.bytes(), self.bank)?;
         self.add(w.bytes());
         Ok(value)

@@ -1,0 +1,421 @@
+//! Cranelift's programming interface, wrapped: it changes with every release, and this is the only module that may
+//! have to follow. [`Compiler`] owns what is used again for each function, [`Asm`] builds one.
+//!
+//! Numbers are `I64`; truths are `I8` as comparisons give them.
+
+use cranelift_codegen::Context;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{
+    AbiParam, BlockArg, Endianness, InstBuilder, MemFlagsData, Opcode, SigRef, Signature, StackSlotData, StackSlotKind,
+    Type, UserFuncName, ValueDef, types,
+};
+use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use frontend_x86::algebra::{Bin, Cmp};
+use frontend_x86::op::Width;
+
+pub use cranelift_codegen::ir::{Block, Value};
+
+/// Why a function could not be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The host's processor is not one that Cranelift knows.
+    #[error("no code generator for this host: {0}")]
+    Host(String),
+    /// Cranelift refused.
+    #[error("the code generator failed: {0}")]
+    Failed(String),
+}
+
+/// What a function is called like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Code of a trace: `(run, op) -> op`, entered and left by tail calls from its like.
+    Trace,
+    /// The way from Rust into traces: `(run, op, code) -> op`.
+    Entrance,
+}
+
+/// Makes functions, one after the other.
+pub struct Compiler {
+    isa: OwnedTargetIsa,
+    context: Context,
+    builder: FunctionBuilderContext,
+    control: ControlPlane,
+}
+
+/// A type of the given width.
+fn type_of(w: Width) -> Type {
+    match w {
+        Width::B => types::I8,
+        Width::W => types::I16,
+        Width::D => types::I32,
+        _ => types::I64,
+    }
+}
+
+impl Compiler {
+    /// A compiler for the host. `check` runs Cranelift's verifier on each function, for tests.
+    pub fn new(check: bool) -> Result<Self, CompileError> {
+        let mut flags = settings::builder();
+        let wanted = [
+            ("opt_level", "none"),
+            ("enable_verifier", if check { "true" } else { "false" }),
+            // Tail calls need them on x86-64.
+            ("preserve_frame_pointers", "true"),
+            ("enable_probestack", "false"),
+            ("unwind_info", "false"),
+            ("is_pic", "false"),
+        ];
+        for (name, value) in wanted {
+            flags.set(name, value).map_err(|e| CompileError::Host(e.to_string()))?;
+        }
+        let isa = cranelift_native::builder()
+            .map_err(|e| CompileError::Host(e.to_string()))?
+            .finish(settings::Flags::new(flags))
+            .map_err(|e| CompileError::Host(e.to_string()))?;
+        Ok(Compiler {
+            isa,
+            context: Context::new(),
+            builder: FunctionBuilderContext::new(),
+            control: ControlPlane::default(),
+        })
+    }
+
+    fn signature(&self, conv: CallConv, params: usize) -> Signature {
+        let mut signature = Signature::new(conv);
+        signature.params.extend((0..params).map(|_| AbiParam::new(types::I64)));
+        signature.returns.push(AbiParam::new(types::I64));
+        signature
+    }
+
+    /// Compiles a function; the code holds no relocations.
+    pub fn compile(&mut self, kind: Kind, body: impl FnOnce(&mut Asm)) -> Result<&[u8], CompileError> {
+        let host = self.isa.default_call_conv();
+        self.context.clear();
+        self.context.func.signature = match kind {
+            Kind::Trace => self.signature(CallConv::Tail, 2),
+            Kind::Entrance => self.signature(host, 3),
+        };
+        self.context.func.name = UserFuncName::user(0, 0);
+        let trace = self.signature(CallConv::Tail, 2);
+        let hosts = [2, 3, 4, 5].map(|params| self.signature(host, params));
+        let mut b = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
+        let entry = b.create_block();
+        b.append_block_params_for_function_params(entry);
+        b.func.layout.append_block(entry);
+        b.switch_to_block(entry);
+        let trace = b.import_signature(trace);
+        let hosts = hosts.map(|signature| b.import_signature(signature));
+        let mut asm = Asm { b, entry, trace, hosts };
+        body(&mut asm);
+        asm.b.seal_all_blocks();
+        asm.b.finalize(self.isa.frontend_config());
+        let code = self
+            .context
+            .compile(&*self.isa, &mut self.control)
+            .map_err(|e| CompileError::Failed(format!("{:?}", e.inner)))?;
+        if !code.buffer.relocs().is_empty() {
+            return Err(CompileError::Failed("the code has relocations".into()));
+        }
+        Ok(code.code_buffer())
+    }
+
+    /// The last function as text, for people.
+    pub fn text(&self) -> String {
+        self.context.func.display().to_string()
+    }
+}
+
+/// Where memory lies that is read or written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Area {
+    /// The engine's own: aligned, in the host's byte order.
+    Own,
+    /// The guest's: little endian, anywhere.
+    Guest,
+}
+
+/// A function under construction.
+pub struct Asm<'f> {
+    b: FunctionBuilder<'f>,
+    entry: Block,
+    trace: SigRef,
+    hosts: [SigRef; 4],
+}
+
+impl Asm<'_> {
+    fn flags(area: Area) -> MemFlagsData {
+        match area {
+            Area::Own => MemFlagsData::trusted(),
+            Area::Guest => MemFlagsData::new().with_notrap().with_endianness(Endianness::Little),
+        }
+    }
+
+    /// The block that the function begins in.
+    pub fn entry(&self) -> Block {
+        self.entry
+    }
+
+    /// An argument of the function.
+    pub fn argument(&self, n: usize) -> Value {
+        self.b.block_params(self.entry)[n]
+    }
+
+    // ---- numbers
+
+    /// A constant.
+    pub fn constant(&mut self, v: u64) -> Value {
+        self.b.ins().iconst(types::I64, v as i64)
+    }
+
+    /// The low bits of a number, in a type of their own.
+    fn narrow(&mut self, w: Width, v: Value) -> Value {
+        if w >= Width::Q {
+            return v;
+        }
+        // What has only just been widened need not be cut off again.
+        if let ValueDef::Result(inst, _) = self.b.func.dfg.value_def(v)
+            && matches!(self.b.func.dfg.insts[inst].opcode(), Opcode::Uextend | Opcode::Sextend)
+        {
+            let from = self.b.func.dfg.inst_args(inst)[0];
+            if self.b.func.dfg.value_type(from) == type_of(w) {
+                return from;
+            }
+        }
+        self.b.ins().ireduce(type_of(w), v)
+    }
+
+    fn widen(&mut self, v: Value) -> Value {
+        if self.b.func.dfg.value_type(v) == types::I64 { v } else { self.b.ins().uextend(types::I64, v) }
+    }
+
+    /// The low `w` bits, the rest zero.
+    pub fn truncate(&mut self, w: Width, v: Value) -> Value {
+        if w >= Width::Q {
+            return v;
+        }
+        let narrow = self.narrow(w, v);
+        self.widen(narrow)
+    }
+
+    /// The low `w` bits, sign-extended to 64.
+    pub fn sign_extend(&mut self, w: Width, v: Value) -> Value {
+        if w >= Width::Q {
+            return v;
+        }
+        let narrow = self.narrow(w, v);
+        self.b.ins().sextend(types::I64, narrow)
+    }
+
+    /// `frontend_x86::concrete::bin`, as code: operands and result are clean in `w`.
+    pub fn bin(&mut self, op: Bin, w: Width, l: Value, r: Value) -> Value {
+        // And, or and their like keep clean what is clean.
+        if matches!(op, Bin::And | Bin::Or | Bin::Xor) {
+            return match op {
+                Bin::And => self.b.ins().band(l, r),
+                Bin::Or => self.b.ins().bor(l, r),
+                _ => self.b.ins().bxor(l, r),
+            };
+        }
+        let (l, r) = (self.narrow(w, l), self.narrow(w, r));
+        let ins = self.b.ins();
+        let v = match op {
+            Bin::Add => ins.iadd(l, r),
+            Bin::Sub => ins.isub(l, r),
+            Bin::Mul => ins.imul(l, r),
+            Bin::Shl => ins.ishl(l, r),
+            Bin::Shr => ins.ushr(l, r),
+            Bin::Sar => ins.sshr(l, r),
+            Bin::Rol => ins.rotl(l, r),
+            _ => ins.rotr(l, r),
+        };
+        self.widen(v)
+    }
+
+    /// The high half of the 128-bit product.
+    pub fn mul_high(&mut self, signed: bool, l: Value, r: Value) -> Value {
+        if signed { self.b.ins().smulhi(l, r) } else { self.b.ins().umulhi(l, r) }
+    }
+
+    /// Unsigned 64-bit quotient and remainder; the divisor is not zero.
+    pub fn divide(&mut self, l: Value, r: Value) -> (Value, Value) {
+        (self.b.ins().udiv(l, r), self.b.ins().urem(l, r))
+    }
+
+    /// How many bits are set.
+    pub fn popcount(&mut self, v: Value) -> Value {
+        self.b.ins().popcnt(v)
+    }
+
+    /// Zeros above the highest one of 64 bits.
+    pub fn leading_zeros(&mut self, v: Value) -> Value {
+        self.b.ins().clz(v)
+    }
+
+    /// Zeros below the lowest one of 64 bits.
+    pub fn trailing_zeros(&mut self, v: Value) -> Value {
+        self.b.ins().ctz(v)
+    }
+
+    /// The bytes of the low `w` bits in reverse order.
+    pub fn swap_bytes(&mut self, w: Width, v: Value) -> Value {
+        if w == Width::B {
+            return v;
+        }
+        let v = self.narrow(w, v);
+        let v = self.b.ins().bswap(v);
+        self.widen(v)
+    }
+
+    // ---- truths
+
+    /// A comparison of clean values.
+    pub fn compare(&mut self, cmp: Cmp, w: Width, l: Value, r: Value) -> Value {
+        let cc = match cmp {
+            Cmp::Eq => IntCC::Equal,
+            Cmp::Ne => IntCC::NotEqual,
+            Cmp::Ult => IntCC::UnsignedLessThan,
+            Cmp::Ule => IntCC::UnsignedLessThanOrEqual,
+            Cmp::Slt => IntCC::SignedLessThan,
+            Cmp::Sle => IntCC::SignedLessThanOrEqual,
+        };
+        let (l, r) = (self.narrow(w, l), self.narrow(w, r));
+        self.b.ins().icmp(cc, l, r)
+    }
+
+    /// A constant truth.
+    pub fn truth(&mut self, c: bool) -> Value {
+        self.b.ins().iconst(types::I8, i64::from(c))
+    }
+
+    /// Logic on truths.
+    pub fn logic(&mut self, op: Bin, l: Value, r: Value) -> Value {
+        match op {
+            Bin::And => self.b.ins().band(l, r),
+            Bin::Or => self.b.ins().bor(l, r),
+            _ => self.b.ins().bxor(l, r),
+        }
+    }
+
+    /// The opposite truth.
+    pub fn not(&mut self, c: Value) -> Value {
+        let one = self.truth(true);
+        self.b.ins().bxor(c, one)
+    }
+
+    /// 1 or 0 as a number.
+    pub fn number(&mut self, c: Value) -> Value {
+        self.widen(c)
+    }
+
+    /// One of two numbers.
+    pub fn select(&mut self, c: Value, yes: Value, no: Value) -> Value {
+        self.b.ins().select(c, yes, no)
+    }
+
+    // ---- memory
+
+    /// Loads `w`, zero-extended.
+    pub fn load(&mut self, area: Area, w: Width, at: Value, offset: i32) -> Value {
+        let v = self.b.ins().load(type_of(w), Self::flags(area), at, offset);
+        self.widen(v)
+    }
+
+    /// Stores the low `w` bits.
+    pub fn store(&mut self, area: Area, w: Width, at: Value, offset: i32, v: Value) {
+        let v = self.narrow(w, v);
+        self.b.ins().store(Self::flags(area), v, at, offset);
+    }
+
+    /// Replaces `old` by `new` in the guest's memory, atomically, and gives what was there. The place is aligned.
+    pub fn exchange_if(&mut self, w: Width, at: Value, old: Value, new: Value) -> Value {
+        let (old, new) = (self.narrow(w, old), self.narrow(w, new));
+        let flags = Self::flags(Area::Guest).with_aligned();
+        let v = self.b.ins().atomic_cas(flags, at, old, new);
+        self.widen(v)
+    }
+
+    /// Orders memory accesses.
+    pub fn fence(&mut self) {
+        self.b.ins().fence();
+    }
+
+    /// The address of room for `numbers` numbers on the stack.
+    pub fn room(&mut self, numbers: u32) -> Value {
+        let slot = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 8 * numbers, 3));
+        self.b.ins().stack_addr(types::I64, slot, 0)
+    }
+
+    // ---- control
+
+    /// A new block without parameters.
+    pub fn block(&mut self) -> Block {
+        self.b.create_block()
+    }
+
+    /// A new block that is seldom executed.
+    pub fn cold_block(&mut self) -> Block {
+        let block = self.b.create_block();
+        self.b.set_cold_block(block);
+        block
+    }
+
+    /// A new parameter of a block, which may have been filled already.
+    pub fn parameter(&mut self, block: Block) -> Value {
+        self.b.func.dfg.append_block_param(block, types::I64)
+    }
+
+    /// Which of a block's parameters this is.
+    pub fn parameter_number(&self, block: Block, v: Value) -> Option<usize> {
+        self.b.block_params(block).iter().position(|p| *p == v)
+    }
+
+    /// Goes on building in this block.
+    pub fn at(&mut self, block: Block) {
+        self.b.switch_to_block(block);
+    }
+
+    /// Jumps.
+    pub fn jump(&mut self, to: Block, arguments: &[Value]) {
+        let arguments: Vec<BlockArg> = arguments.iter().map(|v| BlockArg::Value(*v)).collect();
+        self.b.ins().jump(to, &arguments);
+    }
+
+    /// Branches.
+    pub fn branch(&mut self, c: Value, yes: Block, no: Block) {
+        self.b.ins().brif(c, yes, &[], no, &[]);
+    }
+
+    /// Returns an op.
+    pub fn leave(&mut self, op: Value) {
+        self.b.ins().return_(&[op]);
+    }
+
+    /// Goes on in another trace's code, for good.
+    pub fn tail_call(&mut self, code: Value, run: Value, op: Value) {
+        self.b.ins().return_call_indirect(self.trace, code, &[run, op]);
+    }
+
+    /// Calls a trace's code from an entrance.
+    pub fn call_trace(&mut self, code: Value, run: Value, op: Value) -> Value {
+        let call = self.b.ins().call_indirect(self.trace, code, &[run, op]);
+        self.b.inst_results(call)[0]
+    }
+
+    /// Calls a Rust function of two to five numbers that returns one.
+    pub fn call(&mut self, function: usize, arguments: &[Value]) -> Value {
+        let callee = self.constant(function as u64);
+        let call = self.b.ins().call_indirect(self.hosts[arguments.len() - 2], callee, arguments);
+        self.b.inst_results(call)[0]
+    }
+}
+
+/// The flags of a [`Compiler`] as text, for keys of kept code.
+impl std::fmt::Display for Compiler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.isa.triple(), self.isa.flags())
+    }
+}

@@ -1,0 +1,341 @@
+//! What an instruction does to a CPU, as code.
+
+use super::slots::{GENERATION, LEFT, TLB};
+use super::vector::NoVector;
+use super::{C, Emit, FlagState, Flow, Link, V};
+use crate::clif::{Area, Value};
+use crate::host;
+use backend_interp::run::{Run, TracedOp};
+use frontend_x86::Cpu;
+use frontend_x86::algebra::{Access, Algebra, Arith, Bin, Cmp};
+use frontend_x86::cpu::{Bounds, CodeSize};
+use frontend_x86::flags::{Flags, condition, rflags, word};
+use frontend_x86::op::{Form, Ins, Op, RIP_BASE, Width, bits};
+use frontend_x86::tlb::{ENTRIES, Entry};
+use lyrebird_core::CpuState;
+use lyrebird_core::cpu::segment::Segment;
+use std::convert::Infallible;
+use std::mem::{offset_of, size_of};
+
+const CPU: usize = offset_of!(Run, cpu);
+const SYSTEM_FLAGS: i32 = (CPU + offset_of!(Cpu, system_flags)) as i32;
+const CS_LIMIT: i32 =
+    (CPU + offset_of!(Cpu, state) + offset_of!(CpuState, seg) + size_of::<Segment>() + offset_of!(Segment, limit))
+        as i32;
+const BOUNDS: usize = CPU + offset_of!(Cpu, bounds);
+const Q: Width = Width::Q;
+
+impl Emit<'_, '_> {
+    fn load_own(&mut self, w: Width, offset: i32) -> V {
+        V::Value(self.asm.load(Area::Own, w, self.run, offset))
+    }
+
+    /// The linear address of an access; leaves where the segment forbids it.
+    fn linear(&mut self, form: Form, seg: u8, offset: V, bytes: u64, access: Access) -> V {
+        if matches!(form, Form::A64 | Form::Flat32) {
+            return offset;
+        }
+        let bounds = BOUNDS + usize::from(seg) * size_of::<Bounds>();
+        let base = self.load_own(Q, (bounds + offset_of!(Bounds, base)) as i32);
+        if form == Form::A64Seg {
+            return self.add(Q, base, offset);
+        }
+        let high = if access.writes() { offset_of!(Bounds, high_write) } else { offset_of!(Bounds, high_read) };
+        let high = self.load_own(Q, (bounds + high) as i32);
+        let low = self.load_own(Q, (bounds + offset_of!(Bounds, low)) as i32);
+        self.exit_if_below(offset, low);
+        let end = self.add(Q, offset, V::Const(bytes));
+        self.exit_if_below(high, end);
+        let sum = self.add(Q, base, offset);
+        self.truncate(Width::D, sum)
+    }
+
+    /// Leaves unless the budget lasts for the jump; gives what it is then.
+    pub(super) fn charge_or_exit(&mut self) -> V {
+        let left = self.read(LEFT);
+        let left = self.sub(Q, left, V::Const(u64::from(self.op.count)));
+        let none = self.cmp(Cmp::Slt, Q, left, V::Const(0));
+        self.exit_if(none);
+        left
+    }
+
+    /// Where the op's direct jump leads; leaves if the cache does not know that yet.
+    pub(super) fn link_or_exit(&mut self) -> Link {
+        let left = self.charge_or_exit();
+        if self.is_back_edge() {
+            return Link { target: None, left };
+        }
+        let offset = size_of::<TracedOp>() * (self.at + 1) + offset_of!(TracedOp, link);
+        let target = self.asm.load(Area::Own, Q, self.first, offset as i32);
+        let unknown = self.cmp(Cmp::Eq, Q, V::Value(target), V::Const(0));
+        self.exit_if(unknown);
+        Link { target: Some(target), left }
+    }
+
+    /// Replaces a value in memory atomically: tries until nobody came in between.
+    fn update_locked<E>(&mut self, w: Width, p: Value, f: impl Fn(&mut Self, V) -> (V, E)) -> E {
+        // The interpreter knows what to do where the host has no atomic access.
+        let inside = self.bin(Bin::And, Q, V::Value(p), V::Const(w.bytes() - 1));
+        let crooked = self.is_nonzero(Q, inside);
+        self.exit_if(crooked);
+        let first = self.asm.load(Area::Guest, w, p, 0);
+        let (again, done) = (self.asm.block(), self.asm.block());
+        let old = self.asm.parameter(again);
+        self.asm.jump(again, &[first]);
+        self.asm.at(again);
+        let (new, extra) = f(self, V::Value(old));
+        let new = self.value_of(new);
+        let seen = self.asm.exchange_if(w, p, old, new);
+        let alone = self.cmp(Cmp::Eq, Q, V::Value(seen), V::Value(old));
+        let retry = self.asm.cold_block();
+        self.branch(alone, done, retry);
+        self.asm.at(retry);
+        self.asm.jump(again, &[seen]);
+        self.asm.at(done);
+        extra
+    }
+}
+
+impl Algebra for Emit<'_, '_> {
+    type X = NoVector;
+    type P = Value;
+    type Flow = Flow;
+    type Stop = Infallible;
+
+    fn op(&self) -> &Op {
+        &self.op
+    }
+
+    fn reg(&mut self, r: u8, w: Width) -> V {
+        let v = self.read(usize::from(r));
+        if w >= Q { v } else { self.truncate(w, v) }
+    }
+
+    fn set_reg(&mut self, r: u8, w: Width, v: V) {
+        let v = if w < Width::D {
+            let old = self.read(usize::from(r));
+            let kept = self.bin(Bin::And, Q, old, V::Const(!w.mask()));
+            self.bin(Bin::Or, Q, kept, v)
+        } else {
+            v
+        };
+        self.write(usize::from(r), v);
+    }
+
+    fn reg_high(&mut self, r: u8) -> V {
+        let v = self.read(usize::from(r));
+        let v = self.bin(Bin::Shr, Q, v, V::Const(8));
+        self.truncate(Width::B, v)
+    }
+
+    fn set_reg_high(&mut self, r: u8, v: V) {
+        let old = self.read(usize::from(r));
+        let kept = self.bin(Bin::And, Q, old, V::Const(!0xff00));
+        let v = self.truncate(Width::B, v);
+        let v = self.bin(Bin::Shl, Q, v, V::Const(8));
+        let v = self.bin(Bin::Or, Q, kept, v);
+        self.write(usize::from(r), v);
+    }
+
+    fn imm(&mut self, w: Width) -> V {
+        V::Const(self.op.imm & w.mask())
+    }
+
+    fn next_rip(&mut self, w: Width) -> V {
+        let base = self.read(usize::from(RIP_BASE));
+        let rip = self.add(Q, base, V::Const(self.op.next_offset()));
+        self.truncate(w, rip)
+    }
+
+    fn vector(&mut self, _: u8, _: Width) -> NoVector {
+        self.refuse_vector()
+    }
+
+    fn set_vector(&mut self, _: u8, _: Width, _: NoVector) {
+        self.refused = true;
+    }
+
+    fn address(&mut self, i: Ins) -> V {
+        let Op { base, index, scale, disp, .. } = self.op;
+        let base = self.read(usize::from(base));
+        let index = self.read(usize::from(index));
+        let index = self.bin(Bin::Shl, Q, index, V::Const(u64::from(scale & 3)));
+        let sum = self.add(Q, base, index);
+        let sum = self.add(Q, sum, V::Const(disp as u64));
+        match i.form {
+            Form::A64Seg if i.has(bits::ADDR32) => self.truncate(Width::D, sum),
+            Form::A64 | Form::A64Seg => sum,
+            Form::Flat32 | Form::Seg32 => self.truncate(Width::D, sum),
+            Form::Seg16 => self.truncate(Width::W, sum),
+        }
+    }
+
+    fn probe(&mut self, form: Form, seg: u8, offset: V, w: Width, access: Access) -> Result<Value, Infallible> {
+        let linear = self.linear(form, seg, offset, w.bytes(), access);
+        // The entry's offset in the bank: the page number's low bits times the entry's size.
+        let size = size_of::<Entry>() as u64;
+        let number = self.bin(Bin::Shr, Q, linear, V::Const(12 - u64::from(size.trailing_zeros())));
+        let place = self.bin(Bin::And, Q, number, V::Const((ENTRIES as u64 - 1) * size));
+        let bank = self.read(TLB);
+        let entry = self.add(Q, bank, place);
+        let entry = self.value_of(entry);
+        let tag = if access.writes() { offset_of!(Entry, write) } else { offset_of!(Entry, read) };
+        let tag = self.asm.load(Area::Own, Q, entry, tag as i32);
+        let last = self.add(Q, linear, V::Const(w.bytes() - 1));
+        let page = self.bin(Bin::And, Q, last, V::Const(!0xfff));
+        let generation = self.read(GENERATION);
+        let wanted = self.bin(Bin::Or, Q, page, generation);
+        let miss = self.cmp(Cmp::Ne, Q, V::Value(tag), wanted);
+        self.exit_if(miss);
+        let addend = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, addend) as i32);
+        let host = self.add(Q, linear, V::Value(addend));
+        Ok(self.value_of(host))
+    }
+
+    fn load(&mut self, w: Width, p: Value) -> V {
+        V::Value(self.asm.load(Area::Guest, w, p, 0))
+    }
+
+    fn store(&mut self, w: Width, p: Value, v: V) {
+        let v = self.value_of(v);
+        self.asm.store(Area::Guest, w, p, 0, v);
+    }
+
+    fn load_vector(&mut self, _: Width, _: Value) -> NoVector {
+        self.refuse_vector()
+    }
+
+    fn store_vector(&mut self, _: Width, _: Value, _: NoVector) {
+        self.refused = true;
+    }
+
+    fn update<E>(&mut self, locked: bool, w: Width, p: Value, f: impl Fn(&mut Self, V) -> (V, E)) -> E {
+        if locked {
+            return self.update_locked(w, p, f);
+        }
+        let old = self.load(w, p);
+        let (new, extra) = f(self, old);
+        self.store(w, p, new);
+        extra
+    }
+
+    fn set_flags(&mut self, f: Flags<V>) {
+        self.state.flags = FlagState::Known(f);
+    }
+
+    fn condition(&mut self, cc: u8) -> C {
+        let f = self.flags();
+        condition(self, cc, &f)
+    }
+
+    fn carry(&mut self) -> C {
+        self.condition(2)
+    }
+
+    fn flags_word(&mut self) -> V {
+        let f = self.flags();
+        word(self, &f)
+    }
+
+    fn direction(&mut self) -> C {
+        let flags = self.load_own(Q, SYSTEM_FLAGS);
+        self.bit(flags, rflags::DF.trailing_zeros())
+    }
+
+    fn set_direction(&mut self, set: bool) {
+        let flags = self.load_own(Q, SYSTEM_FLAGS);
+        let flags = if set {
+            self.bin(Bin::Or, Q, flags, V::Const(rflags::DF))
+        } else {
+            self.bin(Bin::And, Q, flags, V::Const(!rflags::DF))
+        };
+        let flags = self.value_of(flags);
+        self.asm.store(Area::Own, Q, self.run, SYSTEM_FLAGS, flags);
+    }
+
+    fn when(&mut self, c: C, f: impl FnOnce(&mut Self)) {
+        self.conditionally(c, f);
+    }
+
+    fn divide_error_if_or_stop(&mut self, c: C) -> Result<(), Infallible> {
+        self.exit_if(c);
+        Ok(())
+    }
+
+    fn divide_or_stop(&mut self, signed: bool, w: Width, hi: V, lo: V, d: V) -> Result<(V, V), Infallible> {
+        // The commonest form, an unsigned division of what fits one register, is an instruction of the host.
+        if !signed && (hi == V::Const(0) || w <= Width::D) {
+            let zero = self.is_zero(w, d);
+            self.exit_if(zero);
+            let up = self.bin(Bin::Shl, Q, hi, V::Const(if w <= Width::D { w.bits().into() } else { 0 }));
+            let l = self.bin(Bin::Or, Q, up, lo);
+            let (l, d) = (self.value_of(l), self.value_of(d));
+            let (q, r) = self.asm.divide(l, d);
+            if w <= Width::D {
+                let fits = V::Const(w.mask());
+                self.exit_if_below(fits, V::Value(q));
+            }
+            return Ok((V::Value(q), V::Value(r)));
+        }
+        let out = self.asm.room(2);
+        let how = V::Const(w as u64 | if signed { 16 } else { 0 });
+        let [how, hi, lo, d] = [how, hi, lo, d].map(|v| self.value_of(v));
+        let function = host::divide as unsafe extern "C" fn(u64, u64, u64, u64, *mut u64) -> u64;
+        let fine = self.asm.call(function as usize, &[how, hi, lo, d, out]);
+        let error = self.is_zero(Q, V::Value(fine));
+        self.exit_if(error);
+        let q = self.asm.load(Area::Own, Q, out, 0);
+        let r = self.asm.load(Area::Own, Q, out, 8);
+        Ok((V::Value(q), V::Value(r)))
+    }
+
+    fn next(&mut self) -> Flow {
+        Flow::Next
+    }
+
+    fn jump_or_stop(&mut self, _: Width) -> Result<Flow, Infallible> {
+        Ok(Flow::Jump(self.link_or_exit()))
+    }
+
+    fn jump_if_or_stop(&mut self, _: Width, c: C) -> Result<Flow, Infallible> {
+        // The link is looked at on the taken side only: an exit from there restores the state before the op.
+        Ok(Flow::JumpIf(c))
+    }
+
+    fn check_target_or_stop(&mut self, _: Width, target: V) -> Result<(), Infallible> {
+        if self.mode.code == CodeSize::Bits64 {
+            let up = self.bin(Bin::Shl, Q, target, V::Const(16));
+            let canonical = self.bin(Bin::Sar, Q, up, V::Const(16));
+            let crooked = self.cmp(Cmp::Ne, Q, canonical, target);
+            self.exit_if(crooked);
+        } else {
+            let limit = self.load_own(Width::D, CS_LIMIT);
+            self.exit_if_below(limit, target);
+        }
+        Ok(())
+    }
+
+    fn jump_to(&mut self, w: Width, target: V) -> Flow {
+        Flow::JumpTo(self.truncate(w, target))
+    }
+
+    // String instructions are handed to the interpreter whole.
+    fn skip_if(&mut self, _: C) -> Option<Flow> {
+        self.refused = true;
+        None
+    }
+
+    fn again_if(&mut self, _: C) -> Flow {
+        self.refused = true;
+        Flow::Next
+    }
+
+    fn fence(&mut self) {
+        self.asm.fence();
+    }
+
+    fn string_block(&mut self, _: Ins) -> bool {
+        self.refused = true;
+        false
+    }
+}

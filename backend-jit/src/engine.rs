@@ -1,0 +1,246 @@
+//! The engine and its vCPUs: an interpreted vCPU with a compiler above it.
+
+use crate::buffer::{BufferError, CodeBuffer};
+use crate::clif::{CompileError, Compiler, Kind};
+use crate::emit::{self, Trace};
+use backend_interp::InterpVcpu;
+use backend_interp::hot::Hot;
+use backend_interp::run::{Run, TracedOp};
+use frontend_x86::model::Model;
+use frontend_x86::op::Func;
+use lyrebird_core::engine::EngineError;
+use lyrebird_core::{Budget, CpuBus, CpuState, Engine, Exit, Signals, Vcpu};
+use lyrebird_memory::GuestMemory;
+use std::mem::transmute;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How the engine works.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How often a trace is entered before it is compiled.
+    pub threshold: u32,
+    /// Bytes of code kept.
+    pub code_bytes: usize,
+    /// Check the code generator's input, for tests.
+    pub verify: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { threshold: 1000, code_bytes: 64 << 20, verify: false }
+    }
+}
+
+/// What compilation has cost and given so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Traces compiled.
+    pub traces: u64,
+    /// Instructions in them.
+    pub instructions: u64,
+    /// Bytes of host code.
+    pub bytes: u64,
+    /// Traces that could not be compiled.
+    pub refused: u64,
+    /// Time spent.
+    pub time: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    #[error(transparent)]
+    Buffer(#[from] BufferError),
+}
+
+/// Makes vCPUs that compile.
+pub struct JitEngine {
+    model: Arc<Model>,
+    options: Options,
+}
+
+impl JitEngine {
+    /// An engine for this CPU model.
+    pub fn new(model: Arc<Model>, options: Options) -> Self {
+        JitEngine { model, options }
+    }
+}
+
+impl Engine for JitEngine {
+    fn name(&self) -> &'static str {
+        "jit"
+    }
+
+    fn create_vcpu(
+        &mut self,
+        index: u32,
+        memory: Arc<GuestMemory>,
+        signals: Arc<Signals>,
+    ) -> Result<Box<dyn Vcpu>, EngineError> {
+        Ok(Box::new(JitVcpu::new(index, self.model.clone(), memory, signals, self.options)?))
+    }
+}
+
+/// The way from Rust into compiled code.
+type Entrance = unsafe extern "C" fn(run: *mut Run, op: *const TracedOp, code: u64) -> *const TracedOp;
+
+/// The compiler of a vCPU.
+struct Jit {
+    compiler: Compiler,
+    buffer: CodeBuffer,
+    entrance: Entrance,
+    /// The interpreter's cache had been dropped so often when `buffer` was last cleared.
+    drops: u64,
+    statistics: Statistics,
+}
+
+impl Jit {
+    fn new(options: Options) -> Result<(Self, u64), Error> {
+        let mut compiler = Compiler::new(options.verify)?;
+        let mut buffer = CodeBuffer::new(options.code_bytes)?;
+        let cold = buffer.place(compiler.compile(Kind::Trace, emit::cold_code)?)? as u64;
+        let entrance = buffer.place(compiler.compile(Kind::Entrance, emit::entrance)?)?;
+        buffer.keep();
+        // SAFETY: the code was made for this signature and the host's calling convention.
+        let entrance = unsafe { transmute::<*const u8, Entrance>(entrance) };
+        Ok((Jit { compiler, buffer, entrance, drops: 0, statistics: Statistics::default() }, cold))
+    }
+
+    /// Compiles a trace and gives the address of its code.
+    fn compile(&mut self, trace: Trace) -> Result<u64, Error> {
+        let begun = Instant::now();
+        let mut whole = false;
+        let code = self.compiler.compile(Kind::Trace, |asm| whole = emit::translate(asm, trace));
+        self.statistics.time += begun.elapsed();
+        let code = code?;
+        if !whole {
+            return Err(CompileError::Failed("an op that cannot be translated".into()).into());
+        }
+        let place = self.buffer.place(code)?;
+        self.statistics.traces += 1;
+        self.statistics.instructions += trace.ops.len() as u64 - 1;
+        self.statistics.bytes += code.len() as u64;
+        Ok(place as u64)
+    }
+}
+
+/// Told by the interpreter that a trace is hot.
+///
+/// # Safety
+/// See [`Hot::notice`]; `owner` is the `Jit` of the vCPU that runs.
+unsafe fn notice(run: *mut Run, entry: *mut TracedOp) {
+    // SAFETY: the vCPU owns both and is running; no compiled code is being executed, since this is called by the
+    // interpreter between ops.
+    let (run, jit) = unsafe {
+        let Some(hot) = (*run).cache.hot else { return };
+        (&mut *run, &mut *hot.owner.cast::<Jit>())
+    };
+    if jit.drops != run.cache.drops {
+        // No trace of before is left, and so no way into their code.
+        jit.drops = run.cache.drops;
+        jit.buffer.clear();
+    }
+    // SAFETY: a trace is an entry op, then ops up to a `Goto` that the cache adds to every trace.
+    let ops = unsafe {
+        let first = entry.add(1).cast_const();
+        let mut len = 1;
+        while (*first.add(len - 1)).op.ins.func != Func::Goto {
+            len += 1;
+        }
+        std::slice::from_raw_parts(first, len)
+    };
+    match jit.compile(Trace { entry, ops, mode: run.cpu.mode }) {
+        // SAFETY: as above. The code's address is there before the handler that uses it.
+        Ok(code) => unsafe {
+            (*entry).op.imm = code;
+            (*entry).handler = enter;
+        },
+        Err(Error::Buffer(BufferError::Full)) => run.cache.drop_all = true,
+        Err(_) => jit.statistics.refused += 1,
+    }
+}
+
+/// The handler of entry ops whose trace is compiled.
+///
+/// # Safety
+/// The contract of [`backend_interp::run::Handler`].
+unsafe fn enter(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: only `notice` installs this, with the code's address in the op; code and owner live as long as the run.
+    unsafe {
+        let Some(hot) = (*run).cache.hot else { return op.add(1) };
+        let entrance = (*hot.owner.cast::<Jit>()).entrance;
+        entrance(run, op, (*op).op.imm)
+    }
+}
+
+/// One vCPU of the engine.
+pub struct JitVcpu {
+    /// Dropped before the code that its traces enter.
+    interp: InterpVcpu,
+    jit: *mut Jit,
+}
+
+// SAFETY: the compiler belongs to this vCPU alone.
+unsafe impl Send for JitVcpu {}
+
+impl JitVcpu {
+    /// A vCPU after power-on.
+    pub fn new(
+        index: u32,
+        model: Arc<Model>,
+        memory: Arc<GuestMemory>,
+        signals: Arc<Signals>,
+        options: Options,
+    ) -> Result<Self, EngineError> {
+        let mut interp = InterpVcpu::new(index, model, memory, signals);
+        let (jit, code) = Jit::new(options).map_err(|e| EngineError(e.to_string()))?;
+        let jit = Box::into_raw(Box::new(jit));
+        let threshold = i64::from(options.threshold.max(1));
+        interp.run_mut().cache.hot = Some(Hot { threshold, notice, owner: jit.cast(), code });
+        Ok(JitVcpu { interp, jit })
+    }
+
+    /// What compilation has cost so far.
+    pub fn statistics(&self) -> Statistics {
+        // SAFETY: the vCPU owns it and is not running.
+        unsafe { (*self.jit).statistics }
+    }
+
+    /// The code generator's input for the last trace, for people.
+    pub fn last_text(&self) -> String {
+        // SAFETY: as above.
+        unsafe { (*self.jit).compiler.text() }
+    }
+}
+
+impl Vcpu for JitVcpu {
+    fn run(&mut self, bus: &mut dyn CpuBus, budget: Budget) -> Exit {
+        self.interp.run(bus, budget)
+    }
+
+    fn state(&mut self) -> CpuState {
+        self.interp.state()
+    }
+
+    fn set_state(&mut self, state: &CpuState) {
+        self.interp.set_state(state);
+    }
+
+    fn retired(&self) -> u64 {
+        self.interp.retired()
+    }
+
+    fn translate(&mut self, linear: u64) -> Option<u64> {
+        self.interp.translate(linear)
+    }
+}
+
+impl Drop for JitVcpu {
+    fn drop(&mut self) {
+        self.interp.run_mut().cache.hot = None;
+        // SAFETY: made by `Box::into_raw`, and nobody will enter its code again: traces run only in `run`.
+        drop(unsafe { Box::from_raw(self.jit) });
+    }
+}

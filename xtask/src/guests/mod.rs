@@ -45,7 +45,8 @@ pub fn main(arguments: &GuestsArgs) -> Result<()> {
     let mut apt = Apt::new(&arguments.dir, arguments.mirror.as_deref(), arguments.refresh)?;
     let images = arguments.dir.join("img");
     fs::create_dir_all(&images)?;
-    let (kernels, arches) = if arguments.smallest { (&KERNELS[..1], &ARCHES[..1]) } else { (&KERNELS[..], &ARCHES[..]) };
+    let (kernels, arches) =
+        if arguments.smallest { (&KERNELS[..1], &ARCHES[..1]) } else { (&KERNELS[..], &ARCHES[..]) };
     for (name, meta) in kernels {
         let unpacked = format!("linux-{name}");
         let dir = match apt.unpacked(&unpacked) {

@@ -79,12 +79,13 @@ pub struct BootPlan {
 
 impl BootPlan {
     /// Puts everything in place: RAM, and the state of the bootstrap processor, which is the first of `cpus`. The others
-    /// wait for their start-up IPI as after any reset.
+    /// wait for their start-up IPI as after any reset, but firmware has given them the same MTRRs.
     pub fn install(&self, memory: &GuestMemory, cpus: &mut [CpuState]) -> Result<(), BootError> {
         self.apply(memory)?;
         if let Some(bootstrap) = cpus.first_mut() {
             self.start.set(bootstrap);
         }
+        cpus.iter_mut().for_each(|cpu| self.start.set_mtrrs(cpu));
         Ok(())
     }
 
@@ -155,7 +156,6 @@ impl Start {
         state.gpr[4] = u64::from(self.esp);
         state.gpr[6] = u64::from(self.esi);
         state.rip = u64::from(self.eip);
-        self.set_mtrrs(state);
     }
 
     /// Memory types as firmware leaves them: RAM write-back, video memory and the hole for PCI uncacheable, ROM

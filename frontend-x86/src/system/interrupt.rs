@@ -395,7 +395,9 @@ pub fn into(ctx: &mut Ctx, _op: &Op) -> Done {
 
 /// ICEBP.
 pub fn icebp(ctx: &mut Ctx, _op: &Op) -> Done {
-    super::debug::clear_for_handler(ctx.cpu);
     deliver(ctx, Event::Icebp)?;
+    super::debug::clear_for_handler(ctx.cpu);
+    // Breakpoints that waited for the end of a MOV SS shadow are told by this #DB, not by a second one in its handler.
+    ctx.cpu.state.dr6 |= std::mem::take(&mut ctx.cpu.state.pending_debug);
     Ok(Then::Leave)
 }

@@ -54,25 +54,21 @@ fn main() {
                 }
             }
             for f in flags {
-                for k0 in ["Reg"] {
-                    for sub in 0..4 {
-                        l.add("Unary", &sub.to_string(), w, w2, k0, "None", "A64", f);
-                    }
-                    if w == "D" || w == "Q" {
-                        for sub in [0, 1, 4, 5, 7] {
-                            l.add("Shift", &sub.to_string(), w, w2, k0, "Imm", "A64", f);
-                            l.add("Shift", &sub.to_string(), w, w2, k0, "Reg", "A64", f);
-                        }
+                for sub in 0..4 {
+                    l.add("Unary", &sub.to_string(), w, w2, "Reg", "None", "A64", f);
+                }
+                if w == "D" || w == "Q" {
+                    for sub in [0, 1, 4, 5, 7] {
+                        l.add("Shift", &sub.to_string(), w, w2, "Reg", "Imm", "A64", f);
+                        l.add("Shift", &sub.to_string(), w, w2, "Reg", "Reg", "A64", f);
                     }
                 }
             }
             l.add("Mov", "0", w, w2, "Reg", "Reg", "A64", "FLAGS");
             l.add("Mov", "0", w, w2, "Reg", "Imm", "A64", "FLAGS");
             if w == "D" || w == "Q" {
-                for k1 in ["Reg"] {
-                    l.add("Imul", "0", w, w2, "Reg", k1, "A64", "FLAGS");
-                    l.add("Imul", "1", w, w2, "Reg", k1, "A64", "FLAGS");
-                }
+                l.add("Imul", "0", w, w2, "Reg", "Reg", "A64", "FLAGS");
+                l.add("Imul", "1", w, w2, "Reg", "Reg", "A64", "FLAGS");
                 l.add("MulWide", "0", w, w2, "Reg", "None", "A64", "FLAGS");
                 l.add("MulWide", "1", w, w2, "Reg", "None", "A64", "FLAGS");
                 l.add("Div", "0", w, w2, "Reg", "None", "A64", "FLAGS");

@@ -147,7 +147,9 @@ impl CodeCache {
 
     fn drop_page(&mut self, page: usize) -> bool {
         let Some(traces) = self.pages.remove(&page) else { return false };
-        traces.keys.iter().for_each(|key| drop(self.entries.remove(key)));
+        for key in &traces.keys {
+            self.entries.remove(key);
+        }
         self.ops -= traces.traces.iter().map(|t| t.0.len()).sum::<usize>();
         self.graveyard.extend(traces.traces);
         true
@@ -227,8 +229,7 @@ pub fn within_limit(cpu: &Cpu, base: u64) -> bool {
 /// Whether a jump inside the page is a jump inside the page whatever the page's RIP: not where the segment begins in its
 /// middle, since RIPs below zero wrap to the segment's end.
 pub fn may_link(cpu: &Cpu) -> bool {
-    cpu.regs[frontend_x86::op::RIP_BASE as usize] as i64 >= 0
-        || cpu.mode.code == frontend_x86::cpu::CodeSize::Bits64
+    cpu.regs[frontend_x86::op::RIP_BASE as usize] as i64 >= 0 || cpu.mode.code == frontend_x86::cpu::CodeSize::Bits64
 }
 
 /// The mode's part of a trace's key, with a bit for pages in which jumps may not be linked.
@@ -383,14 +384,17 @@ impl JumpCache {
     }
 
     /// The op at an instruction pointer and the page's RIP; null if it is not known.
+    ///
+    /// # Safety
+    /// `tlb` points to the entries of a whole bank.
     #[inline(always)]
-    pub fn find(&self, cpu: &Cpu, tlb: *const Entry, generation: u64, rip: u64) -> (*const TracedOp, u64) {
+    pub unsafe fn find(&self, cpu: &Cpu, tlb: *const Entry, generation: u64, rip: u64) -> (*const TracedOp, u64) {
         if !(cpu.mode.flat || cpu.mode.code == frontend_x86::cpu::CodeSize::Bits64) {
             return (null(), 0); // limits and wrapping have to be looked at
         }
         let linear = linear_of(cpu, rip);
         let jump = &self.entries[Self::index(linear)];
-        // SAFETY: the index is below the number of entries of a bank.
+        // SAFETY: the caller's promise; the index is below the number of entries of a bank.
         let entry = unsafe { &*tlb.add(frontend_x86::tlb::index(linear)) };
         let page = linear & !0xfff;
         let known = jump.linear == linear

@@ -2,9 +2,9 @@
 
 use crate::run::{Run, TracedOp};
 use frontend_x86::algebra::{Access, Algebra, Arith};
+use frontend_x86::exception::Exception;
 use frontend_x86::flags::{LazyFlags, rflags};
 use frontend_x86::op::{Form, Ins, Op, RIP_BASE, Width, bits};
-use frontend_x86::exception::Exception;
 use frontend_x86::sse::algebra::ConcreteVector;
 use frontend_x86::{Cpu, concrete, concrete_arith};
 

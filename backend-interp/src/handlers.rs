@@ -48,12 +48,21 @@ macro_rules! link {
     }};
 }
 
+/// Shapes for which the compiler leaves a closure of the semantics, or a call, in the handler: it would get a frame, and
+/// its last call would be none. They run unspecialised.
+const fn has_large_closure(i: Ins) -> bool {
+    matches!(i.func, Func::Shift if i.sub < 4) || matches!(i.func, Func::Div)
+}
+
 macro_rules! handlers {
     ($($name:ident $dynamic:ident = $($function:ident)::+ $(($($extra:ident)*))?;)*) => {$(
         pub unsafe fn $name<const SHAPE: u64>(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
             let i = const { Ins::unpack(SHAPE) };
             // SAFETY: the contract of `Handler`, which the caller keeps and is passed on.
             unsafe {
+                if const { has_large_closure(Ins::unpack(SHAPE)) } {
+                    return $dynamic(run, op);
+                }
                 let flow = sem::$($function)::+(&mut Fast { run, op } $(, i $($extra)*)?);
                 if i.has(FUSED) {
                     return fused!(run, op, i, flow);
@@ -62,11 +71,17 @@ macro_rules! handlers {
             }
         }
         unsafe fn $dynamic(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+            /// What is not specialised is large: in a function of its own it costs the handler no frame.
+            #[inline(never)]
+            unsafe fn body(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> {
+                // SAFETY: the contract of `Handler`.
+                #[allow(unused_variables, reason = "some functions take no shape")]
+                let i = unsafe { (*op).op.ins };
+                sem::$($function)::+(&mut Fast { run, op } $(, i $($extra)*)?)
+            }
             // SAFETY: as above.
             unsafe {
-                #[allow(unused_variables, reason = "some functions take no shape")]
-                let i = (*op).op.ins;
-                let flow = sem::$($function)::+(&mut Fast { run, op } $(, i $($extra)*)?);
+                let flow = body(run, op);
                 follow!(run, op, flow)
             }
         }
@@ -98,9 +113,7 @@ handlers! {
     movzx movzx_dyn = mov::movzx ();
     movsx movsx_dyn = mov::movsx ();
     lea lea_dyn = mov::lea ();
-    xchg xchg_dyn = exchange::xchg ();
     shift shift_dyn = shift::shift ();
-    double_shift double_shift_dyn = shift::double_shift ();
     bit_test bit_test_dyn = bit::bit_test ();
     bit_scan bit_scan_dyn = bit::bit_scan ();
     mul_wide mul_wide_dyn = mul::mul_wide ();
@@ -116,27 +129,52 @@ handlers! {
     call call_dyn = flow::call ();
     call_indirect call_indirect_dyn = flow::call_indirect ();
     ret ret_dyn = flow::ret ();
-    loop_ loop_dyn = flow::loop_ ();
     push push_dyn = stack::push ();
     pop pop_dyn = stack::pop ();
     leave leave_dyn = stack::leave ();
-    movs movs_dyn = string::movs ();
-    stos stos_dyn = string::stos ();
-    lods lods_dyn = string::lods ();
-    cmps cmps_dyn = string::cmps ();
-    scas scas_dyn = string::scas ();
-    cmpxchg cmpxchg_dyn = exchange::cmpxchg ();
-    xadd xadd_dyn = exchange::xadd ();
     bswap bswap_dyn = misc::bswap ();
-    carry carry_dyn = misc::carry ();
-    direction direction_dyn = misc::direction ();
-    flags_byte flags_byte_dyn = misc::flags_byte ();
-    movbe movbe_dyn = misc::movbe ();
-    crc32 crc32_dyn = misc::crc32 ();
-    xlat xlat_dyn = misc::xlat ();
-    bmi bmi_dyn = bmi::bmi ();
-    adx adx_dyn = bmi::adx ();
-    fence fence_dyn = misc::fence ();
+}
+
+/// Handlers of functions that are too rare for shapes of their own.
+macro_rules! unspecialised {
+    ($($name:ident = $($function:ident)::+;)*) => {$(
+        unsafe fn $name(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+            /// In a function of its own, so that no frame of it can be the handler's.
+            #[inline(never)]
+            unsafe fn body(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> {
+                // SAFETY: the contract of `Handler`.
+                let i = unsafe { (*op).op.ins };
+                sem::$($function)::+(&mut Fast { run, op }, i)
+            }
+            // SAFETY: as above.
+            unsafe {
+                let flow = body(run, op);
+                follow!(run, op, flow)
+            }
+        }
+    )*};
+}
+
+unspecialised! {
+    xchg_dyn = exchange::xchg;
+    double_shift_dyn = shift::double_shift;
+    loop_dyn = flow::loop_;
+    movs_dyn = string::movs;
+    stos_dyn = string::stos;
+    lods_dyn = string::lods;
+    cmps_dyn = string::cmps;
+    scas_dyn = string::scas;
+    cmpxchg_dyn = exchange::cmpxchg;
+    xadd_dyn = exchange::xadd;
+    carry_dyn = misc::carry;
+    direction_dyn = misc::direction;
+    flags_byte_dyn = misc::flags_byte;
+    movbe_dyn = misc::movbe;
+    crc32_dyn = misc::crc32;
+    xlat_dyn = misc::xlat;
+    bmi_dyn = bmi::bmi;
+    adx_dyn = bmi::adx;
+    fence_dyn = misc::fence;
 }
 
 /// Handlers of functions that are too large to be inlined: what they do runs in a function of its own, so that the handler

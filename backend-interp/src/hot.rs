@@ -107,7 +107,8 @@ pub(crate) unsafe fn jump_target(run: *mut Run, op: *const TracedOp) -> *const T
     let (r, op) = unsafe { (&mut *run, &(*op).op) };
     r.cpu.left -= i64::from(op.count);
     let rip = r.cpu.next_rip;
-    let (found, base) = r.jumps.find(&r.cpu, r.tlb, r.tlb_generation, rip);
+    // SAFETY: `sync_tlb` has set the bank's entries.
+    let (found, base) = unsafe { r.jumps.find(&r.cpu, r.tlb, r.tlb_generation, rip) };
     if r.cpu.left < 0 || found.is_null() {
         r.cpu.rip = rip;
         r.left = if r.cpu.left < 0 { Left::Look } else { Left::Find };

@@ -291,7 +291,8 @@ fn fetch_bytes(run: &mut Run, linear: u64, buf: &mut [u8]) -> Result<(), Excepti
 /// The trace at RIP, with `RIP_BASE` set; null if the instruction there must be executed by itself.
 fn find(run: &mut Run) -> Result<*const TracedOp, Exception> {
     let rip = run.cpu.rip;
-    let (known, base) = run.jumps.find(&run.cpu, run.tlb, run.tlb_generation, rip);
+    // SAFETY: `sync_tlb` has set the bank's entries.
+    let (known, base) = unsafe { run.jumps.find(&run.cpu, run.tlb, run.tlb_generation, rip) };
     if !known.is_null() {
         run.cpu.regs[RIP_BASE as usize] = base;
         return Ok(known);

@@ -68,9 +68,7 @@ fn flat(code: &[u8]) -> (InterpVcpu, CpuState) {
 #[test]
 fn a_sum_in_a_loop() {
     // mov ecx, 1000; xor eax, eax; l: add eax, ecx; dec ecx; jnz l; mov [0x2000], eax; s: jmp s
-    let code = [
-        0xb9, 0xe8, 3, 0, 0, 0x31, 0xc0, 0x01, 0xc8, 0x49, 0x75, 0xfb, 0xa3, 0, 0x20, 0, 0, 0xeb, 0xfe,
-    ];
+    let code = [0xb9, 0xe8, 3, 0, 0, 0x31, 0xc0, 0x01, 0xc8, 0x49, 0x75, 0xfb, 0xa3, 0, 0x20, 0, 0, 0xeb, 0xfe];
     let (mut vcpu, _) = flat(&code);
     assert_eq!(vcpu.run(&mut NoBus, Budget::about(10_000)), Exit::Budget);
     let state = vcpu.state();
@@ -95,13 +93,4 @@ fn budgets_are_exact_when_asked() {
         }
         assert_eq!(vcpu.state(), whole, "after {n}");
     }
-}
-
-#[test]
-fn speed() {
-    let code = [0xb9, 0, 0, 0, 0x40, 0x31, 0xc0, 0x01, 0xc8, 0x49, 0x75, 0xfb, 0xa3, 0, 0x20, 0, 0, 0xeb, 0xfe];
-    let (mut vcpu, _) = flat(&code);
-    let t = std::time::Instant::now();
-    vcpu.run(&mut NoBus, Budget::about(300_000_000));
-    eprintln!("{:.0} MIPS", vcpu.retired() as f64 / t.elapsed().as_secs_f64() / 1e6);
 }

@@ -306,7 +306,7 @@ mod tests {
                         let v = v & 0xff;
                         (if v == 0 { ZF } else { 0 })
                             | (if v & 0x80 != 0 { SF } else { 0 })
-                            | (if v.count_ones() % 2 == 0 { PF } else { 0 })
+                            | (if v.count_ones().is_multiple_of(2) { PF } else { 0 })
                     };
                     let signed = |v: i64| if (-128..128).contains(&v) { 0 } else { OF };
                     let (sl, sr) = (i64::from(l as i8), i64::from(r as i8));

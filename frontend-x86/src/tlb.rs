@@ -280,7 +280,7 @@ mod tests {
         tlb.fill(Bank::Supervisor, fill(0x1000, false));
         tlb.fill(Bank::Supervisor, fill(0x2000, true));
         assert_eq!(tlb.read_physical(Bank::Supervisor, 0x1234), Some(0x10_1234));
-        assert!(!tlb.read_physical(Bank::User, 0x1234).is_some());
+        assert!(tlb.read_physical(Bank::User, 0x1234).is_none());
         tlb.flush_local();
         assert!(!cached(&tlb, 0x1000) && cached(&tlb, 0x2000));
         tlb.flush_page(0x2fff);

@@ -3,6 +3,11 @@
 
 use super::state::CpuState;
 
+/// Reads an element.
+type Get = Box<dyn Fn(&CpuState) -> [u64; 4] + Send + Sync>;
+/// Writes one.
+type Set = Box<dyn Fn(&mut CpuState, [u64; 4]) + Send + Sync>;
+
 /// One element of the state.
 pub struct Element {
     /// The manual's name, in lower case ("rax", "cs.base", "xmm3").
@@ -10,9 +15,9 @@ pub struct Element {
     /// How many bits it has.
     pub bits: u16,
     /// Reads it; up to 256 bits, least significant quadword first.
-    pub get: Box<dyn Fn(&CpuState) -> [u64; 4] + Send + Sync>,
+    pub get: Get,
     /// Writes it.
-    pub set: Box<dyn Fn(&mut CpuState, [u64; 4]) + Send + Sync>,
+    pub set: Set,
     /// Whether two engines must agree on it at the same instruction boundary. Time-dependent ones need not.
     pub comparable: bool,
 }

@@ -392,7 +392,7 @@ fn errors_have_a_remedy() {
     let folder = Folder::new("errors");
     let kernel = folder.hello(End::PowerOff);
     let garbage = folder.file("garbage", "this is no kernel at all");
-    let truncated = folder.file("truncated.elf", &guest::hello_multiboot(End::PowerOff)[..200]);
+    let truncated = folder.file("truncated.elf", &guest::hello_multiboot(End::PowerOff)[..150]);
     let small_bios = folder.file("bios.bin", [0; 1000]);
     for (arguments, parts) in [
         (&["run"][..], &["nothing to start", "-kernel"][..]),

@@ -1,11 +1,16 @@
 //! A peer that comes and goes: whoever is at the other end of a socket or a pty at the moment.
 
 use super::drain::{Leaving, Reader, drain};
+use rustix::pty::OpenptFlags;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// As much of what was said while nobody listened is kept for the next one who does; of more, the end.
 const KEPT: usize = 64 * 1024;
+/// How often to look whether a pty's user has read everything, and how long it may stand still.
+const TICK: Duration = Duration::from_millis(10);
+const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// The connection, if there is one.
 #[derive(Default)]
@@ -41,6 +46,25 @@ impl Link {
         }
         let surplus = kept.len().saturating_sub(KEPT);
         kept.drain(..surplus);
+    }
+
+    /// Waits until the user of a pty has read everything, as long as it reads: what it has not when our side closes is lost.
+    /// A socket needs no such care.
+    pub fn settle(&self) {
+        let Some(peer) = self.lock().clone() else { return };
+        let Ok(other) = rustix::pty::ioctl_tiocgptpeer(&*peer, OpenptFlags::RDWR | OpenptFlags::NOCTTY) else { return };
+        let (mut left, mut since) = (u64::MAX, Instant::now());
+        loop {
+            // The kernel carries bytes from side to side in its own time: nothing left counts only after a tick.
+            std::thread::sleep(TICK);
+            let now = rustix::io::ioctl_fionread(&other).unwrap_or(0);
+            if now == 0 || since.elapsed() > STANDSTILL {
+                return;
+            }
+            if now != left {
+                (left, since) = (now, Instant::now());
+            }
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<OwnedFd>>> {

@@ -142,6 +142,9 @@ impl Carrier {
             let asked = !waiting.is_empty();
             waiting.drain(..).for_each(|done: Sender<()>| _ = done.send(()));
             if stop {
+                if let Outlet::Link(link) = &self.outlet {
+                    link.settle();
+                }
                 return;
             }
             if !asked && receiver.len() < CHANNEL / 2 {

@@ -1,0 +1,121 @@
+//! The two algebras against each other: random programs on the interpreter and compiled, with equal ends.
+
+mod common;
+#[path = "common/generator.rs"]
+mod generator;
+
+use backend_interp::InterpVcpu;
+use backend_jit::{JitVcpu, Options};
+use common::{CODE, DATA, NoBus, RAM, Random, STACK, memory, model, state, tables};
+use lyrebird_core::{Budget, CpuState, Exit, Signals, Vcpu};
+use lyrebird_memory::GuestMemory;
+use std::sync::Arc;
+
+struct Side<V> {
+    vcpu: V,
+    memory: Arc<GuestMemory>,
+}
+
+impl<V: Vcpu> Side<V> {
+    fn run(&mut self, code: &[u8], data: &[u8], start: &CpuState) -> (Exit, CpuState, Vec<u8>) {
+        self.memory.write(CODE, code).unwrap();
+        // All of memory, since wild addresses reach it.
+        let mut all = vec![0x3c; RAM as usize];
+        all[CODE as usize..][..code.len()].copy_from_slice(code);
+        all[DATA as usize..][..data.len()].copy_from_slice(data);
+        tables(|at, value| all[at as usize..][..8].copy_from_slice(&value.to_le_bytes()));
+        self.memory.write(0, &all).unwrap();
+        self.vcpu.set_state(start);
+        let exit = self.vcpu.run(&mut NoBus, Budget::about(2000));
+        self.memory.read(0, &mut all).unwrap();
+        let mut end = self.vcpu.state();
+        // Programs end in a jump to itself: how often it was taken says nothing.
+        if exit == Exit::Budget {
+            end.retired = 0;
+        }
+        (exit, end, all)
+    }
+}
+
+fn compare(long: bool, cases: u64) {
+    // At once, when no jump is linked yet and there are no loops; and when the first jumps were taken.
+    let mut compiled = [1, 3].map(|threshold| {
+        let memory = memory();
+        let options = Options { threshold, verify: cfg!(debug_assertions), ..Options::default() };
+        let vcpu = JitVcpu::new(0, model(), memory.clone(), Signals::new(), options).unwrap();
+        Side { vcpu, memory }
+    });
+    let interp_memory = memory();
+    let interp = InterpVcpu::new(0, model(), interp_memory.clone(), Signals::new());
+    let mut interp = Side { vcpu: interp, memory: interp_memory };
+    let plain = state(&mut interp.vcpu, long);
+    let (mut budget, mut shutdown) = (0, 0);
+    let only = std::env::var("CASE").ok().and_then(|v| v.parse::<u64>().ok());
+    for case in 0..cases {
+        if only.is_some_and(|only| only != case) {
+            continue;
+        }
+        let mut r = Random(case << 1 | u64::from(long));
+        let n = 1 + r.below(16);
+        let code = generator::program(&mut r, long, n);
+        let mut data: Vec<u8> = (0..512).flat_map(|_| r.number().to_le_bytes()).collect();
+        data[0xff8..].copy_from_slice(&(1 + r.below(9)).to_le_bytes());
+        let mut start = plain.clone();
+        let mask = if long { u64::MAX } else { u64::from(u32::MAX) };
+        for n in 0..if long { 16 } else { 8 } {
+            start.gpr[n] = r.number() & mask;
+        }
+        start.gpr[1] = r.below(64);
+        for n in [3, 5, 6, 7] {
+            start.gpr[n] = DATA + 0x100 + r.below(0x200);
+        }
+        start.gpr[4] = STACK - 0x800 + r.below(8);
+        start.rflags = 2 | r.next() & 0x8d5;
+        let jit = &mut compiled[case as usize % 3 % 2];
+        let expected = interp.run(&code, &data, &start);
+        let got = jit.run(&code, &data, &start);
+        let bytes: Vec<String> = code.iter().map(|b| format!("{b:02x}")).collect();
+        if expected != got {
+            if only.is_some() {
+                eprintln!("{}", jit.vcpu.last_text());
+            }
+            let changed = expected.2.iter().zip(&got.2).position(|(l, r)| l != r);
+            panic!(
+                "case {case}, long {long}, memory differs at {changed:x?}\n{}\nstart {:x?}\n{:?}\ninterpreter {:x?}\n{:?}\ncompiled    {:x?}",
+                bytes.join(" "),
+                brief(&start),
+                expected.0,
+                brief(&expected.1),
+                got.0,
+                brief(&got.1)
+            );
+        }
+        match expected.0 {
+            Exit::Budget => budget += 1,
+            _ => shutdown += 1,
+        }
+    }
+    eprintln!("{budget} ended, {shutdown} faulted");
+    for jit in &compiled {
+        let s = jit.vcpu.statistics();
+        eprintln!("{s:?}");
+        if only.is_none() {
+            assert!(budget > cases / 2 && s.traces > cases / 3, "too few programs get anywhere");
+            assert_eq!(s.refused, 0);
+        }
+    }
+}
+
+fn brief(state: &CpuState) -> (u64, u64, [u64; 16]) {
+    (state.rip, state.rflags, state.gpr)
+}
+
+#[test]
+fn programs_of_64_bits() {
+    compare(true, 10_000);
+}
+
+#[test]
+fn programs_of_32_bits() {
+    compare(false, 10_000);
+}

@@ -1,0 +1,79 @@
+//! Loops that are compiled give what the interpreter gives; and how fast each is, with `--ignored --nocapture`.
+
+mod common;
+
+use backend_interp::InterpVcpu;
+use backend_jit::{JitVcpu, Options};
+use common::{CODE, NoBus, memory, model, state};
+use lyrebird_core::{Budget, CpuState, Exit, Signals, Vcpu};
+use std::time::Instant;
+
+/// Each 32-bit loop ends in a jump to itself.
+const LOOPS: [(&str, &[u8]); 4] = [
+    // mov ecx, 3<<24; xor eax, eax; l: add eax, ecx; dec ecx; jnz l
+    ("sum", &[0xb9, 0, 0, 0, 3, 0x31, 0xc0, 0x01, 0xc8, 0x49, 0x75, 0xfb, 0xeb, 0xfe]),
+    // mov ecx, 3<<24; mov esi, 4000h; l: movzx eax, byte [esi]; add [esi+4], eax; xor ebx, eax; lea esi, [esi];
+    // cmp ebx, 100; je +0; dec ecx; jnz l
+    (
+        "memory",
+        &[
+            0xb9, 0, 0, 0, 3, 0xbe, 0, 0x40, 0, 0, 0x0f, 0xb6, 0x06, 0x01, 0x46, 4, 0x31, 0xc3, 0x83, 0xfb, 100, 0x74,
+            0, 0x49, 0x75, 0xf0, 0xeb, 0xfe,
+        ],
+    ),
+    // mov ecx, 3<<24; l: call f; dec ecx; jnz l; s: jmp s; f: add eax, ecx; ror eax, 3; ret
+    ("call", &[0xb9, 0, 0, 0, 3, 0xe8, 5, 0, 0, 0, 0x49, 0x75, 0xf8, 0xeb, 0xfe, 0x01, 0xc8, 0xc1, 0xc8, 3, 0xc3]),
+    // mov ecx, 3<<24; l: imul eax, eax, 1664525; add eax, 1013904223; mov edx, eax; shr edx, 16; adc ebx, edx; dec ecx;
+    // jnz l
+    (
+        "random",
+        &[
+            0xb9, 0, 0, 0, 3, 0x69, 0xc0, 0x0d, 0x66, 0x19, 0, 0x05, 0x5f, 0xf3, 0x6e, 0x3c, 0x89, 0xc2, 0xc1, 0xea,
+            16, 0x11, 0xd3, 0x49, 0x75, 0xeb, 0xeb, 0xfe,
+        ],
+    ),
+];
+
+fn run(vcpu: &mut dyn Vcpu, start: &CpuState, budget: u64) -> CpuState {
+    vcpu.set_state(start);
+    assert_eq!(vcpu.run(&mut NoBus, Budget::about(budget)), Exit::Budget);
+    vcpu.state()
+}
+
+fn each(budget: u64, mut check: impl FnMut(&str, CpuState, CpuState, f64, f64)) {
+    for (name, code) in LOOPS {
+        let (m, n) = (memory(), memory());
+        m.write(CODE, code).unwrap();
+        n.write(CODE, code).unwrap();
+        let mut interp = InterpVcpu::new(0, model(), m, Signals::new());
+        let mut jit = JitVcpu::new(0, model(), n, Signals::new(), Options::default()).unwrap();
+        let start = state(&mut interp, false);
+        let begun = Instant::now();
+        let expected = run(&mut interp, &start, budget);
+        let slow = expected.retired as f64 / begun.elapsed().as_secs_f64() / 1e6;
+        let begun = Instant::now();
+        let got = run(&mut jit, &start, budget);
+        let fast = got.retired as f64 / begun.elapsed().as_secs_f64() / 1e6;
+        if std::env::var_os("CLIF").is_some() {
+            eprintln!("{}", jit.last_text());
+        }
+        check(name, expected, got, slow, fast);
+    }
+}
+
+#[test]
+fn loops_end_alike() {
+    // Many budgets, so that the end falls anywhere in a trace.
+    for budget in [3000, 5001, 7777, 100_003] {
+        each(budget, |name, expected, got, _, _| assert_eq!(expected, got, "{name} after {budget}"));
+    }
+}
+
+#[test]
+#[ignore = "prints figures"]
+fn speed() {
+    each(200_000_000, |name, expected, got, slow, fast| {
+        assert_eq!(expected, got);
+        eprintln!("{name}: interpreter {slow:.0} MIPS, compiled {fast:.0} MIPS, {:.1} times", fast / slow);
+    });
+}

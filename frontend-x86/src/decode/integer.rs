@@ -146,8 +146,16 @@ pub fn decode(instr: &Instruction, mode: Mode, model: &Model, op: &mut Op) -> bo
         M::Sfence => model.has(Feature::Sse) && to(Func::Fence, 0),
         // Hints. ENDBR is a reserved NOP without CET.
         M::Nop | M::Pause | M::Endbr32 | M::Endbr64 | M::Reservednop => to(Func::Nop, 0),
-        M::Prefetchnta | M::Prefetcht0 | M::Prefetcht1 | M::Prefetcht2 | M::Prefetch | M::Prefetchw
-        | M::Prefetchwt1 | M::Cldemote => to(Func::Nop, 0),
+        M::Prefetchnta
+        | M::Prefetcht0
+        | M::Prefetcht1
+        | M::Prefetcht2
+        | M::Prefetch
+        | M::Prefetchw
+        | M::Prefetchwt1
+        | M::Prefetchit0
+        | M::Prefetchit1
+        | M::Cldemote => to(Func::Nop, 0),
         M::Push | M::Pop => stack(instr, mode, op),
         M::Leave => {
             op.ins.w = Width::of_bytes(match instr.code() {
@@ -225,10 +233,38 @@ fn conditional(instr: &Instruction, model: &Model, op: &mut Op) -> bool {
         return false;
     }
     let func = match instr.mnemonic() {
-        M::Seto | M::Setno | M::Setb | M::Setae | M::Sete | M::Setne | M::Setbe | M::Seta | M::Sets | M::Setns
-        | M::Setp | M::Setnp | M::Setl | M::Setge | M::Setle | M::Setg => Func::Setcc,
-        M::Cmovo | M::Cmovno | M::Cmovb | M::Cmovae | M::Cmove | M::Cmovne | M::Cmovbe | M::Cmova | M::Cmovs
-        | M::Cmovns | M::Cmovp | M::Cmovnp | M::Cmovl | M::Cmovge | M::Cmovle | M::Cmovg
+        M::Seto
+        | M::Setno
+        | M::Setb
+        | M::Setae
+        | M::Sete
+        | M::Setne
+        | M::Setbe
+        | M::Seta
+        | M::Sets
+        | M::Setns
+        | M::Setp
+        | M::Setnp
+        | M::Setl
+        | M::Setge
+        | M::Setle
+        | M::Setg => Func::Setcc,
+        M::Cmovo
+        | M::Cmovno
+        | M::Cmovb
+        | M::Cmovae
+        | M::Cmove
+        | M::Cmovne
+        | M::Cmovbe
+        | M::Cmova
+        | M::Cmovs
+        | M::Cmovns
+        | M::Cmovp
+        | M::Cmovnp
+        | M::Cmovl
+        | M::Cmovge
+        | M::Cmovle
+        | M::Cmovg
             if model.has(Feature::Cmov) =>
         {
             Func::Cmovcc
@@ -276,10 +312,22 @@ fn loops(instr: &Instruction, op: &mut Op) -> bool {
         _ => return false,
     };
     op.ins.w2 = match instr.code() {
-        C::Loopne_rel8_16_CX | C::Loopne_rel8_32_CX | C::Loope_rel8_16_CX | C::Loope_rel8_32_CX
-        | C::Loop_rel8_16_CX | C::Loop_rel8_32_CX | C::Jcxz_rel8_16 | C::Jcxz_rel8_32 => Width::W,
-        C::Loopne_rel8_16_RCX | C::Loopne_rel8_64_RCX | C::Loope_rel8_16_RCX | C::Loope_rel8_64_RCX
-        | C::Loop_rel8_16_RCX | C::Loop_rel8_64_RCX | C::Jrcxz_rel8_16 | C::Jrcxz_rel8_64 => Width::Q,
+        C::Loopne_rel8_16_CX
+        | C::Loopne_rel8_32_CX
+        | C::Loope_rel8_16_CX
+        | C::Loope_rel8_32_CX
+        | C::Loop_rel8_16_CX
+        | C::Loop_rel8_32_CX
+        | C::Jcxz_rel8_16
+        | C::Jcxz_rel8_32 => Width::W,
+        C::Loopne_rel8_16_RCX
+        | C::Loopne_rel8_64_RCX
+        | C::Loope_rel8_16_RCX
+        | C::Loope_rel8_64_RCX
+        | C::Loop_rel8_16_RCX
+        | C::Loop_rel8_64_RCX
+        | C::Jrcxz_rel8_16
+        | C::Jrcxz_rel8_64 => Width::Q,
         _ => Width::D,
     };
     op.ins.func = Func::Loop;

@@ -9,7 +9,7 @@ pub mod x87;
 use crate::cpu::{CodeSize, Mode};
 use crate::helper::Helper;
 use crate::model::Model;
-use crate::op::{Form, Func, Ins, Kind, Op, RIP_BASE, Width, ZERO, bits};
+use crate::op::{Form, Func, Ins, Kind, Op, RIP_BASE, Width, ZERO, bits, reg};
 use iced_x86::{Decoder, DecoderError, DecoderOptions, Instruction, OpKind, Register};
 
 /// Longest instruction, in bytes.
@@ -122,7 +122,9 @@ fn finish(op: Op, instr: Option<&Instruction>) -> Decoded {
         Func::Push | Func::Pop | Func::Call | Func::CallIndirect | Func::Ret | Func::Leave | Func::Div
     );
     let string = matches!(op.ins.func, Func::Movs | Func::Stos | Func::Lods | Func::Cmps | Func::Scas | Func::Xlat);
-    let memory = (op.ins.k0 == Kind::Mem || op.ins.k1 == Kind::Mem) && !matches!(op.ins.func, Func::Lea | Func::Nop);
+    let third = op.ins.func == Func::Bmi && op.helper == crate::sem::bmi::THIRD_IS_MEMORY;
+    let memory =
+        third || (op.ins.k0 == Kind::Mem || op.ins.k1 == Kind::Mem) && !matches!(op.ins.func, Func::Lea | Func::Nop);
     let vector = op.ins.func as u8 >= Func::VecMov as u8;
     let jump = matches!(
         op.ins.func,
@@ -308,6 +310,10 @@ fn memory(instr: &Instruction, mode: Mode, op: &mut Op) {
         _ => instr.memory_displacement64() as i64,
     };
     op.seg = segment(instr.memory_segment());
+    if mode.code == CodeSize::Bits64 && op.seg < 4 {
+        // Prefixes other than FS and GS are ignored there, even where they would choose between #SS and #GP.
+        op.seg = if base == Register::None || !matches!(op.base, reg::RSP | reg::RBP) { 3 } else { 2 };
+    }
     let (form, extra) = form(mode, address, op.seg);
     op.ins.form = form;
     op.ins.bits |= extra;
@@ -322,6 +328,9 @@ fn string_memory(instr: &Instruction, kind: OpKind, mode: Mode, op: &mut Op) {
     let source = !matches!(kind, OpKind::MemoryESDI | OpKind::MemoryESEDI | OpKind::MemoryESRDI);
     if source {
         op.seg = segment(instr.memory_segment());
+        if mode.code == CodeSize::Bits64 && op.seg < 4 {
+            op.seg = 3;
+        }
     }
     let (form, extra) = form(mode, address, if source { op.seg } else { 0 });
     // One form serves both sides: the more careful of the two.

@@ -55,11 +55,7 @@ pub fn bit_test<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
         };
         (new, old)
     };
-    let old = if i.sub == BT {
-        get(a, w, dst)
-    } else {
-        super::operand::update(a, i.has(bits::LOCK), w, dst, change)
-    };
+    let old = if i.sub == BT { get(a, w, dst) } else { super::operand::update(a, i.has(bits::LOCK), w, dst, change) };
     if i.has(bits::FLAGS) {
         let moved = a.bin(Bin::Shr, w, old, n);
         let cf = a.bit(moved, 0);

@@ -133,11 +133,7 @@ pub fn bmi<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
 #[inline(always)]
 fn third<A: Algebra>(a: &mut A, i: Ins) -> Result<A::V, A::Stop> {
     let (r2, memory) = (a.op().r2, a.op().helper == THIRD_IS_MEMORY);
-    if memory {
-        read(a, Ins { k1: Kind::Mem, ..i }, 1, i.w)
-    } else {
-        Ok(a.reg(r2, i.w))
-    }
+    if memory { read(a, Ins { k1: Kind::Mem, ..i }, 1, i.w) } else { Ok(a.reg(r2, i.w)) }
 }
 
 /// `op.helper` of a three-operand instruction whose last operand is memory.

@@ -47,9 +47,10 @@ pub fn call<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
 #[inline(always)]
 pub fn call_indirect<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
     let target = read(a, i, 0, i.w)?;
-    a.check_target_or_stop(i.w, target)?;
     let back = a.next_rip(i.w);
     let (p, sp) = super::stack::probe_push(a, i, i.w)?;
+    // Processors find fault with the stack before they do with the target.
+    a.check_target_or_stop(i.w, target)?;
     push_value(a, i, i.w, p, sp, back);
     Ok(a.jump_to(i.w, target))
 }

@@ -42,11 +42,20 @@ fn count_down<A: Algebra>(a: &mut A, i: Ins) -> A::C {
     a.is_nonzero(i.w2, count)
 }
 
+/// Whether there is nothing to do. With 32-bit addresses in 64-bit mode even that clears RCX's upper half.
+#[inline(always)]
+fn count_is_zero<A: Algebra>(a: &mut A, i: Ins) -> A::C {
+    let count = a.reg(reg::RCX, i.w2);
+    if i.has(bits::ADDR32) {
+        a.set_reg(reg::RCX, i.w2, count);
+    }
+    a.is_zero(i.w2, count)
+}
+
 macro_rules! begin {
     ($a:ident, $i:ident) => {
         if repeats($i) {
-            let count = $a.reg(reg::RCX, $i.w2);
-            let none = $a.is_zero($i.w2, count);
+            let none = count_is_zero($a, $i);
             if let Some(flow) = $a.skip_if(none) {
                 return Ok(flow);
             }
@@ -112,37 +121,40 @@ pub fn lods<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
     end!(a, i);
 }
 
-/// The end of a comparison: REPE goes on while equal, REPNE while not.
+/// The end of a comparison: REPE goes on while equal, REPNE while not. Only the last one sets the flags: if a later one
+/// faults, they are as they were before the instruction (SDM vol. 2, REP).
 #[inline(always)]
 fn compared<A: Algebra>(a: &mut A, i: Ins, l: A::V, r: A::V) -> Outcome<A> {
     let w = i.w;
     let res = a.sub(w, l, r);
     let zero = a.k(w, 0);
-    a.set_flags(Flags { kind: FlagKind::Sub, w, res, src: r, aux: zero });
+    let flags = Flags { kind: FlagKind::Sub, w, res, src: r, aux: zero };
     if !repeats(i) {
+        a.set_flags(flags);
         return Ok(a.next());
     }
     let more = count_down(a, i);
     let equal = a.is_zero(w, res);
     let wanted = if i.has(bits::REPNE) { a.not(equal) } else { equal };
     let again = a.and(more, wanted);
+    let last = a.not(again);
+    a.when(last, |a| a.set_flags(flags));
     Ok(a.again_if(again))
 }
 
-/// CMPS.
+/// CMPS. Processors look at the ES side first.
 #[inline(always)]
 pub fn cmps<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
     if repeats(i) {
-        let count = a.reg(reg::RCX, i.w2);
-        let none = a.is_zero(i.w2, count);
+        let none = count_is_zero(a, i);
         if let Some(flow) = a.skip_if(none) {
             return Ok(flow);
         }
     }
     let (si, di) = (a.reg(reg::RSI, i.w2), a.reg(reg::RDI, i.w2));
     let seg = a.op().seg;
-    let left = a.probe(i.form, seg, si, i.w, Access::Read)?;
     let right = a.probe(destination_form(i), ES, di, i.w, Access::Read)?;
+    let left = a.probe(i.form, seg, si, i.w, Access::Read)?;
     let (l, r) = (a.load(i.w, left), a.load(i.w, right));
     let step = step(a, i);
     advance(a, i, reg::RSI, si, step);
@@ -154,8 +166,7 @@ pub fn cmps<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
 #[inline(always)]
 pub fn scas<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
     if repeats(i) {
-        let count = a.reg(reg::RCX, i.w2);
-        let none = a.is_zero(i.w2, count);
+        let none = count_is_zero(a, i);
         if let Some(flow) = a.skip_if(none) {
             return Ok(flow);
         }

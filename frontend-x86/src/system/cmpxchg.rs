@@ -45,10 +45,11 @@ pub fn cmpxchg8b(ctx: &mut Ctx, op: &Op) -> Done {
 /// CMPXCHG16B: the operand must be aligned.
 pub fn cmpxchg16b(ctx: &mut Ctx, op: &Op) -> Done {
     let at = ctx.address(op);
-    let linear = ctx.linear(op.seg, at, 16, Access::Update)?;
-    if linear & 15 != 0 {
+    // Alignment comes first: #GP even on the stack, where an address that is not canonical would raise #SS.
+    if ctx.cpu.bounds[usize::from(op.seg)].base.wrapping_add(at) & 15 != 0 {
         return Err(Exception::protection(0));
     }
+    let linear = ctx.linear(op.seg, at, 16, Access::Update)?;
     ctx.check_careful(linear, 16, Access::Update)?;
     let bank = ctx.cpu.bank;
     let place = ctx.physical(linear, 16, Access::Update, bank)?;

@@ -1,0 +1,11 @@
+//! Tests of what x86 means, for every engine: random code against the host CPU ([`native`], [`generate`], [`oracle`]).
+
+pub mod bus;
+pub mod case;
+pub mod generate;
+pub mod guest;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub mod native;
+pub mod oracle;
+pub mod rng;
+pub mod undefined;

@@ -1,0 +1,128 @@
+//! The signal handler: takes the state of the code that stopped out of the signal frame, and leads back.
+//!
+//! It touches no thread-local storage and allocates nothing.
+
+use super::Stop;
+use super::enter::{BACK, leave};
+use crate::case::Registers;
+use libc::{c_int, c_void, siginfo_t, ucontext_t};
+use std::io::Error;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+static ARMED: AtomicBool = AtomicBool::new(false);
+/// How many runs there have been, and what the number was when the watchdog last looked.
+static RUNS: AtomicU64 = AtomicU64::new(0);
+static SEEN: AtomicU64 = AtomicU64::new(u64::MAX);
+/// What a run that the watchdog ended has for a vector.
+pub const HANGS: u8 = 0xfe;
+static mut STOP: Option<Stop> = None;
+const STACK: usize = 64 << 10;
+
+/// Where the general registers stand in the signal frame, in encoding order.
+const PLACES: [c_int; 16] = {
+    use libc::*;
+    [
+        REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI, REG_R8, REG_R9, REG_R10, REG_R11,
+        REG_R12, REG_R13, REG_R14, REG_R15,
+    ]
+};
+
+/// Installs it for this thread and the signals that exceptions become.
+pub fn install() -> std::io::Result<()> {
+    // SAFETY: the alternate stack is leaked, so it is there for as long as the thread.
+    unsafe {
+        let stack = Box::leak(vec![0u8; STACK].into_boxed_slice());
+        let alternate = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: STACK };
+        if libc::sigaltstack(&alternate, std::ptr::null_mut()) != 0 {
+            return Err(Error::last_os_error());
+        }
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = entry as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+        for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGALRM] {
+            if libc::sigaction(signal, &action, std::ptr::null_mut()) != 0 {
+                return Err(Error::last_os_error());
+            }
+        }
+        watchdog()
+    }
+}
+
+/// A signal for this thread every few milliseconds.
+unsafe fn watchdog() -> std::io::Result<()> {
+    // SAFETY: plain system calls on locals.
+    unsafe {
+        let mut event: libc::sigevent = std::mem::zeroed();
+        event.sigev_notify = libc::SIGEV_THREAD_ID;
+        event.sigev_signo = libc::SIGALRM;
+        event.sigev_notify_thread_id = libc::gettid();
+        let mut timer: libc::timer_t = std::ptr::null_mut();
+        let tick = libc::timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+        let every = libc::itimerspec { it_interval: tick, it_value: tick };
+        if libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut timer) != 0
+            || libc::timer_settime(timer, 0, &every, std::ptr::null_mut()) != 0
+        {
+            return Err(Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// From now on an exception is the code's.
+pub unsafe fn arm() {
+    RUNS.fetch_add(1, Ordering::SeqCst);
+    ARMED.store(true, Ordering::SeqCst);
+}
+
+/// What stopped it.
+pub unsafe fn disarm() -> Stop {
+    // SAFETY: the handler has written it, and runs no more.
+    unsafe { (*(&raw mut STOP)).take().expect("code ends by an exception") }
+}
+
+/// The kernel leaves RFLAGS.AC as the code had it, under which compiled code does not run.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn entry() {
+    std::arch::naked_asm!("pushfq", "btr qword ptr [rsp], 18", "popfq", "jmp {handle}", handle = sym handle)
+}
+
+unsafe extern "C" fn handle(signal: c_int, _info: *mut siginfo_t, context: *mut c_void) {
+    if signal == libc::SIGALRM {
+        let runs = RUNS.load(Ordering::SeqCst);
+        if SEEN.swap(runs, Ordering::SeqCst) != runs || !ARMED.load(Ordering::SeqCst) {
+            return;
+        }
+    }
+    if !ARMED.swap(false, Ordering::SeqCst) {
+        // One of our own: let it strike again without us.
+        // SAFETY: plain system call.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        return;
+    }
+    // SAFETY: the kernel gives a whole signal frame; the statics belong to the one `Native` there is.
+    unsafe {
+        let machine = &mut (*context.cast::<ucontext_t>()).uc_mcontext;
+        let g = &mut machine.gregs;
+        let get = |place: c_int| g[place as usize] as u64;
+        let mut registers = Registers::new();
+        for (register, place) in registers.gpr.iter_mut().zip(PLACES) {
+            *register = get(place);
+        }
+        registers.rflags = get(libc::REG_EFL);
+        registers.rip = get(libc::REG_RIP);
+        registers.fx.0.copy_from_slice(std::slice::from_raw_parts(machine.fpregs.cast::<u8>(), 512));
+        let stop = Stop {
+            vector: if signal == libc::SIGALRM { HANGS } else { get(libc::REG_TRAPNO) as u8 },
+            error: get(libc::REG_ERR) as u32,
+            cr2: get(libc::REG_CR2),
+            registers,
+        };
+        std::ptr::write(&raw mut STOP, Some(stop));
+        g[libc::REG_RIP as usize] = leave as *const () as i64;
+        g[libc::REG_RSP as usize] = BACK as i64;
+        g[libc::REG_EFL as usize] = 0x202;
+        // CS and SS of 64-bit user code; FS and GS as they are.
+        let segments = &mut g[libc::REG_CSGSFS as usize];
+        *segments = *segments & 0x0000_ffff_ffff_0000 | 0x33 | 0x2b << 48;
+    }
+}

@@ -1,0 +1,85 @@
+//! Compares a guest's outcome with the host's, and says what differs.
+
+use crate::case::{Bits, CODE, Case, Outcome};
+use frontend_x86::flags::rflags::{AC, ARITHMETIC, DF, ID};
+use frontend_x86::model::Model;
+use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter};
+use std::fmt::Write;
+use std::sync::OnceLock;
+
+/// The model that cases are generated for: everything that can be emulated.
+pub fn max_model() -> &'static Model {
+    static MODEL: OnceLock<Model> = OnceLock::new();
+    MODEL.get_or_init(|| Model::by_name("max").expect("a model of that name"))
+}
+
+const NAMES: [&str; 16] =
+    ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+/// Flags that user code can see and change, without NT and TF.
+const FLAGS: u64 = ARITHMETIC | DF | AC | ID;
+
+/// What differs, or nothing.
+pub fn differences(case: &Case, host: &Outcome, guest: &Outcome) -> Option<String> {
+    let mut out = String::new();
+    let mask = if case.bits == Bits::B64 { u64::MAX } else { 0xffff_ffff };
+    let mut differ = |name: &str, h: u64, g: u64| {
+        if h != g {
+            writeln!(out, "  {name:6} host {h:016x} guest {g:016x}").expect("a string");
+        }
+    };
+    let (h, g) = (&host.after, &guest.after);
+    let registers = if case.bits == Bits::B64 { 16 } else { 8 };
+    // A string instruction with 32-bit addresses that faults has cleared the upper halves of its registers or not, as the
+    // processor likes.
+    let narrow = host.vector != 3 && case.code.contains(&0x67);
+    for r in 0..registers {
+        let mask = if narrow && matches!(r, 1 | 6 | 7) { 0xffff_ffff } else { mask };
+        differ(NAMES[r], h.gpr[r] & mask, g.gpr[r] & mask);
+    }
+    differ("rip", h.rip & mask, g.rip & mask);
+    let known = FLAGS & !case.undefined_at(h.rip, host.vector);
+    differ("flags", h.rflags & known, g.rflags & known);
+    differ("vector", host.vector.into(), guest.vector.into());
+    // Linux says of all that is not the user's that it is there.
+    let hidden = if host.vector == 14 && host.cr2 >= 0x7fff_ffff_f000 { 1 } else { 0 };
+    differ("error", (host.error | hidden).into(), (guest.error | hidden).into());
+    if host.vector == 14 {
+        differ("cr2", host.cr2, guest.cr2);
+    }
+    if case.floating {
+        for at in (0..416).step_by(8).filter(|at| *at != 8 && *at != 16) {
+            let part = |fx: &[u8]| u64::from_le_bytes(fx[at..at + 8].try_into().expect("8 bytes"));
+            differ(&format!("fx{at}"), part(&h.fx.0), part(&g.fx.0));
+        }
+    }
+    // A CALL to an address that is not canonical: the manual checks the target before the push, processors after it, though
+    // they do not move the stack pointer.
+    let top = h.gpr[4].wrapping_sub(crate::case::DATA) as usize;
+    let pushed = if host.vector == 13 { top.wrapping_sub(8)..top } else { 0..0 };
+    let differing = host.data.iter().zip(&guest.data).enumerate().filter(|(at, (h, g))| h != g && !pushed.contains(at));
+    for (at, (h, g)) in differing.take(8) {
+        differ(&format!("+{at:x}"), (*h).into(), (*g).into());
+    }
+    (!out.is_empty()).then_some(out)
+}
+
+/// The case in words: disassembly, bytes, and the state before.
+pub fn describe(case: &Case) -> String {
+    let mut out = String::new();
+    let ip = CODE + case.offset as u64;
+    let mut decoder = Decoder::with_ip(case.bits.number(), &case.code, ip, DecoderOptions::NONE);
+    let mut formatter = NasmFormatter::new();
+    while decoder.can_decode() {
+        let instr = decoder.decode();
+        let at = instr.ip() as usize - ip as usize;
+        let bytes: Vec<String> = case.code[at..at + instr.len()].iter().map(|b| format!("{b:02x}")).collect();
+        let mut text = String::new();
+        formatter.format(&instr, &mut text);
+        writeln!(out, "  {:x}: {:24} {text}", instr.ip(), bytes.join(" ")).expect("a string");
+    }
+    for (n, (name, value)) in NAMES.iter().zip(case.before.gpr).enumerate() {
+        write!(out, "  {name:3} {value:016x}{}", if n % 4 == 3 { "\n" } else { "" }).expect("a string");
+    }
+    writeln!(out, "  flags {:x}, undefined {:x?}", case.before.rflags, case.undefined).expect("a string");
+    out
+}

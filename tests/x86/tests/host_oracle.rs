@@ -1,0 +1,57 @@
+//! Random user code on the host CPU and on the engines: registers, flags, memory and faults must agree.
+//!
+//! `ORACLE_CASES` says how many (200,000), `ORACLE_SEED` where to begin, `ORACLE_ONE` runs one seed alone.
+
+#![cfg(all(target_arch = "x86_64", target_os = "linux"))]
+
+use x86_tests::case::Bits;
+use x86_tests::generate::Generator;
+use x86_tests::guest::{Guest, System, Way};
+use x86_tests::native::{HANGS, Native};
+use x86_tests::oracle::{describe, differences};
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+}
+
+fn compare(generator: &Generator, bits: Bits, systems: &[System], cases: u64) {
+    let mut native = Native::new().expect("the host runs the cases");
+    let mut guests: Vec<Guest> = systems.iter().map(|s| Guest::new(*s)).collect();
+    let (first, count) = match std::env::var("ORACLE_ONE") {
+        Ok(seed) => (seed.parse().expect("a number"), 1),
+        _ => (number("ORACLE_SEED", 1), cases),
+    };
+    let mut failures = 0;
+    for seed in first..first + count {
+        if std::env::var_os("ORACLE_TRACE").is_some() {
+            eprintln!("seed {seed}\n{}", describe(&generator.case(bits, seed)));
+        }
+        let case = generator.case(bits, seed);
+        let host = native.run(&case);
+        if host.vector == HANGS {
+            continue; // an indirect jump backwards
+        }
+        for guest in &mut guests {
+            for way in [Way::Cold, Way::Warm, Way::Step] {
+                if way == Way::Step && seed % 4 != 0 {
+                    continue;
+                }
+                let outcome = guest.run(&case, way);
+                if let Some(text) = differences(&case, &host, &outcome) {
+                    println!("seed {seed} {bits:?} {way:?}:\n{}{text}", describe(&case));
+                    failures += 1;
+                    break;
+                }
+            }
+        }
+        if failures >= number("ORACLE_FAILURES", 10) {
+            break;
+        }
+    }
+    assert_eq!(failures, 0, "cases that differ");
+}
+
+#[test]
+fn integer_64() {
+    compare(&Generator::integer(), Bits::B64, &[System::Long], number("ORACLE_CASES", 200_000));
+}

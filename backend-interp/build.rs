@@ -143,7 +143,10 @@ fn main() {
         l.add("CallIndirect", "0", w, w, "Mem", "None", form, "FLAGS");
         l.add("JmpIndirect", "0", w, w, "Mem", "None", form, "FLAGS");
         l.add("Ret", "0", w, w, "None", "None", form, "FLAGS");
-        l.add("Imul", "0", w, w, "Reg", "Mem", form, "FLAGS");
+        for product in ["D", w] {
+            l.add("Imul", "0", product, w, "Reg", "Mem", form, "FLAGS");
+            l.add("Imul", "1", product, w, "Reg", "Mem", form, "FLAGS");
+        }
         for cc in [2, 3, 4, 5, 6, 7, 12, 13, 14, 15] {
             l.add("Cmovcc", &cc.to_string(), w, w, "Reg", "Mem", form, "FLAGS");
         }

@@ -123,7 +123,7 @@ impl CodeCache {
         }
         let (epoch, code_epoch) = (cpu.memory.epoch(), cpu.memory.code_epoch());
         if epoch != self.epoch {
-            cpu.tlb.flush_all();
+            cpu.refresh_view();
         } else if code_epoch != self.code_epoch {
             cpu.tlb.flush_writes();
         }
@@ -131,7 +131,9 @@ impl CodeCache {
         if self.ops > MAX_OPS || self.drop_all {
             self.drop_all = false;
             self.drops += 1;
-            self.pages.drain().for_each(|(_, page)| self.graveyard.extend(page.traces));
+            for (_, page) in std::mem::take(&mut self.pages) {
+                self.bury(page.traces);
+            }
             self.entries.clear();
             self.ops = 0;
             dropped = true;
@@ -151,8 +153,16 @@ impl CodeCache {
             self.entries.remove(key);
         }
         self.ops -= traces.traces.iter().map(|t| t.0.len()).sum::<usize>();
-        self.graveyard.extend(traces.traces);
+        self.bury(traces.traces);
         true
+    }
+
+    fn bury(&mut self, traces: Vec<TracedOps>) {
+        if let Some(above) = &self.hot {
+            // SAFETY: `owner` is what the engine above gave beside the function.
+            traces.iter().for_each(|trace| unsafe { (above.dropped)(above.owner, trace.first()) });
+        }
+        self.graveyard.extend(traces);
     }
 
     /// The trace that begins at this offset of a host page; decodes it if need be. `gpa` is the page's guest-physical
@@ -197,7 +207,7 @@ impl CodeCache {
         let Some(entry) = executable(cpu, linear) else { return null() };
         let physical = cpu.tlb.banks[cpu.bank as usize].physical[frontend_x86::tlb::index(linear)];
         let _ = entry;
-        match cpu.memory.lookup(physical).readable() {
+        match cpu.view.lookup(physical).readable() {
             Some(page) => self.trace(cpu, &page, physical, offset),
             None => null(),
         }

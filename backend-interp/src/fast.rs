@@ -290,10 +290,21 @@ impl Algebra for Fast {
         concrete::divide(signed, w, hi, lo, d).ok_or(GoSlow)
     }
     #[inline(always)]
-    fn jump_or_stop(&mut self, _w: Width) -> Result<Flow, GoSlow> {
-        // A link exists only where the target has been checked; without one the slow path checks it.
+    fn jump_or_stop(&mut self, w: Width) -> Result<Flow, GoSlow> {
+        // A link exists only where the target has been checked. Jumps that leave the page have none: they go by the cache of
+        // jump targets. What is left is linked by the slow path.
         // SAFETY: see `Handler`.
-        if unsafe { (*self.op).link.is_null() } { Err(GoSlow) } else { Ok(Flow::Link) }
+        if !unsafe { (*self.op).link.is_null() } {
+            return Ok(Flow::Link);
+        }
+        if self.op().imm < 4096 {
+            return Err(GoSlow);
+        }
+        let mode = self.cpu().mode.ip_width().mask();
+        let target = self.reg(RIP_BASE, Width::Q).wrapping_add(self.op().imm) & w.mask() & mode;
+        self.check_target_or_stop(w, target)?;
+        self.cpu().next_rip = target;
+        Ok(Flow::To)
     }
     #[inline(always)]
     fn jump_if_or_stop(&mut self, w: Width, c: bool) -> Result<Flow, GoSlow> {

@@ -4,6 +4,7 @@
 use crate::fast::{Fast, Flow, GoSlow};
 use crate::run::{Handler, Run, TracedOp};
 use crate::slow;
+use frontend_x86::algebra::Algebra;
 use frontend_x86::op::bits::{FLAGS, FUSED};
 use frontend_x86::op::{Form, Func, Ins, Kind, Width};
 use frontend_x86::sem;
@@ -95,7 +96,7 @@ macro_rules! fused {
             Ok(Flow::Next) => {
                 let jump = $op.add(1);
                 if (*$run).cpu.flags.condition($i.sub >> 4) {
-                    if (*jump).link.is_null() { slow_path($run, jump) } else { link!($run, jump) }
+                    if (*jump).link.is_null() { unlinked($run, jump) } else { link!($run, jump) }
                 } else {
                     go!($run, $op.add(2))
                 }
@@ -235,6 +236,16 @@ unsafe fn slow_path(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
             return next;
         }
         go!(run, next)
+    }
+}
+
+/// Takes a direct jump that has no link yet, or never will because it leaves the page.
+#[inline(never)]
+unsafe fn unlinked(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: the contract of `Handler`.
+    unsafe {
+        let flow = Fast { run, op }.jump_or_stop((*op).op.ins.w);
+        follow!(run, op, flow)
     }
 }
 

@@ -21,7 +21,9 @@ pub struct Hot {
     ///
     /// Called between handlers, with the contract of [`crate::run::Handler`].
     pub notice: unsafe fn(run: *mut Run, entry: *mut TracedOp),
-    /// For `notice`.
+    /// Told that a trace is no more.
+    pub dropped: unsafe fn(owner: *mut (), entry: *const TracedOp),
+    /// For these functions.
     pub owner: *mut (),
     /// What the entry op's immediate is to begin with: the engine's code for "not compiled".
     pub code: u64,

@@ -110,7 +110,7 @@ impl Algebra for Slow {
     fn update<E>(&mut self, locked: bool, w: Width, p: SlowPlace, f: impl Fn(&mut Self, u64) -> (u64, E)) -> E {
         if locked && p.at.in_first == w.bytes() {
             use lyrebird_memory::Backing;
-            let backing = self.run().cpu.memory.lookup(p.at.first);
+            let backing = self.run().cpu.view.lookup(p.at.first);
             if let Backing::Ram(page) = backing {
                 let offset = p.at.first & 0xfff;
                 // SAFETY: a page of live RAM; the access lies within it.

@@ -314,7 +314,7 @@ fn find(run: &mut Run) -> Result<*const TracedOp, Exception> {
             physical
         }
     };
-    let Some(page) = run.cpu.memory.lookup(physical).readable() else { return Ok(std::ptr::null()) };
+    let Some(page) = run.cpu.view.lookup(physical).readable() else { return Ok(std::ptr::null()) };
     run.cpu.regs[RIP_BASE as usize] = base;
     let op = run.cache.trace(&mut run.cpu, &page, physical, offset as u16);
     if !op.is_null() {

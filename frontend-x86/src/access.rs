@@ -204,7 +204,7 @@ impl Ctx<'_> {
     /// Reads 1 to 8 bytes within a page, from RAM, ROM or the bus.
     pub fn read_physical(&mut self, gpa: u64, bytes: u64) -> u64 {
         let mut buf = [0; 8];
-        if bytes.is_power_of_two() && self.cpu.memory.lookup(gpa) == Backing::Device {
+        if bytes.is_power_of_two() && self.cpu.view.lookup(gpa) == Backing::Device {
             return self.bus.mmio_read(gpa, bytes as u8);
         }
         self.read_physical_bytes(gpa, &mut buf[..bytes as usize]);
@@ -213,7 +213,7 @@ impl Ctx<'_> {
 
     /// Writes 1 to 8 bytes within a page, to RAM or the bus.
     pub fn write_physical(&mut self, gpa: u64, bytes: u64, value: u64) {
-        if bytes.is_power_of_two() && !goes_to_ram(&self.cpu.memory.lookup(gpa)) {
+        if bytes.is_power_of_two() && !goes_to_ram(&self.cpu.view.lookup(gpa)) {
             return self.bus.mmio_write(gpa, bytes as u8, value);
         }
         self.write_physical_bytes(gpa, &value.to_le_bytes()[..bytes as usize]);

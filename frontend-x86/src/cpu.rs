@@ -10,7 +10,7 @@ use crate::op::{RIP_BASE, Width};
 use crate::tlb::{Bank, Tlb};
 use lyrebird_core::cpu::segment::{SegReg, Segment};
 use lyrebird_core::{CpuState, Signals};
-use lyrebird_memory::GuestMemory;
+use lyrebird_memory::{FlatMap, GuestMemory};
 use std::sync::Arc;
 
 /// How wide code is: the part of the mode that decoding depends on.
@@ -95,6 +95,8 @@ pub struct Cpu {
     pub state: CpuState,
     /// Guest memory.
     pub memory: Arc<GuestMemory>,
+    /// Its layout, as it was when the engine last looked ([`Cpu::refresh_view`]).
+    pub view: Arc<FlatMap>,
     /// What this CPU can do.
     pub model: Arc<Model>,
     /// Pins and requests from the rest of the machine.
@@ -122,6 +124,7 @@ impl Cpu {
             careful: false,
             tlb: Tlb::new(),
             state: state.clone(),
+            view: memory.view(),
             memory,
             model,
             signals,
@@ -150,8 +153,15 @@ impl Cpu {
         self.flags = LazyFlags::word(state.rflags);
         self.system_flags = state.rflags & !rflags::ARITHMETIC | rflags::FIXED;
         self.debug_hits = 0;
-        self.tlb.flush_all();
+        self.refresh_view();
         self.update_mode();
+    }
+
+    /// Takes a new view of memory's layout, and drops all translations made with the old one. Engines call it when
+    /// [`GuestMemory::epoch`] has changed.
+    pub fn refresh_view(&mut self) {
+        self.view = self.memory.view();
+        self.tlb.flush_all();
     }
 
     /// RFLAGS as software sees it.

@@ -94,7 +94,7 @@ impl Ctx<'_> {
             dirty = set_dirty(cpu, linear);
         }
         let physical = (mapping.physical | linear & 0xfff) & cpu.memory.a20_mask();
-        let backing = cpu.memory.lookup(physical);
+        let backing = cpu.view.lookup(physical);
         if mapping.bytes > 4096 {
             cpu.tlb.note_large(linear, mapping.bytes);
         }
@@ -169,9 +169,9 @@ fn read_entry(cpu: &Cpu, at: u64, wide: bool) -> u64 {
     // Tables outside RAM read as open bus; present and reserved bits then fault.
     let at = at & cpu.memory.a20_mask();
     if wide {
-        cpu.memory.load_u64(at).unwrap_or(u64::MAX)
+        cpu.view.load_u64(at).unwrap_or(u64::MAX)
     } else {
-        cpu.memory.load_u32(at).map_or(0xffff_ffff, u64::from)
+        cpu.view.load_u32(at).map_or(0xffff_ffff, u64::from)
     }
 }
 

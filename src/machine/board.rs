@@ -163,7 +163,7 @@ impl Board {
         self.piix3.set_routes([10, 10, 11, 11]);
         self.pm.set_base(0x600);
         if let Some(ports) = self.pic.ports() {
-            ports.write(0x4d1, 1, 0x0c, VmTime::ZERO); // PCI's IRQ 10 and 11 are level-triggered
+            ports.write(0x4d1, 1, 0x0e, VmTime::ZERO); // the SCI and PCI's IRQ 10 and 11 are level-triggered
         }
         self.settle();
     }

@@ -1,7 +1,7 @@
 //! Copies between the host and guest-physical memory, for devices, loaders, page walks and debuggers.
 
 use crate::block::HostPage;
-use crate::layout::Backing;
+use crate::layout::{Backing, FlatMap};
 use crate::{GuestMemory, MemoryError, PAGE_SIZE};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -65,24 +65,6 @@ impl GuestMemory {
         self.write(gpa, &value.to_le_bytes()[..bytes.min(8)])
     }
 
-    /// Reads an aligned 64-bit word of RAM or ROM in one access, as a page walk does.
-    #[inline]
-    pub fn load_u64(&self, gpa: u64) -> Option<u64> {
-        let page = self.lookup(gpa).readable().filter(|_| gpa.is_multiple_of(8))?;
-        // SAFETY: an aligned word inside a live page; guest RAM is only shared through atomics or raw copies.
-        let word = unsafe { AtomicU64::from_ptr(page.host().add(offset(gpa)).cast()) };
-        Some(u64::from_le(word.load(Ordering::Acquire)))
-    }
-
-    /// As [`GuestMemory::load_u64`], for 32 bits.
-    #[inline]
-    pub fn load_u32(&self, gpa: u64) -> Option<u32> {
-        let page = self.lookup(gpa).readable().filter(|_| gpa.is_multiple_of(4))?;
-        // SAFETY: as above.
-        let word = unsafe { AtomicU32::from_ptr(page.host().add(offset(gpa)).cast()) };
-        Some(u32::from_le(word.load(Ordering::Acquire)))
-    }
-
     /// Replaces an aligned 32-bit word if it still has the expected value; otherwise gives what it has. Atomic towards
     /// other CPUs: page walks set accessed and dirty bits with it.
     pub fn compare_exchange_u32(&self, gpa: u64, old: u32, new: u32) -> Result<Result<u32, u32>, MemoryError> {
@@ -113,6 +95,26 @@ impl GuestMemory {
             Backing::Ram(page) if gpa.is_multiple_of(bytes) => Ok(page),
             _ => Err(MemoryError::Unbacked { gpa }),
         }
+    }
+}
+
+impl FlatMap {
+    /// Reads an aligned 64-bit word of RAM or ROM in one access, as a page walk does.
+    #[inline]
+    pub fn load_u64(&self, gpa: u64) -> Option<u64> {
+        let page = self.lookup(gpa).readable().filter(|_| gpa.is_multiple_of(8))?;
+        // SAFETY: an aligned word inside a live page; guest RAM is only shared through atomics or raw copies.
+        let word = unsafe { AtomicU64::from_ptr(page.host().add(offset(gpa)).cast()) };
+        Some(u64::from_le(word.load(Ordering::Acquire)))
+    }
+
+    /// As [`GuestMemory::load_u64`], for 32 bits.
+    #[inline]
+    pub fn load_u32(&self, gpa: u64) -> Option<u32> {
+        let page = self.lookup(gpa).readable().filter(|_| gpa.is_multiple_of(4))?;
+        // SAFETY: as above.
+        let word = unsafe { AtomicU32::from_ptr(page.host().add(offset(gpa)).cast()) };
+        Some(u32::from_le(word.load(Ordering::Acquire)))
     }
 }
 

@@ -130,14 +130,17 @@ struct FlatRange {
     target: Target,
 }
 
-/// The layout with overlaps resolved: sorted, disjoint.
+/// The layout with overlaps resolved: sorted, disjoint. A vCPU keeps one, to look pages up without asking for the newest each
+/// time, and takes a new one when [`crate::GuestMemory::epoch`] has changed.
 #[derive(Default)]
-pub(crate) struct FlatMap {
+pub struct FlatMap {
     ranges: Vec<FlatRange>,
     blocks: Vec<Arc<Block>>,
 }
 
 impl FlatMap {
+    /// What stands at a guest-physical address.
+    #[inline]
     pub fn lookup(&self, gpa: u64) -> Backing {
         let after = self.ranges.partition_point(|r| r.base <= gpa);
         let Some(range) = after.checked_sub(1).map(|i| &self.ranges[i]).filter(|r| gpa < r.end) else {
@@ -160,7 +163,7 @@ impl FlatMap {
         backing.unwrap_or(Backing::Device)
     }
 
-    pub fn ram_ranges(&self) -> Vec<(u64, u64)> {
+    pub(crate) fn ram_ranges(&self) -> Vec<(u64, u64)> {
         let mut out: Vec<(u64, u64)> = Vec::new();
         for r in self.ranges.iter().filter(|r| matches!(r.target, Target::Ram { .. })) {
             match out.last_mut() {

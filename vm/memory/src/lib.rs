@@ -13,7 +13,7 @@ mod layout;
 pub mod watch;
 
 pub use block::{Block, BlockId, HostPage, PageBytes};
-pub use layout::{Backing, Region, RegionId, Target};
+pub use layout::{Backing, FlatMap, Region, RegionId, Target};
 pub use watch::{CodeWatch, TrackerId};
 
 use arc_swap::ArcSwap;
@@ -127,6 +127,11 @@ impl GuestMemory {
     /// What stands at a guest-physical address.
     pub fn lookup(&self, gpa: u64) -> Backing {
         self.flat.load().lookup(gpa)
+    }
+
+    /// The layout as it is now, to look up in without further ado.
+    pub fn view(&self) -> Arc<FlatMap> {
+        self.flat.load_full()
     }
 
     /// The ranges of RAM that the guest sees, in order: `(base, bytes)`. For memory maps and loaders.

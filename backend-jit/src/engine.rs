@@ -3,6 +3,7 @@
 use crate::buffer::{BufferError, CodeBuffer};
 use crate::clif::{CompileError, Compiler, Kind};
 use crate::emit::{self, Trace};
+use crate::worker::{self, Job, Worker};
 use backend_interp::InterpVcpu;
 use backend_interp::hot::Hot;
 use backend_interp::run::{Run, TracedOp};
@@ -11,6 +12,7 @@ use frontend_x86::op::Func;
 use lyrebird_core::engine::EngineError;
 use lyrebird_core::{Budget, CpuBus, CpuState, Engine, Exit, Signals, Vcpu};
 use lyrebird_memory::GuestMemory;
+use std::collections::HashMap;
 use std::mem::transmute;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,13 +24,15 @@ pub struct Options {
     pub threshold: u32,
     /// Bytes of code kept.
     pub code_bytes: usize,
+    /// Compile on a thread beside the vCPU's.
+    pub background: bool,
     /// Check the code generator's input, for tests.
     pub verify: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { threshold: 1000, code_bytes: 64 << 20, verify: false }
+        Options { threshold: 1000, code_bytes: 64 << 20, background: false, verify: false }
     }
 }
 
@@ -53,6 +57,8 @@ enum Error {
     Compile(#[from] CompileError),
     #[error(transparent)]
     Buffer(#[from] BufferError),
+    #[error("no thread for the compiler: {0}")]
+    Thread(#[from] std::io::Error),
 }
 
 /// Makes vCPUs that compile.
@@ -86,15 +92,30 @@ impl Engine for JitEngine {
 /// The way from Rust into compiled code.
 type Entrance = unsafe extern "C" fn(run: *mut Run, op: *const TracedOp, code: u64) -> *const TracedOp;
 
+/// How traces are compiled.
+enum Tier {
+    /// At once, by the vCPU.
+    Now(Box<Compiler>),
+    /// By a thread.
+    Beside(Worker),
+}
+
 /// The compiler of a vCPU.
 struct Jit {
-    compiler: Compiler,
+    tier: Tier,
     buffer: CodeBuffer,
     entrance: Entrance,
     /// The interpreter's cache had been dropped so often when `buffer` was last cleared.
     drops: u64,
+    /// Traces at the worker's: tickets by entry op, and entry ops by ticket. Dropped traces are in neither.
+    waiting: HashMap<*const TracedOp, u64>,
+    entries: HashMap<u64, *mut TracedOp>,
+    ticket: u64,
     statistics: Statistics,
 }
+
+/// After so many more entries a trace that found the worker busy asks again.
+const AGAIN: i64 = 256;
 
 impl Jit {
     fn new(options: Options) -> Result<(Self, u64), Error> {
@@ -105,24 +126,59 @@ impl Jit {
         buffer.keep();
         // SAFETY: the code was made for this signature and the host's calling convention.
         let entrance = unsafe { transmute::<*const u8, Entrance>(entrance) };
-        Ok((Jit { compiler, buffer, entrance, drops: 0, statistics: Statistics::default() }, cold))
+        let tier =
+            if options.background { Tier::Beside(Worker::start(compiler)?) } else { Tier::Now(Box::new(compiler)) };
+        let jit = Jit {
+            tier,
+            buffer,
+            entrance,
+            drops: 0,
+            waiting: HashMap::new(),
+            entries: HashMap::new(),
+            ticket: 0,
+            statistics: Statistics::default(),
+        };
+        Ok((jit, cold))
     }
 
-    /// Compiles a trace and gives the address of its code.
-    fn compile(&mut self, trace: Trace) -> Result<u64, Error> {
-        let begun = Instant::now();
-        let mut whole = false;
-        let code = self.compiler.compile(Kind::Trace, |asm| whole = emit::translate(asm, trace));
-        self.statistics.time += begun.elapsed();
-        let code = code?;
-        if !whole {
-            return Err(CompileError::Failed("an op that cannot be translated".into()).into());
-        }
-        let place = self.buffer.place(code)?;
+    /// Makes a trace's entry op enter its code.
+    ///
+    /// # Safety
+    /// The entry op is of a live trace of the cache, and the code was made for it.
+    unsafe fn install(&mut self, run: &mut Run, entry: *mut TracedOp, code: &[u8], instructions: u64) {
+        let Ok(place) = self.buffer.place(code) else {
+            run.cache.drop_all = true;
+            return;
+        };
         self.statistics.traces += 1;
-        self.statistics.instructions += trace.ops.len() as u64 - 1;
+        self.statistics.instructions += instructions;
         self.statistics.bytes += code.len() as u64;
-        Ok(place as u64)
+        // SAFETY: the caller's promise; nobody else looks at the op. The address is there before the handler that uses it.
+        unsafe {
+            (*entry).op.imm = place as u64;
+            (*entry).handler = enter;
+        }
+    }
+
+    /// Installs what the worker has finished. Only between ops.
+    fn collect(&mut self, run: &mut Run) {
+        if self.drops != run.cache.drops {
+            // No trace of before is left, and so no way into their code.
+            self.drops = run.cache.drops;
+            self.buffer.clear();
+        }
+        while let Tier::Beside(worker) = &self.tier
+            && let Some(done) = worker.take()
+        {
+            self.statistics.time += done.time;
+            let Some(entry) = self.entries.remove(&done.ticket) else { continue };
+            self.waiting.remove(&entry.cast_const());
+            match done.code {
+                // SAFETY: a dropped trace's ticket is forgotten, so this one lives.
+                Some(code) => unsafe { self.install(run, entry, &code, done.instructions) },
+                None => self.statistics.refused += 1,
+            }
+        }
     }
 }
 
@@ -137,11 +193,7 @@ unsafe fn notice(run: *mut Run, entry: *mut TracedOp) {
         let Some(hot) = (*run).cache.hot else { return };
         (&mut *run, &mut *hot.owner.cast::<Jit>())
     };
-    if jit.drops != run.cache.drops {
-        // No trace of before is left, and so no way into their code.
-        jit.drops = run.cache.drops;
-        jit.buffer.clear();
-    }
+    jit.collect(run);
     // SAFETY: a trace is an entry op, then ops up to a `Goto` that the cache adds to every trace.
     let ops = unsafe {
         let first = entry.add(1).cast_const();
@@ -151,14 +203,40 @@ unsafe fn notice(run: *mut Run, entry: *mut TracedOp) {
         }
         std::slice::from_raw_parts(first, len)
     };
-    match jit.compile(Trace { entry, ops, mode: run.cpu.mode }) {
-        // SAFETY: as above. The code's address is there before the handler that uses it.
-        Ok(code) => unsafe {
-            (*entry).op.imm = code;
-            (*entry).handler = enter;
-        },
-        Err(Error::Buffer(BufferError::Full)) => run.cache.drop_all = true,
-        Err(_) => jit.statistics.refused += 1,
+    let trace = Trace { entry, ops, mode: run.cpu.mode };
+    match &mut jit.tier {
+        Tier::Now(compiler) => {
+            let begun = Instant::now();
+            let code = worker::compile(compiler, trace);
+            jit.statistics.time += begun.elapsed();
+            match code {
+                // SAFETY: the interpreter is about to enter this trace, so it lives.
+                Ok(Some(code)) => unsafe { jit.install(run, entry, &code, ops.len() as u64 - 1) },
+                _ => jit.statistics.refused += 1,
+            }
+        }
+        Tier::Beside(worker) => {
+            jit.ticket += 1;
+            if worker.give(Job::new(jit.ticket, trace)) {
+                jit.entries.insert(jit.ticket, entry);
+                jit.waiting.insert(entry, jit.ticket);
+            } else {
+                // SAFETY: as above; nobody else looks at the op.
+                unsafe { (*entry).op.disp = AGAIN };
+            }
+        }
+    }
+}
+
+/// Told by the interpreter that a trace is no more.
+///
+/// # Safety
+/// `owner` is a `Jit` that nobody else is using.
+unsafe fn dropped(owner: *mut (), entry: *const TracedOp) {
+    // SAFETY: the caller's promise.
+    let jit = unsafe { &mut *owner.cast::<Jit>() };
+    if let Some(ticket) = jit.waiting.remove(&entry) {
+        jit.entries.remove(&ticket);
     }
 }
 
@@ -198,7 +276,7 @@ impl JitVcpu {
         let (jit, code) = Jit::new(options).map_err(|e| EngineError(e.to_string()))?;
         let jit = Box::into_raw(Box::new(jit));
         let threshold = i64::from(options.threshold.max(1));
-        interp.run_mut().cache.hot = Some(Hot { threshold, notice, owner: jit.cast(), code });
+        interp.run_mut().cache.hot = Some(Hot { threshold, notice, dropped, owner: jit.cast(), code });
         Ok(JitVcpu { interp, jit })
     }
 
@@ -208,15 +286,20 @@ impl JitVcpu {
         unsafe { (*self.jit).statistics }
     }
 
-    /// The code generator's input for the last trace, for people.
+    /// The code generator's input for the last trace, for people; nothing if a thread compiles.
     pub fn last_text(&self) -> String {
         // SAFETY: as above.
-        unsafe { (*self.jit).compiler.text() }
+        match unsafe { &(*self.jit).tier } {
+            Tier::Now(compiler) => compiler.text(),
+            Tier::Beside(_) => String::new(),
+        }
     }
 }
 
 impl Vcpu for JitVcpu {
     fn run(&mut self, bus: &mut dyn CpuBus, budget: Budget) -> Exit {
+        // SAFETY: the vCPU owns it and is not running yet.
+        unsafe { (*self.jit).collect(self.interp.run_mut()) };
         self.interp.run(bus, budget)
     }
 

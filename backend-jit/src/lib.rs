@@ -3,7 +3,7 @@
 //! The meaning of instructions comes from `frontend-x86`, the same that the interpreter runs: [`emit`] is a second
 //! algebra, whose values are those of generated code. Traces, their cache and their invalidation are the interpreter's
 //! too: a trace begins with an entry op that counts ([`backend_interp::hot`]), and when it is hot its handler is replaced
-//! by one that enters the compiled code ([`engine`]). Compiled traces go on into one another by tail calls; whatever is
+//! by one that enters the compiled code ([`engine`]); a thread may do the compiling. Compiled traces go on into one another by tail calls; whatever is
 //! unusual leaves to the interpreter in front of the op, with the state of that moment.
 //!
 //! `unsafe` here is of two kinds: the memory that code lies in ([`buffer`]), and the passage between Rust and that code
@@ -14,5 +14,6 @@ pub mod clif;
 pub mod emit;
 pub mod engine;
 pub mod host;
+mod worker;
 
 pub use engine::{JitEngine, JitVcpu, Options};

@@ -70,6 +70,30 @@ fn loops_end_alike() {
 }
 
 #[test]
+fn loops_compiled_beside_end_alike() {
+    for (name, code) in LOOPS {
+        let (m, n) = (memory(), memory());
+        m.write(CODE, code).unwrap();
+        n.write(CODE, code).unwrap();
+        let mut interp = InterpVcpu::new(0, model(), m, Signals::new());
+        let options = Options { background: true, ..Options::default() };
+        let mut jit = JitVcpu::new(0, model(), n.clone(), Signals::new(), options).unwrap();
+        let start = state(&mut interp, false);
+        let expected = run(&mut interp, &start, 3_000_000);
+        // The code is ready sooner or later, and then entered.
+        for _ in 0..100 {
+            assert_eq!(run(&mut jit, &start, 3_000_000), expected, "{name}");
+            // The same code again makes it stale: whatever is in flight must not be installed.
+            if jit.statistics().traces > 4 {
+                break;
+            }
+            n.write(CODE, code).unwrap();
+        }
+        assert!(jit.statistics().traces > 0, "{name}: {:?}", jit.statistics());
+    }
+}
+
+#[test]
 #[ignore = "prints figures"]
 fn speed() {
     each(200_000_000, |name, expected, got, slow, fast| {

@@ -153,10 +153,10 @@ impl Emit<'_, '_> {
     /// memory: those that a loop changes.
     pub fn write_back(&mut self, always: &[bool; SLOTS]) {
         self.flags_to_slots();
-        for slot in 0..SLOTS {
+        for (slot, always) in always.iter().enumerate() {
             match self.state.slots[slot] {
                 Slot::Dirty(v) => self.store_slot(slot, v),
-                _ if always[slot] => {
+                _ if *always => {
                     let v = self.header_slot(slot);
                     self.store_slot(slot, V::Value(v));
                 }

@@ -1,0 +1,108 @@
+//! Compilation beside the vCPU: a thread that takes copies of traces and gives their code back. The vCPU never waits; when
+//! the queue is full, a trace asks again later.
+
+use crate::clif::{CompileError, Compiler, Kind};
+use crate::emit::{self, Trace};
+use backend_interp::run::TracedOp;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use frontend_x86::cpu::Mode;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Traces that may wait.
+const QUEUE: usize = 64;
+
+/// A trace to compile.
+pub struct Job {
+    /// Identifies it to the vCPU.
+    pub ticket: u64,
+    /// The trace's entry op: a number here, compared with links and never followed.
+    pub entry: *const TracedOp,
+    /// A copy of its ops.
+    pub ops: Vec<TracedOp>,
+    /// The mode that they were decoded for.
+    pub mode: Mode,
+}
+
+// SAFETY: the worker follows no pointer of a job: links and entry are compared only, handlers are not called.
+unsafe impl Send for Job {}
+
+impl Job {
+    /// A job, with the ops copied.
+    pub fn new(ticket: u64, trace: Trace) -> Self {
+        let copy = |op: &TracedOp| TracedOp { handler: op.handler, link: op.link, op: op.op };
+        Job { ticket, entry: trace.entry, ops: trace.ops.iter().map(copy).collect(), mode: trace.mode }
+    }
+}
+
+/// What became of a job.
+pub struct Done {
+    /// The job's.
+    pub ticket: u64,
+    /// The code; `None` if the trace cannot be compiled.
+    pub code: Option<Vec<u8>>,
+    /// How many instructions the trace has.
+    pub instructions: u64,
+    /// How long it took.
+    pub time: Duration,
+}
+
+/// Compiles a trace; `None` if it holds what cannot be translated.
+pub fn compile(compiler: &mut Compiler, trace: Trace) -> Result<Option<Vec<u8>>, CompileError> {
+    let mut whole = false;
+    let code = compiler.compile(Kind::Trace, |asm| whole = emit::translate(asm, trace))?;
+    Ok(whole.then(|| code.to_vec()))
+}
+
+/// The thread.
+pub struct Worker {
+    jobs: Option<Sender<Job>>,
+    done: Receiver<Done>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Starts it.
+    pub fn start(mut compiler: Compiler) -> std::io::Result<Self> {
+        let (jobs, queue) = bounded::<Job>(QUEUE);
+        // Room for every job in flight and one more: the worker never waits for the vCPU.
+        let (results, done) = bounded(2 * QUEUE);
+        let body = move || {
+            for job in queue {
+                let begun = Instant::now();
+                let trace = Trace { entry: job.entry, ops: &job.ops, mode: job.mode };
+                let code = compile(&mut compiler, trace).unwrap_or(None);
+                let instructions = job.ops.len() as u64 - 1;
+                let done = Done { ticket: job.ticket, code, instructions, time: begun.elapsed() };
+                if results.send(done).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("jit".into()).spawn(body)?;
+        Ok(Worker { jobs: Some(jobs), done, thread: Some(thread) })
+    }
+
+    /// Gives the worker a job, if it has room for one.
+    pub fn give(&self, job: Job) -> bool {
+        self.jobs.as_ref().is_some_and(|jobs| jobs.try_send(job).is_ok())
+    }
+
+    /// A finished job, if there is one.
+    pub fn take(&self) -> Option<Done> {
+        self.done.try_recv().ok()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.jobs = None;
+        // It may be waiting for room among the results.
+        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            let _ = self.done.recv_timeout(Duration::from_millis(10));
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

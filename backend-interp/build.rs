@@ -67,20 +67,22 @@ fn main() {
             l.add("Mov", "0", w, w2, "Reg", "Reg", "A64", "FLAGS");
             l.add("Mov", "0", w, w2, "Reg", "Imm", "A64", "FLAGS");
             if w == "D" || w == "Q" {
-                l.add("Imul", "0", w, w2, "Reg", "Reg", "A64", "FLAGS");
-                l.add("Imul", "1", w, w2, "Reg", "Reg", "A64", "FLAGS");
-                l.add("MulWide", "0", w, w2, "Reg", "None", "A64", "FLAGS");
-                l.add("MulWide", "1", w, w2, "Reg", "None", "A64", "FLAGS");
+                for f in flags {
+                    for sub in ["0", "1"] {
+                        l.add("Imul", sub, w, w2, "Reg", "Reg", "A64", f);
+                        l.add("MulWide", sub, w, w2, "Reg", "None", "A64", f);
+                    }
+                    l.add("BitTest", "0", w, w2, "Reg", "Imm", "A64", f);
+                    l.add("BitTest", "0", w, w2, "Reg", "Reg", "A64", f);
+                    for sub in 0..5 {
+                        l.add("BitScan", &sub.to_string(), w, w2, "Reg", "Reg", "A64", f);
+                    }
+                }
                 l.add("Div", "0", w, w2, "Reg", "None", "A64", "FLAGS");
                 l.add("Div", "1", w, w2, "Reg", "None", "A64", "FLAGS");
                 l.add("ExtendA", "0", w, w2, "None", "None", "A64", "FLAGS");
                 l.add("ExtendD", "0", w, w2, "None", "None", "A64", "FLAGS");
                 l.add("Bswap", "0", w, w2, "Reg", "None", "A64", "FLAGS");
-                l.add("BitTest", "0", w, w2, "Reg", "Imm", "A64", "FLAGS");
-                l.add("BitTest", "0", w, w2, "Reg", "Reg", "A64", "FLAGS");
-                for sub in 0..5 {
-                    l.add("BitScan", &sub.to_string(), w, w2, "Reg", "Reg", "A64", "FLAGS");
-                }
                 for cc in 0..16 {
                     l.add("Cmovcc", &cc.to_string(), w, w2, "Reg", "Reg", "A64", "FLAGS");
                     l.add("Jcc", &cc.to_string(), w, w2, "Imm", "None", "A64", "FLAGS");

@@ -114,7 +114,8 @@ impl Layout {
             };
             ranges.push(FlatRange { base, end, target });
         }
-        FlatMap { ranges, blocks: blocks.to_vec() }
+        let largest = ranges.iter().enumerate().max_by_key(|(_, r)| r.end - r.base).map_or(0, |(i, _)| i);
+        FlatMap { ranges, largest, blocks: blocks.to_vec() }
     }
 }
 
@@ -135,6 +136,8 @@ struct FlatRange {
 #[derive(Default)]
 pub struct FlatMap {
     ranges: Vec<FlatRange>,
+    /// The longest of them, where most addresses are.
+    largest: usize,
     blocks: Vec<Arc<Block>>,
 }
 
@@ -142,10 +145,12 @@ impl FlatMap {
     /// What stands at a guest-physical address.
     #[inline]
     pub fn lookup(&self, gpa: u64) -> Backing {
-        let after = self.ranges.partition_point(|r| r.base <= gpa);
-        let Some(range) = after.checked_sub(1).map(|i| &self.ranges[i]).filter(|r| gpa < r.end) else {
-            return Backing::Device;
-        };
+        let has = |r: &&FlatRange| r.base <= gpa && gpa < r.end;
+        let range = self.ranges.get(self.largest).filter(has).or_else(|| {
+            let after = self.ranges.partition_point(|r| r.base <= gpa);
+            after.checked_sub(1).map(|i| &self.ranges[i]).filter(has)
+        });
+        let Some(range) = range else { return Backing::Device };
         let page = |block: BlockId, offset: u64| -> Option<HostPage> {
             let block = &self.blocks[block.0];
             let index = ((offset + (gpa - range.base)) / PAGE_SIZE) as usize;

@@ -9,7 +9,7 @@ use lyrebird_core::{Budget, CpuState, Exit, Signals, Vcpu};
 use std::time::Instant;
 
 /// Each 32-bit loop ends in a jump to itself.
-const LOOPS: [(&str, &[u8]); 4] = [
+const LOOPS: [(&str, &[u8]); 5] = [
     // mov ecx, 3<<24; xor eax, eax; l: add eax, ecx; dec ecx; jnz l
     ("sum", &[0xb9, 0, 0, 0, 3, 0x31, 0xc0, 0x01, 0xc8, 0x49, 0x75, 0xfb, 0xeb, 0xfe]),
     // mov ecx, 3<<24; mov esi, 4000h; l: movzx eax, byte [esi]; add [esi+4], eax; xor ebx, eax; lea esi, [esi];
@@ -30,6 +30,14 @@ const LOOPS: [(&str, &[u8]); 4] = [
         &[
             0xb9, 0, 0, 0, 3, 0x69, 0xc0, 0x0d, 0x66, 0x19, 0, 0x05, 0x5f, 0xf3, 0x6e, 0x3c, 0x89, 0xc2, 0xc1, 0xea,
             16, 0x11, 0xd3, 0x49, 0x75, 0xeb, 0xeb, 0xfe,
+        ],
+    ),
+    // mov ecx, 3<<24; l: mov esi, 4000h; mov edi, esi; movsb; pxor xmm0, xmm1; dec ecx; jnz l
+    (
+        "strings",
+        &[
+            0xb9, 0, 0, 0, 3, 0xbe, 0, 0x40, 0, 0, 0x89, 0xf7, 0xa4, 0x66, 0x0f, 0xef, 0xc1, 0x49, 0x75, 0xf1, 0xeb,
+            0xfe,
         ],
     ),
 ];
@@ -67,6 +75,25 @@ fn loops_end_alike() {
     for budget in [3000, 5001, 7777, 100_003] {
         each(budget, |name, expected, got, _, _| assert_eq!(expected, got, "{name} after {budget}"));
     }
+}
+
+#[test]
+fn jumps_across_pages() {
+    // mov ecx, 100000; l: add eax, ecx; jmp 3000h; s: jmp s | 3000h: dec ecx; jnz l; jmp s
+    let (m, n) = (memory(), memory());
+    for memory in [&m, &n] {
+        memory.write(CODE, &[0xb9, 0xa0, 0x86, 1, 0, 0x01, 0xc8, 0xe9, 0xf4, 0x1f, 0, 0, 0xeb, 0xfe]).unwrap();
+        memory.write(0x3000, &[0x49, 0x0f, 0x85, 0xfe, 0xdf, 0xff, 0xff, 0xe9, 0x00, 0xe0, 0xff, 0xff]).unwrap();
+    }
+    let mut interp = InterpVcpu::new(0, model(), m, Signals::new());
+    let mut jit = JitVcpu::new(0, model(), n, Signals::new(), Options::default()).unwrap();
+    let start = state(&mut interp, false);
+    for budget in [1000, 10_001, 500_003] {
+        assert_eq!(run(&mut jit, &start, budget), run(&mut interp, &start, budget));
+    }
+    assert_eq!(jit.state().rip, 0x100c);
+    assert_eq!(jit.state().gpr[0], 5_000_050_000 & 0xffff_ffff);
+    assert!(jit.statistics().traces >= 2);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::slots::{GENERATION, LEFT, TLB};
 use super::vector::NoVector;
-use super::{C, Emit, FlagState, Flow, Link, V};
+use super::{C, Emit, FlagState, Flow, Target, V};
 use crate::clif::{Area, Value};
 use crate::host;
 use backend_interp::run::{Run, TracedOp};
@@ -59,17 +59,25 @@ impl Emit<'_, '_> {
         left
     }
 
-    /// Where the op's direct jump leads; leaves if the cache does not know that yet.
-    pub(super) fn link_or_exit(&mut self) -> Link {
+    /// Where the op's direct jump leads. Leaves if the cache does not know that yet, or the target is outside the code
+    /// segment.
+    pub(super) fn target_or_exit(&mut self, w: Width) -> Target {
+        if self.op.imm >= 4096 {
+            let base = self.read(usize::from(RIP_BASE));
+            let target = self.add(Q, base, V::Const(self.op.imm));
+            let target = self.truncate(w.min(self.mode.ip_width()), target);
+            let Ok(()) = self.check_target_or_stop(w, target);
+            return Target::Far(target);
+        }
         let left = self.charge_or_exit();
         if self.is_back_edge() {
-            return Link { target: None, left };
+            return Target::Own(left);
         }
         let offset = size_of::<TracedOp>() * (self.at + 1) + offset_of!(TracedOp, link);
         let target = self.asm.load(Area::Own, Q, self.first, offset as i32);
         let unknown = self.cmp(Cmp::Eq, Q, V::Value(target), V::Const(0));
         self.exit_if(unknown);
-        Link { target: Some(target), left }
+        Target::Linked(target, left)
     }
 
     /// Replaces a value in memory atomically: tries until nobody came in between.
@@ -293,8 +301,8 @@ impl Algebra for Emit<'_, '_> {
         Flow::Next
     }
 
-    fn jump_or_stop(&mut self, _: Width) -> Result<Flow, Infallible> {
-        Ok(Flow::Jump(self.link_or_exit()))
+    fn jump_or_stop(&mut self, w: Width) -> Result<Flow, Infallible> {
+        Ok(Flow::Jump(self.target_or_exit(w)))
     }
 
     fn jump_if_or_stop(&mut self, _: Width, c: C) -> Result<Flow, Infallible> {

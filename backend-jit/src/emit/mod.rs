@@ -62,21 +62,23 @@ pub struct State {
 pub enum Flow {
     /// With the next op.
     Next,
-    /// At the op's link.
-    Jump(Link),
+    /// Where the op's direct jump leads.
+    Jump(Target),
     /// There, if the condition holds.
     JumpIf(C),
     /// At a computed address.
     JumpTo(V),
 }
 
-/// A direct jump that may be taken: its target has a place in the cache and the budget lasts.
+/// The target of a direct jump that may be taken.
 #[derive(Clone, Copy)]
-pub struct Link {
-    /// The target's op; `None` for a jump to the trace's own beginning.
-    target: Option<Value>,
-    /// The budget after the jump.
-    left: V,
+pub enum Target {
+    /// The trace's own beginning, with the budget after the jump.
+    Own(V),
+    /// The op that the cache has linked, with the budget after the jump.
+    Linked(Value, V),
+    /// An address outside the page, checked.
+    Far(V),
 }
 
 /// What becomes of a jump to the trace's own beginning.

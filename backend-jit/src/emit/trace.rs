@@ -1,7 +1,7 @@
 //! From a trace to a function: its ops one after the other, then the ways out of it.
 
 use super::slots::{LEFT, SLOTS, Slot};
-use super::{Back, Emit, Exit, FlagState, Flow, Link, Loop, State, V, Way};
+use super::{Back, Emit, Exit, FlagState, Flow, Loop, State, Target, V, Way};
 use crate::clif::{Area, Asm, Value};
 use backend_interp::hot;
 use backend_interp::run::{Run, TracedOp};
@@ -104,12 +104,12 @@ impl Emit<'_, '_> {
                     self.branch(c, taken, on);
                     let state = self.state;
                     self.asm.at(taken);
-                    let link = self.link_or_exit();
-                    self.take(link);
+                    let target = self.target_or_exit(i.w);
+                    self.take(target);
                     self.state = state;
                     self.asm.at(on);
                 }
-                Flow::Jump(link) => return self.take(link),
+                Flow::Jump(target) => return self.take(target),
                 Flow::JumpTo(target) => return self.leave_by(Way::Indirect(target)),
             }
         }
@@ -146,19 +146,24 @@ impl Emit<'_, '_> {
     }
 
     /// Takes a direct jump; the block ends.
-    fn take(&mut self, link: Link) {
-        self.write(LEFT, link.left);
-        match (link.target, self.repeat) {
-            (Some(target), _) => self.leave_by(Way::Link(target)),
-            (None, Loop::Registers) => {
-                self.flags_to_slots();
-                let block = self.asm.block();
-                self.asm.jump(block, &[]);
-                self.backs.push(Back { block, state: self.state });
+    fn take(&mut self, target: Target) {
+        match target {
+            Target::Far(target) => self.leave_by(Way::Indirect(target)),
+            Target::Linked(target, left) => {
+                self.write(LEFT, left);
+                self.leave_by(Way::Link(target));
             }
-            (None, _) => {
-                self.surrender();
-                self.asm.jump(self.header, &[]);
+            Target::Own(left) => {
+                self.write(LEFT, left);
+                if self.repeat == Loop::Registers {
+                    self.flags_to_slots();
+                    let block = self.asm.block();
+                    self.asm.jump(block, &[]);
+                    self.backs.push(Back { block, state: self.state });
+                } else {
+                    self.surrender();
+                    self.asm.jump(self.header, &[]);
+                }
             }
         }
     }

@@ -39,11 +39,11 @@ impl Ctx<'_> {
             let last = linear.wrapping_add(bytes - 1);
             return if canonical(linear) && canonical(last) { Ok(linear) } else { Err(fault()) };
         }
-        let high = if access.writes() { bounds.high_write } else { bounds.high_read };
         // An update of a segment that may be written but not read does not exist.
-        match offset.checked_add(bytes) {
-            Some(end) if offset >= bounds.low && end <= high => Ok(bounds.base.wrapping_add(offset) & 0xffff_ffff),
-            _ => Err(fault()),
+        if bounds.holds(offset, bytes, access.writes()) {
+            Ok(bounds.base.wrapping_add(offset) & 0xffff_ffff)
+        } else {
+            Err(fault())
         }
     }
 
@@ -79,19 +79,17 @@ impl Ctx<'_> {
     /// Alignment check (#AC) and data breakpoints: only where [`crate::cpu::Cpu::careful`] is set.
     pub fn check_careful(&mut self, linear: u64, bytes: u64, access: Access) -> Result<(), Exception> {
         if self.cpu.careful {
-            let aligned = linear.is_multiple_of(bytes.min(16));
-            if !aligned
-                && bytes <= 16
-                && bytes.is_power_of_two()
-                && self.cpu.state.cr0 & cr0::AM != 0
-                && self.cpu.system_flags & rflags::AC != 0
-                && self.cpu.cpl() == 3
-            {
-                return Err(Exception::alignment());
-            }
+            self.check_alignment(linear, bytes)?;
             crate::system::debug::note_data_access(self.cpu, linear, bytes, access.writes());
         }
         Ok(())
+    }
+
+    /// Alignment check alone.
+    pub fn check_alignment(&self, linear: u64, bytes: u64) -> Result<(), Exception> {
+        let crooked = bytes <= 16 && bytes.is_power_of_two() && !linear.is_multiple_of(bytes);
+        let checked = self.cpu.state.cr0 & cr0::AM != 0 && self.cpu.system_flags & rflags::AC != 0;
+        if crooked && checked && self.cpu.cpl() == 3 { Err(Exception::alignment()) } else { Ok(()) }
     }
 
     /// Reads up to 8 bytes of a segment.

@@ -66,6 +66,17 @@ pub struct Bounds {
     pub high_write: u64,
 }
 
+impl Bounds {
+    /// Whether an access lies inside. A segment of all 4 GiB has no end: an access across the top goes on at zero, as on
+    /// today's processors (the manual lets them raise the exception or not: SDM vol. 3, section 5.3).
+    #[inline]
+    pub fn holds(&self, offset: u64, bytes: u64, write: bool) -> bool {
+        let high = if write { self.high_write } else { self.high_read };
+        let endless = self.low == 0 && high == 1 << 32;
+        offset >= self.low && (endless || offset.checked_add(bytes).is_some_and(|end| end <= high))
+    }
+}
+
 /// A CPU that an engine runs.
 #[repr(C)]
 pub struct Cpu {

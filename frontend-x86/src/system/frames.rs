@@ -66,7 +66,10 @@ pub fn bound(ctx: &mut Ctx, op: &Op) -> Done {
     let at = ctx.address(op);
     let index = signed(ctx.cpu.reg(op.r0));
     let low = signed(ctx.read(op.seg, at, w.bytes())?);
+    if index < low {
+        return Err(Exception::bound()); // the upper bound is not even read
+    }
     let at = at.wrapping_add(w.bytes()) & ctx.address_width(op).mask();
     let high = signed(ctx.read(op.seg, at, w.bytes())?);
-    if index < low || index > high { Err(Exception::bound()) } else { Ok(Then::Next) }
+    if index > high { Err(Exception::bound()) } else { Ok(Then::Next) }
 }

@@ -93,8 +93,7 @@ impl Stack {
             let last = offset.wrapping_add(bytes - 1);
             return if canonical(offset) && canonical(last) { Ok(offset) } else { Err(fault) };
         }
-        let high = if write { self.bounds.high_write } else { self.bounds.high_read };
-        if offset < self.bounds.low || offset + bytes > high {
+        if !self.bounds.holds(offset, bytes, write) {
             return Err(fault);
         }
         Ok(self.bounds.base.wrapping_add(offset) & 0xffff_ffff)
@@ -130,6 +129,7 @@ impl Stack {
         let mut next = *self;
         next.add(bytes.wrapping_neg());
         let linear = self.linear(next.offset(), bytes, true)?;
+        ctx.check_alignment(linear, bytes)?;
         ctx.physical(linear, bytes, Access::Write, self.bank).map(|_| ())
     }
 

@@ -185,8 +185,10 @@ pub fn arpl(ctx: &mut Ctx, op: &Op) -> Done {
     let destination = ctx.read_operand(op, 0, Width::W)?;
     let source = ctx.cpu.reg(op.r1) & 3;
     let raise = destination & 3 < source;
-    // The destination is written back either way, so that a fault does not depend on the values.
-    ctx.write_operand(op, Width::W, if raise { destination & !3 | source } else { destination })?;
+    // Processors write only what changes, so whether a page that cannot be written faults depends on the values.
+    if raise {
+        ctx.write_operand(op, Width::W, destination & !3 | source)?;
+    }
     set_zero_flag(ctx, raise);
     Ok(Then::Next)
 }

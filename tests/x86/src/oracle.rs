@@ -40,8 +40,9 @@ pub fn differences(case: &Case, host: &Outcome, guest: &Outcome) -> Option<Strin
     let known = FLAGS & !case.undefined_at(h.rip, host.vector);
     differ("flags", h.rflags & known, g.rflags & known);
     differ("vector", host.vector.into(), guest.vector.into());
-    // Linux says of all that is not the user's that it is there.
-    let hidden = if host.vector == 14 && host.cr2 >= 0x7fff_ffff_f000 { 1 } else { 0 };
+    // Linux says of all that is not the user's that it is there; and a 32-bit guest has its kernel where the host has nothing.
+    let kernel = if case.bits == Bits::B64 { 0x7fff_ffff_f000 } else { 0xc000_0000 };
+    let hidden = if host.vector == 14 && host.cr2 >= kernel { 1 } else { 0 };
     differ("error", (host.error | hidden).into(), (guest.error | hidden).into());
     if host.vector == 14 {
         differ("cr2", host.cr2, guest.cr2);

@@ -22,7 +22,7 @@ fn compare(generator: &Generator, bits: Bits, systems: &[System], cases: u64) {
         _ => (number("ORACLE_SEED", 1), cases),
     };
     let mut failures = 0;
-    for seed in first..first + count {
+    'cases: for seed in first..first + count {
         if std::env::var_os("ORACLE_TRACE").is_some() {
             eprintln!("seed {seed}\n{}", describe(&generator.case(bits, seed)));
         }
@@ -40,7 +40,7 @@ fn compare(generator: &Generator, bits: Bits, systems: &[System], cases: u64) {
                 if let Some(text) = differences(&case, &host, &outcome) {
                     println!("seed {seed} {bits:?} {way:?}:\n{}{text}", describe(&case));
                     failures += 1;
-                    break;
+                    continue 'cases;
                 }
             }
         }
@@ -54,4 +54,9 @@ fn compare(generator: &Generator, bits: Bits, systems: &[System], cases: u64) {
 #[test]
 fn integer_64() {
     compare(&Generator::integer(), Bits::B64, &[System::Long], number("ORACLE_CASES", 200_000));
+}
+
+#[test]
+fn integer_32() {
+    compare(&Generator::integer(), Bits::B32, &[System::Long, System::Legacy], number("ORACLE_CASES", 100_000));
 }

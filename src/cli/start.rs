@@ -6,6 +6,7 @@ use crate::machine::{Handle, Order, Outcome};
 use anyhow::{Context, Result};
 use host::serial::{Departure, Hooks, Lines};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing_subscriber::EnvFilter;
@@ -19,23 +20,25 @@ pub enum Voice {
     Qemu,
 }
 
-/// The items of `-d`, with what they show.
+/// The items of `-d`, with what they show. The others are known, and nothing reports them yet.
 pub const LOG_ITEMS: [(&str, &str); 14] = [
     ("guest_errors", "what guests do wrong with devices"),
     ("unimp", "what is not implemented"),
-    ("int", "interrupts and exceptions"),
-    ("cpu_reset", "resets"),
-    ("in_asm", "the guest's code"),
-    ("exec", "each block that is executed"),
-    ("cpu", "registers with each block"),
-    ("mmu", "memory mapping"),
-    ("pcall", "protected mode far calls and returns"),
-    ("op", "QEMU's own; nothing here"),
-    ("out_asm", "translated code"),
-    ("page", "QEMU's own; nothing here"),
-    ("nochain", "QEMU's own; nothing here"),
-    ("strace", "QEMU's own; nothing here"),
+    ("cpu_reset", "resets, and why"),
+    ("int", NOT_REPORTED),
+    ("in_asm", NOT_REPORTED),
+    ("exec", NOT_REPORTED),
+    ("cpu", NOT_REPORTED),
+    ("mmu", NOT_REPORTED),
+    ("pcall", NOT_REPORTED),
+    ("op", NOT_REPORTED),
+    ("out_asm", NOT_REPORTED),
+    ("page", NOT_REPORTED),
+    ("nochain", NOT_REPORTED),
+    ("strace", NOT_REPORTED),
 ];
+/// What is said of an item of QEMU's that this program takes and has nothing for.
+pub const NOT_REPORTED: &str = "(not reported yet)";
 
 /// Begins logging: to standard error or a file, the more the louder. The variable LYREBIRD_LOG takes filters.
 pub fn log(verbose: u8, items: &[String], file: Option<&Path>) -> Result<()> {
@@ -49,7 +52,7 @@ pub fn log(verbose: u8, items: &[String], file: Option<&Path>) -> Result<()> {
     let filter = EnvFilter::try_from_env("LYREBIRD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(true);
     match file {
-        None => _ = lines.with_writer(std::io::stderr).try_init(),
+        None => _ = lines.with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).try_init(),
         Some(path) => {
             let file = std::fs::File::create(path)
                 .with_context(|| format!("cannot write the log file `{}`: choose another by -D", path.display()))?;

@@ -291,9 +291,12 @@ impl Builder {
                 self.request.answer = Some(items.collect());
                 return Ok(());
             }
-            if !start::LOG_ITEMS.iter().any(|(name, _)| *name == item) {
+            let Some((_, shows)) = start::LOG_ITEMS.iter().find(|(name, _)| *name == item) else {
                 let nearest = nearest(item, start::LOG_ITEMS.iter().map(|(name, _)| *name)).unwrap_or_default();
                 bail!("-d: unknown log item `{item}`; the nearest known is `{nearest}` (-d help lists all)");
+            };
+            if *shows == start::NOT_REPORTED {
+                self.request.notes.push(format!("-d {item}: nothing reports that yet"));
             }
             self.request.log.push(item.to_owned());
         }

@@ -1,5 +1,7 @@
 //! Tests of what x86 means, for every engine: random code against the host CPU ([`native`], [`generate`], [`oracle`]).
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub mod bench;
 pub mod bus;
 pub mod case;
 pub mod generate;
@@ -9,3 +11,4 @@ pub mod native;
 pub mod oracle;
 pub mod rng;
 pub mod undefined;
+pub mod wild;

@@ -19,12 +19,12 @@ static mut FAR_TARGET: FarPointer = FarPointer { offset: 0, selector: LINUX_CODE
 pub static mut BACK: u64 = 0;
 
 /// Runs code until its exception.
-pub unsafe fn run(start: &Registers, narrow: bool) -> Stop {
+pub unsafe fn run(start: &Registers, narrow: bool, patience: u64) -> Stop {
     // SAFETY: `Native` exists once, so nobody else uses the statics.
     unsafe {
         TARGET = start.rip;
         FAR_TARGET.offset = start.rip as u32;
-        signal::arm();
+        signal::arm(patience);
         if narrow {
             enter32(start)
         } else {

@@ -59,11 +59,50 @@ impl Native {
             std::ptr::copy_nonoverlapping(case.code.as_ptr(), at, case.code.len());
             let mut start = case.before.clone();
             start.rip = CODE + case.offset as u64;
-            let stop = enter::run(&start, case.bits == Bits::B32);
+            let stop = enter::run(&start, case.bits == Bits::B32, 2);
             at.write_bytes(0xcc, case.code.len());
             let data = std::slice::from_raw_parts(DATA as *const u8, DATA_BYTES).to_vec();
             Outcome { after: stop.registers, vector: stop.vector, error: stop.error, cr2: stop.cr2, data }
         }
+    }
+}
+
+/// Memory at a fixed address below 4 GiB that code can be put into and called.
+pub struct Image {
+    base: u64,
+    bytes: usize,
+}
+
+impl Image {
+    /// Maps it. The native CPU's signal handlers are needed to come back from its code.
+    pub fn new(_native: &Native, base: u64, bytes: usize) -> std::io::Result<Self> {
+        let all = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
+        // SAFETY: new pages where nothing is.
+        unsafe { map(base, bytes, all, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)? };
+        Ok(Image { base, bytes })
+    }
+
+    /// Its bytes.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: the pages are ours for as long as the image.
+        unsafe { std::slice::from_raw_parts_mut(self.base as *mut u8, self.bytes) }
+    }
+
+    /// Runs code in it until its first exception. Gives RAX and the vector.
+    ///
+    /// # Safety
+    /// The code must leave the rest of the process alone.
+    pub unsafe fn call(&mut self, start: &Registers, bits: Bits) -> (u64, u8) {
+        // SAFETY: the caller's word.
+        let stop = unsafe { enter::run(start, bits == Bits::B32, u64::MAX) };
+        (stop.registers.gpr[0], stop.vector)
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new`.
+        unsafe { libc::munmap(self.base as *mut _, self.bytes) };
     }
 }
 

@@ -10,9 +10,8 @@ use std::io::Error;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 static ARMED: AtomicBool = AtomicBool::new(false);
-/// How many runs there have been, and what the number was when the watchdog last looked.
-static RUNS: AtomicU64 = AtomicU64::new(0);
-static SEEN: AtomicU64 = AtomicU64::new(u64::MAX);
+/// Ticks of the watchdog after which a run hangs.
+static PATIENCE: AtomicU64 = AtomicU64::new(0);
 /// What a run that the watchdog ended has for a vector.
 pub const HANGS: u8 = 0xfe;
 static mut STOP: Option<Stop> = None;
@@ -68,9 +67,9 @@ unsafe fn watchdog() -> std::io::Result<()> {
     Ok(())
 }
 
-/// From now on an exception is the code's.
-pub unsafe fn arm() {
-    RUNS.fetch_add(1, Ordering::SeqCst);
+/// From now on an exception is the code's, and it has so many ticks of 20 ms to come to one.
+pub unsafe fn arm(patience: u64) {
+    PATIENCE.store(patience, Ordering::SeqCst);
     ARMED.store(true, Ordering::SeqCst);
 }
 
@@ -87,11 +86,8 @@ unsafe extern "sysv64" fn entry() {
 }
 
 unsafe extern "C" fn handle(signal: c_int, _info: *mut siginfo_t, context: *mut c_void) {
-    if signal == libc::SIGALRM {
-        let runs = RUNS.load(Ordering::SeqCst);
-        if SEEN.swap(runs, Ordering::SeqCst) != runs || !ARMED.load(Ordering::SeqCst) {
-            return;
-        }
+    if signal == libc::SIGALRM && (!ARMED.load(Ordering::SeqCst) || PATIENCE.fetch_sub(1, Ordering::SeqCst) > 0) {
+        return;
     }
     if !ARMED.swap(false, Ordering::SeqCst) {
         // One of our own: let it strike again without us.

@@ -1,6 +1,7 @@
-//! The host halves: the side of a device that touches the host. Serial lines on terminals, files, ptys and sockets, the
+//! The host halves: the side of a device that touches the host. Disk images, serial lines on terminals, files, ptys and sockets, the
 //! terminal's modes, the host's clock and the size of its memory. Devices never see any of this; they get handles.
 
+pub mod disk;
 pub mod facts;
 pub mod serial;
 #[cfg(unix)]

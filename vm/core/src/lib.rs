@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod block;
 pub mod bus;
 pub mod chars;
 pub mod cpu;
@@ -13,6 +14,7 @@ pub mod saved;
 pub mod time;
 pub mod timer;
 
+pub use block::{BlockDevice, BlockError};
 pub use bus::CpuBus;
 pub use cpu::state::CpuState;
 pub use device::{Device, MmioIo, PciConfig, PortIo, ResetKind};

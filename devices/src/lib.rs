@@ -10,6 +10,7 @@ pub mod debug_exit;
 pub mod debugcon;
 pub mod ferr;
 pub mod fw_cfg;
+pub mod ide;
 pub mod ioapic;
 pub mod pci;
 pub mod pic;

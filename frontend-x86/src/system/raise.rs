@@ -30,11 +30,14 @@ pub fn raise(ctx: &mut Ctx, exception: Exception) -> bool {
     begin(ctx, Event::Exception(exception))
 }
 
+/// Most exceptions that are raised one by another at one boundary.
+const SERIAL: usize = 16;
+
 /// Delivers an event, and what its delivery raises. False: a triple fault, and the CPU has shut down.
 pub fn begin(ctx: &mut Ctx, event: Event) -> bool {
     ctx.cpu.debug_hits = 0;
     let mut event = event;
-    loop {
+    for _ in 0..SERIAL {
         if let Event::Exception(e) = event {
             note(ctx, &e);
         }
@@ -54,6 +57,10 @@ pub fn begin(ctx: &mut Ctx, event: Event) -> bool {
             _ => second,
         };
     }
+    // A benign exception whose delivery raises itself (#AC on a misaligned stack) goes on for ever on a real processor,
+    // which then answers to INIT only. Here the instruction is tried again, so that the host gets its turn.
+    ctx.cpu.next_rip = ctx.cpu.rip;
+    true
 }
 
 /// Real mode pushes no error codes.

@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod bus;
 pub mod case;
+pub mod filetest;
 pub mod generate;
 pub mod guest;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

@@ -129,7 +129,7 @@ pub fn run_code(rng: &mut Rng, code: &[u8]) {
 /// Page tables that mostly map memory onto itself, and descriptors that mostly make sense: or no wild guest would ever
 /// get beyond its first fault.
 fn plausible_tables(rng: &mut Rng, memory: &GuestMemory) {
-    let mut put = |at: u64, v: u64| memory.write_uint(at, 8, v).expect("RAM");
+    let put = |at: u64, v: u64| memory.write_uint(at, 8, v).expect("RAM");
     let (l4, l3, l2, l1, legacy) = (TABLES, TABLES + 0x1000, TABLES + 0x2000, TABLES + 0x3000, TABLES + 0x4000);
     put(l4, l3 | 7);
     put(l3, l2 | if rng.chance(50) { 1 } else { 7 });

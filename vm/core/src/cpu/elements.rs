@@ -170,4 +170,24 @@ mod tests {
             assert_eq!(found.len(), usize::from(element.comparable), "{}", element.name);
         }
     }
+
+    #[test]
+    fn a_saved_state_is_restored_to_the_same_bytes() {
+        use crate::saved::Unit;
+        let mut seed = 1u64;
+        let mut random = || {
+            seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            seed ^ seed >> 29
+        };
+        for _ in 0..200 {
+            let mut state = CpuState::reset(0, true);
+            for element in elements() {
+                (element.set)(&mut state, std::array::from_fn(|_| random()));
+            }
+            let unit = Unit::pack("cpu", 1, &state);
+            let restored: CpuState = unit.unpack("cpu", 1).unwrap();
+            assert_eq!(restored, state);
+            assert_eq!(Unit::pack("cpu", 1, &restored), unit);
+        }
+    }
 }

@@ -164,7 +164,9 @@ fn a_guest_speaks_and_powers_off() {
     for arguments in [
         &["run", &kernel][..],
         &["run", "--kernel", &kernel, "-m", "16M", "--deterministic", "-a", "words"],
+        &["run", &kernel, "--engine", "interp"],
         &["qemu", "-kernel", &kernel, "-nographic"],
+        &["qemu", "-kernel", &kernel, "-nographic", "-accel", "tcg"],
         &["qemu", "-kernel", &kernel, "-display", "none", "-serial", "stdio", "-m", "16"],
     ] {
         let output = run(arguments);
@@ -409,7 +411,6 @@ fn errors_have_a_remedy() {
         (&["run", "-k", &kernel, "--cpu", "max,+popcmt"], &["unknown CPU feature `popcmt`", "`popcnt`"]),
         (&["run", "-k", &kernel, "--cpu", "486", "-c", "2"], &["no APIC"]),
         (&["run", "-k", &kernel, "--engine", "kvm"], &["`kvm` is not there yet", "use interp"]),
-        (&["run", "-k", &kernel, "--engine", "jit"], &["`jit` is not there yet", "use interp"]),
         (&["run", "-k", &kernel, "--serial", "stdoi"], &["unknown character stream", "stdio, file:PATH"]),
         (&["run", "-k", &kernel, "--serial", "stdio", "--debugcon", "stdio"], &["cannot both have stdio"]),
         (&["run", "-k", &kernel, "--serial", "tcp:0.0.0.0:0,server"], &["open to other machines", "localhost"]),
@@ -418,7 +419,9 @@ fn errors_have_a_remedy() {
         (&["run", "--kernal", "x"], &["--kernal", "--kernel", "--help"]),
         (&["rnu"], &["rnu", "run"]),
         (&["qemu", "-kernle", &kernel], &["`-kernle`", "`-kernel`"]),
-        (&["qemu", "-cdrom", "x.iso"], &["`-cdrom` is not supported yet"]),
+        (&["run", "-k", &kernel, "-d", "/nonexistent.img"], &["/nonexistent.img", "No such file", "check the path"]),
+        (&["run", "-k", &kernel, "--drive", "x,formt=raw"], &["`formt`", "`format`"]),
+        (&["qemu", "-fda", "x.img"], &["`-fda` is not supported yet"]),
         (&["qemu", "-kernel", &kernel, "-enable-kvm"], &["`kvm` is not there yet"]),
         (&["qemu", "-kernel", &kernel, "-cpu", "qemu46", "-nographic"], &["unknown CPU model", "`qemu64`"]),
     ] {

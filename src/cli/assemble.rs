@@ -2,9 +2,9 @@
 //! serial lines. What is wrong is said before anything is opened, with a remedy.
 
 use super::clock::Clock;
-use super::models;
 use super::size::Size;
 use super::spec::{EngineChoice, MachineSpec};
+use super::{drive, models};
 use crate::boot::{self, BootError, BootRequest, tables};
 use crate::machine::{BootLoader, DebugExitConfig, EntropySource, Machine, MachineConfig, RtcBase, TimeMode};
 use anyhow::{Context, Result, anyhow, bail};
@@ -20,6 +20,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const LEAST_MEMORY: Size = Size(1 << 20);
 /// More CPUs have no local APIC identifier of 8 bits.
 const MOST_CPUS: u32 = 255;
+/// A file of more bytes is no kernel.
+const LARGEST_KERNEL: u64 = 256 << 20;
 /// A PC has so many serial ports.
 const MOST_SERIAL: usize = 4;
 /// 2026-01-01: where a deterministic machine's calendar begins.
@@ -40,23 +42,33 @@ pub struct Plan {
 pub fn engine_exists(engine: EngineChoice) -> Result<()> {
     match engine {
         EngineChoice::Auto | EngineChoice::Interp => Ok(()),
-        EngineChoice::Jit => bail!("the engine `jit` is not there yet: use interp, or auto for the best there is"),
+        EngineChoice::Jit if cfg!(feature = "jit") => Ok(()),
+        EngineChoice::Jit => {
+            bail!("this program was built without the engine `jit`: use interp, or auto for the best there is")
+        }
         EngineChoice::Kvm => bail!("the engine `kvm` is not there yet: use interp, or auto for the best there is"),
     }
 }
 
-/// Whether an image given without an option is something that can be started today.
-pub fn check_image(path: &Path) -> Result<()> {
-    let image = boot::Image::read(path, "give the path of a kernel")?;
+/// The engine of a machine with this CPU. `auto` is the interpreter as long as translated code is young.
+fn engine(choice: EngineChoice, model: Arc<Model>) -> Box<dyn Engine> {
+    match choice {
+        #[cfg(feature = "jit")]
+        EngineChoice::Jit => Box::new(backend_jit::JitEngine::new(model, backend_jit::Options::default())),
+        _ => Box::new(InterpEngine::new(model)),
+    }
+}
+
+/// Whether an image given without an option is a kernel.
+pub fn is_kernel(path: &Path) -> Result<bool> {
+    // No kernel is so large, and disks need not be read for that.
+    if std::fs::metadata(path).is_ok_and(|meta| meta.len() > LARGEST_KERNEL) {
+        return Ok(false);
+    }
+    let image = boot::Image::read(path, "give the path of a kernel or a disk image")?;
     // A kernel that is damaged is still a kernel, and its loader says best what is wrong with it.
     let elf = image.has(0, b"\x7fELF");
-    if !elf && boot::Loader::new(BootRequest::new(image, tables::Board::default())).is_err() {
-        bail!(
-            "`{}` is no kernel, and disk images are not there yet: give a Linux, PVH or multiboot kernel, or a firmware by --bios",
-            path.display()
-        );
-    }
-    Ok(())
+    Ok(elf || boot::Loader::new(BootRequest::new(image, tables::Board::default())).is_ok())
 }
 
 /// Checks everything that can be checked without opening a serial line, and reads the files.
@@ -72,7 +84,7 @@ pub fn plan(spec: &MachineSpec) -> Result<Plan> {
     let model = model.with_cpus(spec.cpus).with_clock(clock());
     let board = board(spec, &model, apic);
     let boot = boot_loader(spec, board, model.physical_bits)?;
-    let engine: Box<dyn Engine> = Box::new(InterpEngine::new(Arc::new(model)));
+    let engine = engine(spec.engine, Arc::new(model));
 
     let mut config = MachineConfig::new(spec.memory.0.next_multiple_of(4096), engine);
     config.cpus = spec.cpus;
@@ -80,6 +92,7 @@ pub fn plan(spec: &MachineSpec) -> Result<Plan> {
     config.debug_exit = spec.debug_exit.map(|exit| DebugExitConfig { iobase: exit.iobase, iosize: exit.iosize });
     config.testdev = spec.test_device;
     config.bios = spec.bios.as_deref().map(read_bios).transpose()?;
+    config.drives = drive::open(&spec.drive)?;
     config.rtc_base = rtc_base(spec);
     config.no_reboot = spec.no_reboot;
     config.no_shutdown = spec.no_shutdown;
@@ -145,9 +158,13 @@ fn check_sizes(spec: &MachineSpec) -> Result<()> {
         bail!("a PC has {MOST_SERIAL} serial lines, not {}: leave some out", spec.serial.len());
     }
     match (&spec.kernel, &spec.bios) {
-        (None, None) => {
-            bail!("there is nothing to start: give a kernel by -kernel, or a firmware by -bios (disks come later)")
-        }
+        (None, None) => match spec.drive.iter().find_map(|drive| drive.file.as_deref()) {
+            Some(image) => bail!(
+                "`{}` is no kernel, and there is no firmware of our own yet to start a disk: give a kernel by --kernel, or a firmware by --bios",
+                image.display()
+            ),
+            None => bail!("there is nothing to start: give a kernel by -kernel, or a firmware by -bios"),
+        },
         (Some(_), Some(_)) => {
             bail!("a kernel is started without firmware: leave -bios out, or leave -kernel out")
         }

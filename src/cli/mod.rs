@@ -3,6 +3,7 @@
 
 mod assemble;
 pub mod clock;
+pub mod drive;
 mod models;
 pub mod nearest;
 pub mod qemu;

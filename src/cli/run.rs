@@ -1,6 +1,7 @@
 //! `lyrebird run`: our own options, over those of a machine file.
 
 use super::clock::Clock;
+use super::drive::DriveSpec;
 use super::size::Size;
 use super::spec::{CpuSpec, DebugExit, EngineChoice, MachineSpec};
 use super::{assemble, start};
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 #[command(after_help = "See `lyrebird run --help` for examples, and for what each option takes.")]
 #[command(after_long_help = EXAMPLES)]
 pub struct RunArgs {
-    /// A kernel, as with --kernel (disk images are not there yet)
+    /// A kernel, as with --kernel, or a disk image, as with --drive
     #[arg(value_name = "IMAGE")]
     image: Option<PathBuf>,
 
@@ -67,6 +68,16 @@ pub struct RunArgs {
     /// The kernel's command line, as in "console=ttyS0 quiet"
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "What to start")]
     append: Option<String>,
+
+    /// A drive; give it again for up to four
+    ///
+    /// kind=disk or kind=cdrom says what it is (usual: a disk, or a CD-ROM if the file is named .iso){n}
+    /// format=raw or format=qcow2 says how the image is laid out, if that is not to be guessed{n}
+    /// readonly lets nobody write; snapshot keeps the image as it is, and forgets in the end what was written{n}
+    /// index=N is its place: primary channel 0 and 1, secondary channel 2 and 3{n}
+    /// A comma in a file's name is written twice. Without a file, kind=cdrom is an empty drive.
+    #[arg(short, long, value_name = "FILE[,KEY=VALUE]", help_heading = "Disks")]
+    drive: Vec<DriveSpec>,
 
     /// A firmware image, from 64 KiB, to start instead of a kernel
     #[arg(short, long, value_name = "FILE", help_heading = "What to start")]
@@ -128,6 +139,9 @@ Examples:
   Another firmware:
     lyrebird run --bios /usr/share/seabios/bios.bin --debugcon file:bios.log
 
+  A disk that stays as it is, and a CD:
+    lyrebird run --bios bios.bin --drive disk.qcow2,snapshot --drive tools.iso
+
   A machine in a file (linux.toml), with one thing changed:
     memory = \"1G\"
     kernel = \"vmlinuz\"            # paths are relative to the file
@@ -162,11 +176,13 @@ impl RunArgs {
             None => MachineSpec::default(),
         };
         if let Some(image) = self.image {
-            if self.kernel.is_some() {
-                bail!("both an image (`{}`) and --kernel: give one of them", image.display());
+            match assemble::is_kernel(&image)? {
+                true if self.kernel.is_some() => {
+                    bail!("both an image (`{}`) and --kernel: give one of them", image.display())
+                }
+                true => spec.kernel = Some(image),
+                false => spec.drive.insert(0, DriveSpec::new(image)),
             }
-            assemble::check_image(&image)?;
-            spec.kernel = Some(image);
         }
         set(&mut spec.memory, self.memory);
         set(&mut spec.cpus, self.cpus);
@@ -180,6 +196,7 @@ impl RunArgs {
         set_option(&mut spec.bios, self.bios);
         set_option(&mut spec.debugcon, self.debugcon);
         set_option(&mut spec.debug_exit, self.debug_exit);
+        spec.drive.extend(self.drive);
         if !self.serial.is_empty() {
             spec.serial = self.serial;
         }

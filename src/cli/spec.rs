@@ -1,6 +1,7 @@
 //! What machine somebody wants, as plain data: both command lines and the machine file come to this.
 
 use super::clock::Clock;
+use super::drive::DriveSpec;
 use super::size::Size;
 use anyhow::{Context, Result, bail};
 use host::serial::Target;
@@ -37,6 +38,9 @@ pub struct MachineSpec {
     /// A firmware image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bios: Option<PathBuf>,
+    /// What is on the IDE channels.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drive: Vec<DriveSpec>,
     /// COM1 to COM4.
     pub serial: Vec<Target>,
     /// Ports E9h and 402h.
@@ -70,6 +74,7 @@ impl Default for MachineSpec {
             initrd: None,
             append: None,
             bios: None,
+            drive: Vec::new(),
             serial: vec![Target::Stdio { escape: true }],
             debugcon: None,
             debug_exit: None,
@@ -83,7 +88,7 @@ impl Default for MachineSpec {
 }
 
 /// The keys of a machine file.
-pub const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 18] = [
     "name",
     "memory",
     "cpus",
@@ -93,6 +98,7 @@ pub const KEYS: [&str; 17] = [
     "initrd",
     "append",
     "bios",
+    "drive",
     "serial",
     "debugcon",
     "debug-exit",
@@ -111,6 +117,9 @@ impl MachineSpec {
         let mut spec = Self::from_toml(&text).with_context(|| format!("machine file `{}`", path.display()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         for file in [&mut spec.kernel, &mut spec.bios].into_iter().flatten() {
+            *file = folder.join(&file);
+        }
+        for file in spec.drive.iter_mut().filter_map(|drive| drive.file.as_mut()) {
             *file = folder.join(&file);
         }
         if let Some(modules) = &mut spec.initrd {
@@ -146,7 +155,7 @@ pub enum EngineChoice {
     Auto,
     /// The interpreter: works everywhere
     Interp,
-    /// Translated code
+    /// Translated code: faster, and young
     Jit,
     /// The host's own virtualisation (Linux on x86-64)
     Kvm,

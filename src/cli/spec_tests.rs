@@ -14,6 +14,7 @@ fn full() -> MachineSpec {
         initrd: Some("initrd.gz".into()),
         append: Some("console=ttyS0".into()),
         bios: Some("bios.bin".into()),
+        drive: vec!["disk.img,snapshot".parse().unwrap()],
         serial: vec!["stdio".parse().unwrap(), "file:log".parse().unwrap()],
         debugcon: Some("null".parse().unwrap()),
         debug_exit: Some(DebugExit { iobase: 0xf4, iosize: 4 }),

@@ -4,6 +4,9 @@
 mod options;
 mod values;
 
+pub use values::split_commas;
+
+use super::drive::{DriveSpec, Kind};
 use super::models;
 use super::nearest::nearest;
 use super::spec::{CpuSpec, DebugExit, EngineChoice, MachineSpec, port_number};
@@ -90,6 +93,7 @@ struct Builder {
     window: bool,
     nodefaults: bool,
     no_monitor: bool,
+    snapshot: bool,
 }
 
 impl Builder {
@@ -112,6 +116,7 @@ impl Builder {
             window: true,
             nodefaults: false,
             no_monitor: false,
+            snapshot: false,
         }
     }
 
@@ -121,6 +126,9 @@ impl Builder {
             if self.request.answer.is_some() {
                 return Ok(self.request);
             }
+        }
+        if self.snapshot {
+            self.request.spec.drive.iter_mut().for_each(|drive| drive.snapshot = true);
         }
         self.engine()?;
         self.lines()?;
@@ -162,6 +170,15 @@ impl Builder {
             "kernel" => spec.kernel = Some(value.into()),
             "initrd" => spec.initrd = Some(value.into()),
             "append" => spec.append = Some(value.into()),
+            "hda" | "hdb" | "hdc" | "hdd" => {
+                let index = name.bytes().last().map(|letter| usize::from(letter - b'a'));
+                spec.drive.push(DriveSpec { kind: Kind::Disk, index, ..DriveSpec::new(value) });
+            }
+            "cdrom" => {
+                spec.drive.push(DriveSpec { kind: Kind::Cdrom, index: Some(2), ..DriveSpec::new(value) });
+            }
+            "drive" => spec.drive.push(values::drive(value)?),
+            "snapshot" => self.snapshot = true,
             "serial" => self.serial.push(value.into()),
             "debugcon" => self.debugcon = Some(value.into()),
             "chardev" => {
@@ -311,7 +328,7 @@ impl Builder {
                 "tcg" => match assemble::engine_exists(EngineChoice::Jit) {
                     Ok(()) => EngineChoice::Jit,
                     Err(_) => {
-                        self.note("-accel tcg: translated code is not there yet, so the interpreter runs".into());
+                        self.note("-accel tcg: this program has no translated code, so the interpreter runs".into());
                         EngineChoice::Interp
                     }
                 },

@@ -27,7 +27,9 @@ pub enum Fate {
 
 use Fate::{Here, Ignored, Later};
 
-const DISKS: &str = "disks are not there yet: start a kernel by -kernel or a firmware by -bios";
+const FLOPPIES: &str = "floppies are not there yet: use -hda, -cdrom or -drive";
+const BLOCKS: &str = "only IDE drives are there: use -hda, -cdrom or -drive";
+const BOOT: &str = "the boot order is not there yet: leave it out";
 const SCREEN: &str = "the window is not there yet: use -nographic or -display none";
 const NETWORK: &str = "the network is not there yet: use -nic none";
 const SOUND: &str = "sound is not there yet: leave it out";
@@ -56,7 +58,7 @@ table! {
     "machine" "TYPE[,accel=A]" => Here("pc; q35 is taken as pc");
     "M" "TYPE[,accel=A]" => Here("the same as -machine");
     "cpu" "MODEL[,+F][,-F][,F=on|off]" => Here("CPU model; -cpu help lists them");
-    "accel" "NAME" => Here("tcg (translated code, or the interpreter while that is not there), interp, jit, kvm");
+    "accel" "NAME" => Here("tcg or jit (translated code), interp (the interpreter); kvm is not there yet");
     "enable-kvm" => Here("the same as -accel kvm");
     "smp" "[cpus=]N[,maxcpus=][,sockets=][,cores=][,threads=]" => Here("number of CPUs");
     "m" "[size=]MEGS" => Here("memory; also with a suffix: 2G");
@@ -70,6 +72,13 @@ table! {
     "debugcon" "DEV" => Here("where bytes written to ports E9h and 402h go");
     "chardev" "BACKEND,id=ID,..." => Here("stdio, file, pty, socket or null, for -serial chardev:ID and -device isa-debugcon");
     "device" "NAME[,KEY=VALUE]" => Here("isa-debug-exit, pc-testdev, isa-debugcon");
+    "hda" "FILE" => Here("hard disk on the primary IDE channel; an image without an option is one too");
+    "hdb" "FILE" => Here("the second");
+    "hdc" "FILE" => Here("hard disk on the secondary channel");
+    "hdd" "FILE" => Here("the second");
+    "cdrom" "FILE" => Here("CD-ROM on the secondary channel");
+    "drive" "file=F[,if=ide][,media=disk|cdrom][,format=raw|qcow2][,index=N][,readonly=on][,snapshot=on]" => Here("a drive");
+    "snapshot" => Here("what is written to disks is forgotten in the end");
     "nographic" => Here("no window; the serial line on this terminal (Ctrl-A x ends, Ctrl-A h helps)");
     "display" "none" => Here("no window");
     "vga" "none" => Here("no display adapter");
@@ -90,21 +99,14 @@ table! {
     "D" "FILE" => Here("where the log goes instead of standard error");
     "pidfile" "FILE" => Here("writes the process's number into a file");
     // What comes later.
-    "hda" "FILE" => Later(DISKS);
-    "hdb" "FILE" => Later(DISKS);
-    "hdc" "FILE" => Later(DISKS);
-    "hdd" "FILE" => Later(DISKS);
-    "cdrom" "FILE" => Later(DISKS);
-    "fda" "FILE" => Later(DISKS);
-    "fdb" "FILE" => Later(DISKS);
-    "drive" "..." => Later(DISKS);
-    "blockdev" "..." => Later(DISKS);
-    "boot" "..." => Later(DISKS);
-    "pflash" "FILE" => Later(DISKS);
-    "snapshot" => Later(DISKS);
-    "mtdblock" "FILE" => Later(DISKS);
-    "sd" "FILE" => Later(DISKS);
-    "option-rom" "..." => Later(DISKS);
+    "fda" "FILE" => Later(FLOPPIES);
+    "fdb" "FILE" => Later(FLOPPIES);
+    "blockdev" "..." => Later(BLOCKS);
+    "boot" "..." => Later(BOOT);
+    "pflash" "FILE" => Later(OTHER);
+    "mtdblock" "FILE" => Later(BLOCKS);
+    "sd" "FILE" => Later(BLOCKS);
+    "option-rom" "..." => Later(OTHER);
     "full-screen" => Later(SCREEN);
     "sdl" => Later(SCREEN);
     "curses" => Later(SCREEN);
@@ -178,7 +180,8 @@ pub fn split(arguments: &[OsString]) -> Result<Vec<Given>> {
     while let Some(argument) = rest.next() {
         let argument = text(argument)?;
         let Some(name) = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-')) else {
-            bail!("`{argument}` would be a disk image: {DISKS}");
+            given.push(("hda", argument.to_owned()));
+            continue;
         };
         let Some(known) = TABLE.iter().find(|known| known.name == name) else {
             let names = TABLE.iter().filter(|known| !matches!(known.fate, Later(_))).map(|known| known.name);
@@ -246,9 +249,8 @@ mod tests {
             (&["-kernle", "x"][..], "unknown option `-kernle`; the nearest known is `-kernel`"),
             (&["--no-rebot"], "unknown option `--no-rebot`; the nearest known is `-no-reboot`"),
             (&["-kernel"], "option `-kernel` needs a value: -kernel FILE"),
-            (&["-cdrom", "x"], "`-cdrom` is not supported yet: disks"),
+            (&["-fda", "x"], "`-fda` is not supported yet: floppies"),
             (&["-s"], "`-s` is not supported yet: the debugger"),
-            (&["disk.img"], "`disk.img` would be a disk image"),
         ] {
             let error = run(arguments).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");

@@ -74,6 +74,19 @@ fn kvm_unit_tests_and_linux() {
 }
 
 #[test]
+fn drives() {
+    let drives = |line: &str| spec(line).drive.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(drives("disk.img"), ["disk.img,kind=disk,index=0"]);
+    assert_eq!(drives("-hdb b.img -cdrom c"), ["b.img,kind=disk,index=1", "c,kind=cdrom,index=2"]);
+    assert_eq!(
+        drives("-drive file=a,,b,if=ide,format=qcow2,media=disk,index=3,readonly=on,cache=none -snapshot"),
+        ["a,,b,kind=disk,format=qcow2,readonly,snapshot,index=3"]
+    );
+    assert_eq!(drives("-drive media=cdrom,index=2"), [",kind=cdrom,index=2"]);
+    assert_eq!(drives("-drive x.iso"), ["x.iso,kind=disk"]);
+}
+
+#[test]
 fn where_the_serial_line_goes() {
     for (line, lines) in [
         ("-nographic", &["stdio"][..]),
@@ -93,18 +106,19 @@ fn where_the_serial_line_goes() {
 
 #[test]
 fn accelerators() {
+    let jit_or_not = if cfg!(feature = "jit") { EngineChoice::Jit } else { EngineChoice::Interp };
     for (line, engine) in [
-        ("-accel tcg", EngineChoice::Interp),
+        ("-accel tcg", jit_or_not),
         ("-accel interp", EngineChoice::Interp),
-        ("-accel kvm -accel tcg,thread=multi", EngineChoice::Interp),
-        ("-machine pc,accel=kvm:tcg", EngineChoice::Interp),
+        ("-accel kvm -accel tcg,thread=multi", jit_or_not),
+        ("-machine pc,accel=kvm:interp", EngineChoice::Interp),
     ] {
         assert_eq!(spec(line).engine, engine, "{line}");
     }
     assert!(error("-enable-kvm").contains("the engine `kvm` is not there yet: use interp"));
     assert!(error("-accel tgc").contains("the nearest known is `tcg`"));
     let notes = request(Flavour::X86_64, "-accel tcg -display none").unwrap().notes;
-    assert!(notes[0].contains("the interpreter runs"), "{notes:?}");
+    assert_eq!(notes.iter().any(|note| note.contains("the interpreter runs")), !cfg!(feature = "jit"), "{notes:?}");
 }
 
 #[test]
@@ -125,7 +139,10 @@ fn errors_name_the_option_and_the_nearest() {
         ("-d itn", "unknown log item `itn`; the nearest known is `int`"),
         ("-append x", "-append only makes sense with a kernel"),
         ("-rtc base=noon", "-rtc: `noon` is no clock setting"),
-        ("-hda disk.img", "`-hda` is not supported yet: disks"),
+        ("-fda disk.img", "`-fda` is not supported yet: floppies"),
+        ("-drive file=x,if=virtio", "if=virtio is not there"),
+        ("-drive fiel=x", "knows no `fiel`; the nearest known is `file`"),
+        ("-drive media=disk", "needs file="),
         ("-S", "`-S` is not supported yet: the debugger"),
     ] {
         let error = error(line);

@@ -1,5 +1,6 @@
 //! The values of QEMU's options: `KEY=VALUE` lists, numbers of CPUs, character devices.
 
+use super::super::drive::{self, DriveSpec, Kind};
 use super::super::nearest::nearest;
 use super::super::size::Size;
 use anyhow::{Context, Result, anyhow, bail};
@@ -48,7 +49,8 @@ impl Properties {
     }
 }
 
-fn split_commas(text: &str) -> Vec<String> {
+/// Splits at commas; two of them are one that is meant.
+pub fn split_commas(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
@@ -94,6 +96,40 @@ pub fn cpus(text: &str) -> Result<u32> {
         bail!("-smp: sockets, cores and threads make {product} CPUs, not {most}: change one of them");
     }
     Ok(cpus)
+}
+
+/// `-drive file=F,if=ide,media=cdrom,...`.
+pub fn drive(text: &str) -> Result<DriveSpec> {
+    // How the host does its input and output is our own business.
+    const IGNORED: [&str; 9] =
+        ["cache", "aio", "discard", "detect-zeroes", "werror", "rerror", "id", "copy-on-read", "serial"];
+    let properties = Properties::new(text);
+    let known = ["file", "if", "format", "media", "index", "bus", "unit", "snapshot", "readonly", "read-only"];
+    properties.only("-drive", &[&known[..], &IGNORED].concat())?;
+    match properties.get("if") {
+        None | Some("ide") => {}
+        Some(other) => bail!("-drive: if={other} is not there yet: use if=ide"),
+    }
+    let kind = match properties.get("media") {
+        None | Some("disk") => Kind::Disk,
+        Some("cdrom") => Kind::Cdrom,
+        Some(other) => bail!("-drive: unknown medium `{other}`: use media=disk or media=cdrom"),
+    };
+    let file = properties.get("file").or(properties.first.as_deref()).map(Into::into);
+    if file.is_none() && kind == Kind::Disk {
+        bail!("-drive {text}: a disk needs file=..., as in file=disk.img");
+    }
+    let said = |error: String| anyhow!("-drive: {error}");
+    let switch = |key: &str| properties.get(key).map_or(Ok(false), |text| drive::switch(key, text)).map_err(said);
+    let number = |key: &str| properties.get(key).map(drive::index).transpose().map_err(said);
+    let index = match (number("index")?, number("bus")?, number("unit")?) {
+        (None, None, None) => None,
+        (Some(index), ..) => Some(index),
+        (None, bus, unit) => Some((2 * bus.unwrap_or(0) + unit.unwrap_or(0)).min(3)),
+    };
+    let format = properties.get("format").map(drive::format).transpose().map_err(said)?;
+    let read_only = switch("readonly")? || switch("read-only")?;
+    Ok(DriveSpec { file, kind, format, read_only, snapshot: switch("snapshot")?, index })
 }
 
 /// A character device as `-serial` and `-debugcon` take it.

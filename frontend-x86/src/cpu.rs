@@ -34,12 +34,14 @@ pub struct Mode {
     pub stack: Width,
     /// 32-bit code whose ES, CS, SS and DS have base 0, limit 4 GiB and all rights: nothing to check or to add.
     pub flat: bool,
+    /// Real or virtual-8086 mode, where there are no VEX prefixes.
+    pub real: bool,
 }
 
 impl Mode {
     /// The mode as a small number, unique.
     pub fn key(self) -> u8 {
-        self.code as u8 | (self.stack as u8) << 2 | (self.flat as u8) << 4
+        self.code as u8 | (self.stack as u8) << 2 | (self.flat as u8) << 4 | (self.real as u8) << 5
     }
     /// The width of the instruction pointer.
     pub fn ip_width(self) -> Width {
@@ -131,7 +133,7 @@ impl Cpu {
             system_flags: rflags::FIXED,
             bounds: [Bounds::default(); 6],
             bank: Bank::Supervisor,
-            mode: Mode { code: CodeSize::Bits16, stack: Width::W, flat: false },
+            mode: Mode { code: CodeSize::Bits16, stack: Width::W, flat: false, real: true },
             careful: false,
             tlb: Tlb::new(),
             state: state.clone(),
@@ -271,7 +273,7 @@ impl Cpu {
             b.base == 0 && b.low == 0 && b.high_read == 1 << 32 && (i == 1 || b.high_write == 1 << 32)
         };
         let flat = code == CodeSize::Bits32 && stack == Width::D && (0..4).all(whole);
-        self.mode = Mode { code, stack, flat };
+        self.mode = Mode { code, stack, flat, real: !self.protected() };
         let cpl = self.cpl();
         let smap = self.state.cr4 & crate::system::control::cr4::SMAP != 0;
         self.bank = match cpl {

@@ -55,6 +55,8 @@ pub fn decode(bytes: &[u8], offset: u16, mode: Mode, model: &Model) -> Result<De
             if window.len() < MAX_LEN {
                 return Err(DecodeError::NeedMore);
             }
+        }
+        if window.len() == MAX_LEN && too_long(window, bitness) {
             set_helper(&mut op, Helper::TooLong);
         }
         op.len = op.len.max(1);
@@ -67,10 +69,28 @@ pub fn decode(bytes: &[u8], offset: u16, mode: Mode, model: &Model) -> Result<De
                 || super::decode::x87::decode(&instr, window, &mut op)
                 || super::decode::system::decode(&instr, mode, &mut op))
         || super::decode::x87::without_unit(&instr, model, &mut op);
-    if !known {
+    if !known || mode.real && op.ins.func == Func::Bmi {
         set_helper(&mut op, Helper::Undefined);
     }
     Ok(finish(op, Some(&instr)))
+}
+
+/// Whether an instruction of which 15 bytes are given goes on. Only prefixes make one so long: without those that come
+/// again later, the rest is decoded.
+fn too_long(window: &[u8], bitness: u32) -> bool {
+    let prefix = |b: u8| {
+        matches!(b, 0x26 | 0x2e | 0x36 | 0x3e | 0x64..=0x67 | 0xf0 | 0xf2 | 0xf3) || bitness == 64 && b & 0xf0 == 0x40
+    };
+    let prefixes = window.iter().take_while(|b| prefix(**b)).count();
+    if prefixes == window.len() {
+        return true;
+    }
+    let kept = (0..prefixes).filter(|i| !window[i + 1..prefixes].contains(&window[*i])).map(|i| window[i]);
+    let mut short: Vec<u8> = kept.chain(window[prefixes..].iter().copied()).collect();
+    let removed = window.len() - short.len();
+    short.resize(short.len() + MAX_LEN, 0);
+    let instr = Decoder::new(bitness, &short, DecoderOptions::NONE).decode();
+    instr.len() + removed > MAX_LEN
 }
 
 fn blank(offset: u16, len: u8) -> Op {

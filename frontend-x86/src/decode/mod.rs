@@ -51,10 +51,8 @@ pub fn decode(bytes: &[u8], offset: u16, mode: Mode, model: &Model) -> Result<De
     decoder.decode_out(&mut instr);
     let mut op = blank(offset, instr.len() as u8);
     if instr.is_invalid() {
-        if decoder.last_error() == DecoderError::NoMoreBytes {
-            if window.len() < MAX_LEN {
-                return Err(DecodeError::NeedMore);
-            }
+        if decoder.last_error() == DecoderError::NoMoreBytes && window.len() < MAX_LEN {
+            return Err(DecodeError::NeedMore);
         }
         if window.len() == MAX_LEN && too_long(window, bitness) {
             set_helper(&mut op, Helper::TooLong);

@@ -4,7 +4,7 @@ use super::board::*;
 use super::config::MachineConfig;
 use super::maps::{MmioMap, MmioRange, PortMap, PortRange};
 use super::wiring::{Target as Wire, Wiring};
-use super::{cmos, host_inputs::HostInputs};
+use super::{cmos, drives, host_inputs::HostInputs};
 use anyhow::{Context, Result, bail};
 use devices::acpi_pm::AcpiPm;
 use devices::apic::LocalApic;
@@ -12,6 +12,7 @@ use devices::debug_exit::DebugExit;
 use devices::debugcon::DebugCon;
 use devices::ferr::FerrLatch;
 use devices::fw_cfg::FwCfg;
+use devices::ide::Ide;
 use devices::ioapic::IoApic;
 use devices::pci::{HostBridge, Pam, Piix3, WindowBus};
 use devices::pic::Pic;
@@ -64,12 +65,15 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
     let mut isa = |irq: u8| wiring.line(Wire::Gsi(irq));
     let mut rtc = Rtc::new(inputs.wall_clock(config.rtc_base), isa(8), timer(RTC));
     cmos::fill(&mut rtc, ram, config.cpus, config.boot_order);
+    drives::describe(&mut rtc, drives::disk_sizes(&config.drives));
     config.cmos.iter().for_each(|(index, value)| rtc.set_cmos(*index, *value));
     let mut serial: [Option<Uart>; 4] = Default::default();
     for (n, port) in config.serial.drain(..).enumerate() {
         let Some(place) = serial.get_mut(n) else { bail!("a PC has four serial ports") };
         *place = port.map(|port| Uart::new(&format!("serial{n}"), isa(SERIAL_PORTS[n].1), port.out));
     }
+    let mut ide = Ide::new(memory.clone(), [isa(14), isa(15)], windows.handle(1));
+    drives::connect(&mut ide, std::mem::take(&mut config.drives));
     let mut board = Board {
         pic: Pic::new(),
         pit: Pit::new(isa(0), timer(PIT)),
@@ -85,11 +89,12 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
         fw_cfg: FwCfg::new(memory.clone()),
         debugcon: config.debugcon.take().map(DebugCon::new),
         serial,
+        ide,
         others: Vec::new(),
         ports: PortMap::new(),
         mmio: MmioMap::default(),
-        functions: vec![(0x00, HOST_BRIDGE), (0x08, PIIX3), (0x0b, PM)],
-        window_owners: vec![WindowOwner { device: PM, port_slot: None, mmio_slot: None }],
+        functions: vec![(0x00, HOST_BRIDGE), (0x08, PIIX3), (0x09, IDE), (0x0b, PM)],
+        window_owners: [PM, IDE].map(|device| WindowOwner { device, port_slot: None, mmio_slot: None }).into(),
         pic_intr: false,
         memory,
         wiring,
@@ -143,6 +148,10 @@ fn map_fixed(board: &mut Board) {
     ports(0xb2, 0xb3, 1, PM);
     ports(0xafe0, 0xafe3, 4, PM);
     ports(0xf0, 0xf1, 1, FERR);
+    for (command, control) in [(0x1f0, 0x3f6), (0x170, 0x376)] {
+        ports(command, command + 7, 4, IDE);
+        ports(control, control, 1, IDE);
+    }
     ports(0x510, 0x511, 2, FW_CFG);
     ports(0x514, 0x51b, 4, FW_CFG);
     ports(0xcf8, 0xcfb, 4, HOST_BRIDGE);

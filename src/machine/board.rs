@@ -8,6 +8,7 @@ use devices::apic::{self, LocalApic, Message, Output};
 use devices::debugcon::DebugCon;
 use devices::ferr::FerrLatch;
 use devices::fw_cfg::FwCfg;
+use devices::ide::Ide;
 use devices::ioapic::IoApic;
 use devices::pci::{HostBridge, Piix3, Space, Window, WindowBus};
 use devices::pic::Pic;
@@ -38,6 +39,7 @@ pub(super) const FERR: DeviceId = 10;
 pub(super) const DEBUGCON: DeviceId = 11;
 /// COM1 to COM4.
 pub(super) const SERIAL: DeviceId = 12;
+pub(super) const IDE: DeviceId = 16;
 /// The local APICs, by CPU.
 pub(super) const APIC: DeviceId = 0x100;
 /// Whatever else is plugged in.
@@ -82,6 +84,7 @@ pub struct Board {
     pub(super) ferr: FerrLatch,
     pub(super) debugcon: Option<DebugCon>,
     pub(super) serial: [Option<Uart>; 4],
+    pub(super) ide: Ide,
     pub(super) others: Vec<Box<dyn Device>>,
     // Derived.
     pub(super) pic_intr: bool,
@@ -116,6 +119,11 @@ impl Board {
         &mut self.rtc
     }
 
+    /// The IDE channels and their drives.
+    pub fn ide(&mut self) -> &mut Ide {
+        &mut self.ide
+    }
+
     /// A device by its number.
     pub(super) fn device(&mut self, id: DeviceId) -> Option<&mut dyn Device> {
         Some(match id {
@@ -131,6 +139,7 @@ impl Board {
             FW_CFG => &mut self.fw_cfg,
             FERR => &mut self.ferr,
             DEBUGCON => self.debugcon.as_mut()?,
+            IDE => &mut self.ide,
             SERIAL..APIC => self.serial.get_mut(usize::from(id - SERIAL))?.as_mut()?,
             APIC..OTHER => self.apics.get_mut(usize::from(id - APIC))?,
             _ => self.others.get_mut(usize::from(id - OTHER))?.as_mut(),
@@ -139,7 +148,7 @@ impl Board {
 
     /// The numbers of all devices, in the order of resets and snapshots.
     pub(super) fn ids(&self) -> Vec<DeviceId> {
-        let all = (0..SERIAL + 4).chain((APIC..).take(self.apics.len())).chain((OTHER..).take(self.others.len()));
+        let all = (0..=IDE).chain((APIC..).take(self.apics.len())).chain((OTHER..).take(self.others.len()));
         all.collect()
     }
 
@@ -162,6 +171,7 @@ impl Board {
         self.host_bridge.shadow_all();
         self.piix3.set_routes([10, 10, 11, 11]);
         self.pm.set_base(0x600);
+        self.ide.set_base(0xc000);
         if let Some(ports) = self.pic.ports() {
             ports.write(0x4d1, 1, 0x0e, VmTime::ZERO); // the SCI and PCI's IRQ 10 and 11 are level-triggered
         }

@@ -21,6 +21,8 @@ pub struct MachineConfig {
     pub serial: Vec<Option<CharPort>>,
     /// Where bytes written to the debug ports E9h and 402h go; `None` leaves them out.
     pub debugcon: Option<Box<dyn CharOut>>,
+    /// What is connected to the IDE channels.
+    pub drives: super::Drives,
     /// A port by which the guest ends the machine with an exit code.
     pub debug_exit: Option<DebugExitConfig>,
     /// The test device at ports E0h and 2000h and memory FF000000h.
@@ -60,6 +62,7 @@ impl MachineConfig {
             engine,
             serial: Vec::new(),
             debugcon: None,
+            drives: Default::default(),
             debug_exit: None,
             testdev: false,
             bios: None,

@@ -79,6 +79,7 @@ helpers! {
     Random => crate::system::misc::random,
     Cpuid => crate::system::misc::cpuid,
     Hlt => crate::system::misc::hlt,
+    Pause => crate::system::misc::pause,
     Cache => crate::system::misc::cache,
     CacheLine => crate::system::misc::cache_line,
     Salc => crate::system::misc::salc,

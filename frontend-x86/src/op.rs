@@ -303,7 +303,7 @@ macro_rules! funcs {
 funcs! {
     /// A plain function on the context: `op.helper` says which.
     Helper,
-    /// Nothing: NOP, PAUSE, prefetches, ENDBR.
+    /// Nothing: NOP, prefetches, ENDBR.
     Nop,
     /// The end of a run of ops: go on at `imm` in the page.
     Goto,

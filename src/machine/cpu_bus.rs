@@ -21,6 +21,8 @@ pub struct SliceBus<'a> {
     now: VmTime,
     /// When the slice will end. A timer that is armed for an earlier moment ends it.
     end: VmTime,
+    /// Other vCPUs wait for their turn.
+    others_wait: bool,
     stop: bool,
 }
 
@@ -35,7 +37,13 @@ impl<'a> SliceBus<'a> {
         first: u64,
         end: VmTime,
     ) -> Self {
-        SliceBus { board, inputs, signals, cpu, clock, first, now: clock.now(), end, stop: false }
+        SliceBus { board, inputs, signals, cpu, clock, first, now: clock.now(), end, others_wait: false, stop: false }
+    }
+
+    /// Says whether other vCPUs wait for their turn: then a PAUSE ends this one's.
+    pub fn others_wait(mut self, others_wait: bool) -> Self {
+        self.others_wait = others_wait;
+        self
     }
 
     fn time(&self) -> VmTime {
@@ -137,6 +145,12 @@ impl CpuBus for SliceBus<'_> {
 
     fn entropy(&mut self) -> u64 {
         self.inputs.entropy()
+    }
+
+    fn pause(&mut self) {
+        if self.others_wait {
+            self.signals.kick();
+        }
     }
 
     fn stop_requested(&mut self) -> bool {

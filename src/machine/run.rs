@@ -47,6 +47,14 @@ impl Pace {
     }
 }
 
+/// The longest slice of a vCPU among others, and whether it must end at that very instruction. Neither may be regular: an
+/// engine prefers to stop at jumps, and a loop that releases a lock only to take it again before it jumps would never
+/// be seen without it.
+fn uneven(retired: u64) -> (u64, bool) {
+    let random = retired.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
+    (SLICE - (random & 0x3ff), random >> 10 & 7 == 0)
+}
+
 impl Machine {
     /// Runs until there is an outcome. A machine may be run again after [`Outcome::Quit`].
     pub fn run(&mut self) -> Outcome {
@@ -91,10 +99,13 @@ impl Machine {
     fn slice(&mut self, cpu: usize) -> Option<Outcome> {
         let now = self.clock.now();
         let due = self.timers.next_deadline().since(now);
+        let others_wait = (0..self.vcpus.len()).any(|other| other != cpu && self.can_run(other));
+        let (longest, exact) = if others_wait { uneven(self.vcpus[cpu].retired()) } else { (SLICE, false) };
         let budget = if self.clock.deterministic() {
-            Budget::exactly(self.clock.instructions_for(due).clamp(SHORTEST, SLICE))
+            Budget::exactly(self.clock.instructions_for(due).clamp(SHORTEST, longest))
         } else {
-            Budget::about(self.pace.instructions_for(due).clamp(SHORTEST, SLICE))
+            let instructions = self.pace.instructions_for(due).clamp(SHORTEST, longest);
+            if exact { Budget::exactly(instructions) } else { Budget::about(instructions) }
         };
         let end = if self.clock.deterministic() {
             now + self.clock.nanos_for(budget.instructions)
@@ -104,7 +115,8 @@ impl Machine {
         self.signals[cpu].take(Signals::KICK);
         let (vcpu, signals) = (&mut self.vcpus[cpu], &self.signals[cpu]);
         let first = vcpu.retired();
-        let mut bus = SliceBus::new(&self.board, &mut self.inputs, signals, cpu, self.clock, first, end);
+        let bus = SliceBus::new(&self.board, &mut self.inputs, signals, cpu, self.clock, first, end);
+        let mut bus = bus.others_wait(others_wait);
         let exit = vcpu.run(&mut bus, budget);
         let retired = vcpu.retired().saturating_sub(first);
         self.retired.fetch_add(retired, Ordering::Relaxed);

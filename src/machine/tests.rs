@@ -189,6 +189,30 @@ fn a_timer_armed_within_the_slice_ends_it() {
 }
 
 #[test]
+fn pause_hands_over_to_a_vcpu_that_waits() {
+    let mut turn = 0;
+    let spin = script(move |bus, signals, _| {
+        turn += 1;
+        bus.pause();
+        assert_eq!(signals.bits() & Signals::KICK != 0, turn == 1, "only the first time somebody waits");
+        if turn == 1 { (4, Exit::Kicked) } else { exit(bus, 0) }
+    });
+    let halt = script(|_, _, _| (1, Exit::Halted));
+    assert_eq!(machine(vec![spin, halt]).run(), Outcome::DebugExit(1));
+}
+
+#[test]
+fn slices_among_others_end_anywhere_in_a_loop() {
+    let mut places = [false; 8];
+    let spin = script(move |bus, _, budget| {
+        places[(budget.instructions % 8) as usize] = true;
+        if places == [true; 8] { exit(bus, 0) } else { (budget.instructions, Exit::Budget) }
+    });
+    let other = script(|_, _, budget| (budget.instructions, Exit::Budget));
+    assert_eq!(machine(vec![spin, other]).run(), Outcome::DebugExit(1));
+}
+
+#[test]
 fn interrupts_by_ioapic_with_the_timer_at_pin_2() {
     let mut step = 0;
     let mut machine = machine(vec![script(move |bus, _, _| {

@@ -145,7 +145,7 @@ pub fn decode(instr: &Instruction, mode: Mode, model: &Model, op: &mut Op) -> bo
         M::Mfence | M::Lfence => model.has(Feature::Sse2) && to(Func::Fence, 0),
         M::Sfence => model.has(Feature::Sse) && to(Func::Fence, 0),
         // Hints. ENDBR is a reserved NOP without CET.
-        M::Nop | M::Pause | M::Endbr32 | M::Endbr64 | M::Reservednop => to(Func::Nop, 0),
+        M::Nop | M::Endbr32 | M::Endbr64 | M::Reservednop => to(Func::Nop, 0),
         M::Prefetchnta
         | M::Prefetcht0
         | M::Prefetcht1

@@ -47,6 +47,7 @@ fn simple(instr: &Instruction, op: &mut Op) -> bool {
         M::Rdrand | M::Rdseed => H::Random,
         M::Cpuid => H::Cpuid,
         M::Hlt => H::Hlt,
+        M::Pause => H::Pause,
         M::Invd | M::Wbinvd | M::Wbnoinvd => H::Cache,
         M::Clflush | M::Clflushopt | M::Clwb => H::CacheLine,
         M::Salc => H::Salc,

@@ -30,6 +30,12 @@ pub fn hlt(ctx: &mut Ctx, _op: &Op) -> Done {
     Ok(Then::Leave)
 }
 
+/// PAUSE: does nothing to the CPU, but says that it waits for another one.
+pub fn pause(ctx: &mut Ctx, _op: &Op) -> Done {
+    ctx.bus.pause();
+    Ok(Then::Next)
+}
+
 /// INVD, WBINVD, WBNOINVD: there is no cache to write back.
 pub fn cache(ctx: &mut Ctx, _op: &Op) -> Done {
     privileged(ctx)?;

@@ -58,6 +58,9 @@ pub trait CpuBus {
     /// 64 random bits, for RDRAND and RDSEED.
     fn entropy(&mut self) -> u64;
 
+    /// PAUSE was executed: the vCPU most likely waits for another one. Where vCPUs take turns, it is the other's turn now.
+    fn pause(&mut self) {}
+
     /// Whether an instruction just done through this bus wants the engine to return at the next instruction boundary
     /// (power-off, reset, a stopped machine).
     fn stop_requested(&mut self) -> bool;

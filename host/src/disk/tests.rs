@@ -39,7 +39,7 @@ fn sector(disk: &mut Box<dyn BlockDevice>, number: u64) -> [u8; 512] {
 }
 
 fn refusal(path: &Path, options: DiskOptions) -> String {
-    open(path, options).err().expect("refused").to_string()
+    open(path, options).expect_err("refused").to_string()
 }
 
 /// An empty qcow2 image (version 3) of clusters of 64 KiB: header, refcount table, refcount block, L1 table.

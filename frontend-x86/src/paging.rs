@@ -168,11 +168,7 @@ fn reserved_physical(cpu: &Cpu) -> u64 {
 fn read_entry(cpu: &Cpu, at: u64, wide: bool) -> u64 {
     // Tables outside RAM read as open bus; present and reserved bits then fault.
     let at = at & cpu.memory.a20_mask();
-    if wide {
-        cpu.view.load_u64(at).unwrap_or(u64::MAX)
-    } else {
-        cpu.view.load_u32(at).map_or(0xffff_ffff, u64::from)
-    }
+    if wide { cpu.view.load_u64(at).unwrap_or(u64::MAX) } else { cpu.view.load_u32(at).map_or(0xffff_ffff, u64::from) }
 }
 
 /// Sets bits in an entry, atomically towards other CPUs; false if the entry changed under us in another way.

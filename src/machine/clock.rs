@@ -4,6 +4,12 @@ use super::TimeMode;
 use super::host_inputs::HostInstant;
 use lyrebird_core::VmTime;
 
+/// The most that guest time may leap at once. When a busy host does not run us for a while, a guest would find that many
+/// ticks of its timers have become one, and blame its clocks for that; so the rest is owed, and paid back in small steps.
+const LEAP: u64 = 1_000_000;
+/// A debt of so much doubles the pace of guest time.
+const HEAVY_DEBT: u64 = 100_000_000;
+
 /// The machine's clock. A copy of it tells the same time until the original is paused or moved.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
@@ -12,12 +18,14 @@ pub struct Clock {
     base: VmTime,
     /// When the host's clock was last tied to guest time; `None` while the machine is paused.
     since: Option<HostInstant>,
+    /// How far guest time is behind the host's clock.
+    debt: u64,
 }
 
 impl Clock {
     /// A stopped clock that shows zero.
     pub fn new(mode: TimeMode) -> Self {
-        Clock { mode, base: VmTime::ZERO, since: None }
+        Clock { mode, base: VmTime::ZERO, since: None, debt: 0 }
     }
 
     /// Whether time follows the instructions.
@@ -28,8 +36,42 @@ impl Clock {
     /// Guest time now.
     pub fn now(&self) -> VmTime {
         match (self.mode, self.since) {
-            (TimeMode::RealTime, Some(since)) => self.base + since.elapsed_nanos(),
+            (TimeMode::RealTime, Some(since)) => self.base + since.elapsed_nanos().min(LEAP),
             _ => self.base,
+        }
+    }
+
+    /// Ties guest time to the host's clock anew. To be called often while the machine works.
+    pub fn follow(&mut self) {
+        if let (TimeMode::RealTime, Some(since)) = (self.mode, self.since) {
+            let elapsed = since.elapsed_nanos();
+            self.since = Some(since.later(elapsed));
+            self.pass(elapsed);
+        }
+    }
+
+    fn pass(&mut self, elapsed: u64) {
+        let step = elapsed.min(LEAP);
+        self.debt = self.debt.saturating_add(elapsed - step);
+        let back = u128::from(step) * u128::from(self.debt) / u128::from(HEAVY_DEBT);
+        self.base = self.base + step;
+        self.pay(u64::try_from(back).unwrap_or(u64::MAX));
+    }
+
+    fn pay(&mut self, most: u64) {
+        let back = most.min(self.debt);
+        self.debt -= back;
+        self.base = self.base + back;
+    }
+
+    /// Everybody is idle until the deadline: up to there guest time may leap without harm. To be called before and after
+    /// sleeping.
+    pub fn idle_until(&mut self, deadline: VmTime) {
+        if let (TimeMode::RealTime, Some(since)) = (self.mode, self.since) {
+            let elapsed = since.elapsed_nanos();
+            self.since = Some(since.later(elapsed));
+            self.debt = self.debt.saturating_add(elapsed);
+            self.pay(deadline.since(self.base));
         }
     }
 
@@ -40,7 +82,7 @@ impl Clock {
 
     /// Stops: guest time stands.
     pub fn pause(&mut self) {
-        self.base = self.now();
+        self.follow();
         self.since = None;
     }
 
@@ -101,11 +143,31 @@ mod tests {
     }
 
     #[test]
+    fn time_that_the_host_took_is_owed_and_paid_back() {
+        let mut clock = Clock::new(TimeMode::RealTime);
+        clock.pass(50_000_000);
+        assert_eq!((clock.base.as_nanos(), clock.debt), (LEAP + 490_000, 48_510_000));
+        for _ in 0..10_000 {
+            let before = clock.base;
+            clock.pass(100_000);
+            assert!(clock.base.since(before) < 150_000);
+        }
+        assert_eq!(clock.base.as_nanos() + clock.debt, 1_050_000_000);
+        assert!(clock.debt < 1_000_000);
+        clock.debt = 5_000;
+        clock.start();
+        let deadline = clock.base + 2_000;
+        clock.idle_until(deadline);
+        assert_eq!(clock.base, deadline, "while everybody sleeps it is paid back at once");
+    }
+
+    #[test]
     fn real_time_stands_while_paused() {
         let mut clock = Clock::new(TimeMode::RealTime);
         assert_eq!(clock.now(), VmTime::ZERO);
         clock.start();
         std::thread::sleep(std::time::Duration::from_millis(2));
+        clock.idle_until(VmTime::NEVER);
         clock.pause();
         let now = clock.now();
         assert!(now >= VmTime(2_000_000));

@@ -23,6 +23,11 @@ impl HostInstant {
     pub fn elapsed_nanos(&self) -> u64 {
         u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
+
+    /// The moment so many nanoseconds later.
+    pub fn later(&self, nanos: u64) -> Self {
+        HostInstant(self.0 + Duration::from_nanos(nanos))
+    }
 }
 
 /// The door.

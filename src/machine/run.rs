@@ -151,6 +151,7 @@ impl Machine {
                 return Some(outcome);
             }
         }
+        self.clock.follow();
         let now = self.clock.now();
         let due = self.timers.next_deadline() <= now;
         let request = {
@@ -236,10 +237,12 @@ impl Machine {
             }
             return;
         }
+        self.clock.idle_until(deadline);
         match deadline.since(self.clock.now()) {
             _ if deadline == VmTime::NEVER => self.handle.sleep(None),
             left if left > TOO_SHORT_TO_SLEEP => self.handle.sleep(Some(Duration::from_nanos(left))),
             _ => std::hint::spin_loop(),
         }
+        self.clock.idle_until(deadline);
     }
 }

@@ -1,5 +1,7 @@
 //! Tests of what x86 means, for every engine: random code against the host CPU ([`native`], [`generate`], [`oracle`]).
 
+#![allow(clippy::precedence, reason = "page table entries and floats are sums of shifted fields")]
+
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub mod bench;
 pub mod bus;

@@ -60,3 +60,23 @@ fn integer_64() {
 fn integer_32() {
     compare(&Generator::integer(), Bits::B32, &[System::Long, System::Legacy], number("ORACLE_CASES", 100_000));
 }
+
+#[test]
+fn vector_64() {
+    compare(&Generator::vector(), Bits::B64, &[System::Long], number("ORACLE_CASES", 100_000));
+}
+
+#[test]
+fn vector_32() {
+    compare(&Generator::vector(), Bits::B32, &[System::Legacy], number("ORACLE_CASES", 20_000));
+}
+
+#[test]
+fn x87_64() {
+    compare(&Generator::x87(), Bits::B64, &[System::Long], number("ORACLE_CASES", 100_000));
+}
+
+#[test]
+fn x87_32() {
+    compare(&Generator::x87(), Bits::B32, &[System::Legacy], number("ORACLE_CASES", 20_000));
+}

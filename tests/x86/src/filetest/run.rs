@@ -109,8 +109,7 @@ fn low_memory(memory: &GuestMemory) -> Result<Vec<u8>> {
 fn unwind(test: &Test, before: CpuState, mut state: CpuState, was: Vec<u8>, memory: &GuestMemory) -> Result<Found> {
     let (mode, cpl) = (setup::mode(test)?, setup::cpl(test)?);
     let mut low = low_memory(memory)?;
-    let mut found =
-        |state, exception, memory| Found { before: before.clone(), state, exception, was: was.clone(), memory };
+    let found = |state, exception, memory| Found { before: before.clone(), state, exception, was: was.clone(), memory };
     let real = mode == Mode::Real16;
     let handlers = if real { REAL_HANDLERS } else { HANDLERS };
     let Some(vector) = state.rip.checked_sub(handlers + 1).filter(|v| *v < 32) else {

@@ -2,8 +2,7 @@
 
 use super::table::{BITS, FRAME, Form, Imm, JUMPS, LOCKS, MEMORY, Operand, REGISTER, RETURNS, STRING, VEX};
 use super::{Builder, Fix};
-use crate::case::{Bits, CODE, DATA, DATA_MAPPED, Fx, GS_BASE};
-use crate::rng::Rng;
+use crate::case::{Bits, CODE, DATA, DATA_MAPPED, GS_BASE};
 
 /// Sizes and registers that the prefixes of an instruction select.
 struct Prefixes {
@@ -123,7 +122,7 @@ impl Builder<'_> {
             bytes.push(form.prefix);
         }
         let branch = matches!(form.imm, Imm::Rel8 | Imm::RelZ) || form.bits & (RETURNS | JUMPS) != 0;
-        let operand16 = form.bits & VEX == 0 && rng.chance(if branch { 2 } else { 22 });
+        let operand16 = form.bits & VEX == 0 && rng.chance(if branch || self.floating { 2 } else { 22 });
         if operand16 {
             bytes.push(0x66);
         }
@@ -131,9 +130,8 @@ impl Builder<'_> {
         if address_small {
             bytes.push(0x67);
         }
-        if form.bits & STRING != 0 && rng.chance(60) {
-            bytes.push(rng.pick(&[0xf2, 0xf3]));
-        } else if form.bits & VEX == 0 && rng.chance(2) {
+        let string = form.bits & STRING != 0 && rng.chance(60);
+        if string || form.bits & VEX == 0 && !self.floating && rng.chance(2) {
             bytes.push(rng.pick(&[0xf2, 0xf3]));
         }
         let gs = self.bits == Bits::B64 && rng.chance(3);
@@ -154,7 +152,8 @@ impl Builder<'_> {
     /// Emits the ModRM byte of a memory operand and what follows it, and sets its registers.
     fn memory(&mut self, reg: u8, p: &mut Prefixes, form: Form, imm_bytes: usize, tail: &mut Vec<u8>) {
         let small16 = !self.wide() && p.address_small;
-        let target = self.target().wrapping_sub(if p.gs { GS_BASE } else { 0 });
+        let aligned = if self.floating && self.rng.chance(80) { !15 } else { !0 };
+        let target = (self.target() & aligned).wrapping_sub(if p.gs { GS_BASE } else { 0 });
         let mask = if self.wide() && !p.address_small { u64::MAX } else { 0xffff_ffff };
         if small16 || self.rng.chance(3) {
             // 16-bit addresses reach no data, and some others should miss it too.
@@ -293,12 +292,5 @@ impl Builder<'_> {
             _ => self.rng.number(),
         };
         self.code.extend_from_slice(&value.to_le_bytes()[..bytes]);
-    }
-}
-
-/// A random floating-point state. No exception is left pending.
-pub fn floating_state(rng: &mut Rng, fx: &mut Fx) {
-    for at in (160..416).step_by(8) {
-        fx.0[at..at + 8].copy_from_slice(&rng.number().to_le_bytes());
     }
 }

@@ -2,6 +2,7 @@
 //! state of random and edge values. Prefixes include redundant and ill-placed ones.
 
 mod encode;
+pub mod float;
 pub mod table;
 
 use crate::case::{Bits, CODE, Case, DATA, DATA_BYTES, Registers};
@@ -33,6 +34,7 @@ pub struct Builder<'a> {
     offset: usize,
     data: Vec<u8>,
     fixes: Vec<(usize, Fix)>,
+    floating: bool,
 }
 
 /// Generates cases from a list of forms.
@@ -45,6 +47,16 @@ impl Generator {
     /// Of integer instructions.
     pub fn integer() -> Self {
         Generator { forms: table::forms(), floating: false }
+    }
+
+    /// Of MMX and SSE instructions, with integer ones between.
+    pub fn vector() -> Self {
+        Generator { forms: float::vector_forms(), floating: true }
+    }
+
+    /// Of x87 instructions.
+    pub fn x87() -> Self {
+        Generator { forms: float::x87_forms(), floating: true }
     }
 
     /// The case of a seed.
@@ -61,7 +73,11 @@ impl Generator {
         let mut data = vec![0; DATA_BYTES];
         let fill = rng.bits();
         let mut filler = Rng::new(fill);
-        data.chunks_mut(8).for_each(|c| c.copy_from_slice(&filler.number().to_le_bytes()));
+        if self.floating {
+            float::fill(&mut filler, &mut data);
+        } else {
+            data.chunks_mut(8).for_each(|c| c.copy_from_slice(&filler.number().to_le_bytes()));
+        }
         let mut gpr = [0; 16];
         gpr.iter_mut().for_each(|r| *r = rng.number());
         if bits == Bits::B32 {
@@ -77,7 +93,17 @@ impl Generator {
             _ => DATA + 0x800 + rng.below(0x200) * 8,
         };
         let offset = if rng.chance(10) { 0x1000 - rng.below(16) as usize } else { rng.below(0x1800) as usize };
-        let mut builder = Builder { rng, bits, gpr, pinned: 1 << 4, code: Vec::new(), offset, data, fixes: Vec::new() };
+        let mut builder = Builder {
+            rng,
+            bits,
+            gpr,
+            pinned: 1 << 4,
+            code: Vec::new(),
+            offset,
+            data,
+            fixes: Vec::new(),
+            floating: self.floating,
+        };
         let count = match builder.rng.below(8) {
             0..=2 => 1,
             3..=5 => 2 + builder.rng.below(2),
@@ -98,11 +124,11 @@ impl Generator {
         starts.push(builder.code.len());
         builder.apply_fixes(&starts)?;
         let Builder { rng, gpr, code, data, .. } = builder;
-        let undefined = check(bits, &code, offset, gpr[1])?;
+        let undefined = check(bits, &code, offset, gpr[1], self.floating)?;
         let flags = rng.bits() & 0x8d5 | if rng.chance(25) { 0x400 } else { 0 } | 0x202;
         let mut before = Registers { gpr, rflags: flags, rip: 0, ..Registers::new() };
         if self.floating {
-            crate::generate::encode::floating_state(rng, &mut before.fx);
+            float::state(rng, &mut before.fx);
         }
         Some(Case { bits, code, offset, before, data, undefined, floating: self.floating })
     }
@@ -136,7 +162,7 @@ impl Builder<'_> {
 
 /// Decodes the code once more: `None` if it could leave the sandbox or depends on flags that are undefined, else the flags
 /// that are undefined before each instruction and after the last.
-fn check(bits: Bits, code: &[u8], offset: usize, rcx: u64) -> Option<Vec<(usize, u64)>> {
+fn check(bits: Bits, code: &[u8], offset: usize, rcx: u64, floating: bool) -> Option<Vec<(usize, u64)>> {
     if reaches_out(code) {
         return None;
     }
@@ -151,12 +177,15 @@ fn check(bits: Bits, code: &[u8], offset: usize, rcx: u64) -> Option<Vec<(usize,
         all.push(((decoder.ip() - ip) as usize, unknown));
         decoder.decode_out(&mut instr);
         if instr.is_invalid() {
+            if floating {
+                return None;
+            }
             // What follows may be reached by a jump, but where its instructions begin is unknown here.
             unknown = ARITHMETIC;
             forks = true;
             continue;
         }
-        if instr.code() == Code::INVALID || outside_model(&instr) {
+        if instr.code() == Code::INVALID || outside_model(&instr) || floating && !float::kept(instr.mnemonic()) {
             return None;
         }
         // With a jump in between what is undefined depends on the way taken: take it all.

@@ -75,8 +75,9 @@ pub unsafe fn arm(patience: u64) {
 
 /// What stopped it.
 pub unsafe fn disarm() -> Stop {
+    let stop = &raw mut STOP;
     // SAFETY: the handler has written it, and runs no more.
-    unsafe { (*(&raw mut STOP)).take().expect("code ends by an exception") }
+    unsafe { (*stop).take().expect("code ends by an exception") }
 }
 
 /// The kernel leaves RFLAGS.AC as the code had it, under which compiled code does not run.

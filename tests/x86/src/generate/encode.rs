@@ -104,7 +104,7 @@ impl Builder<'_> {
 
     /// An address in the data: seldom where it ends or in the page that cannot be written.
     fn target(&mut self) -> u64 {
-        DATA + match self.rng.below(20) {
+        let offset = match self.rng.below(20) {
             0 => 0x1000 - self.rng.below(16),
             1 => 0x2000 - self.rng.below(16),
             2 => DATA_MAPPED as u64 - self.rng.below(16),
@@ -112,7 +112,8 @@ impl Builder<'_> {
             4 => 0x2000 + self.rng.below(0x1000),
             5..=10 => self.rng.below(0x400) * 8,
             _ => self.rng.below(0x1ff0),
-        }
+        };
+        DATA.wrapping_add(offset)
     }
 
     fn prefixes(&mut self, form: Form) -> Prefixes {

@@ -432,6 +432,34 @@ fn errors_have_a_remedy() {
     }
 }
 
+/// The figures are for `docs/SPEC.md`; the bounds are wide, since tests run beside each other and not optimised.
+#[test]
+fn the_program_starts_quickly_and_needs_little_memory() {
+    let folder = Folder::new("start");
+    let kernel = folder.hello(End::PowerOff);
+    let mut times: Vec<Duration> = (0..20)
+        .map(|_| {
+            let begin = Instant::now();
+            expect_code(&run(&["run", &kernel]), 0);
+            begin.elapsed()
+        })
+        .collect();
+    times.sort();
+    println!("from the start of the process over a guest's few instructions to its end: {:?}", times[10]);
+    assert!(times[10] < Duration::from_millis(500), "{times:?}");
+
+    let kernel = folder.file("echo.elf", echo());
+    let mut terminal = OnTerminal::start(&["run", &kernel]);
+    terminal.until("> ");
+    let status = fs::read_to_string(format!("/proc/{}/status", terminal.child.id())).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let kib: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
+    println!("resident memory with a guest that touches next to none of its own: {kib} KiB");
+    assert!(kib < 64 << 10);
+    terminal.keys(b"\x01x");
+    assert!(wait(&mut terminal.child).success());
+}
+
 #[test]
 fn help_teaches() {
     for arguments in [&["--help"][..], &["run", "--help"], &["qemu", "-help"], &["qemu", "--help"]] {

@@ -18,7 +18,7 @@ use devices::ps2::Ps2;
 use devices::request::{Request, Requests};
 use devices::rtc::Rtc;
 use devices::uart::Uart;
-use lyrebird_core::{Device, ResetKind, RestoreError, Signals, TimerQueue, Unit, VmTime};
+use lyrebird_core::{Device, Display, Frame, InputEvent, ResetKind, RestoreError, Signals, TimerQueue, Unit, VmTime};
 use lyrebird_memory::GuestMemory;
 use std::sync::Arc;
 
@@ -328,6 +328,22 @@ impl Board {
     pub fn press_power_button(&mut self, now: VmTime) {
         self.pm.press_power_button(now);
         self.settle();
+    }
+
+    /// Something that a person did with keyboard or mouse.
+    pub fn input(&mut self, event: InputEvent, now: VmTime) {
+        self.ps2.input(event, now);
+        self.settle();
+    }
+
+    /// The display adapter, if the machine has one.
+    pub(super) fn display(&mut self) -> Option<&mut dyn Display> {
+        None
+    }
+
+    /// Brings a picture of the screen up to date, and returns whether it changed. No vCPU may be running.
+    pub fn draw(&mut self, frame: &mut Frame, now: VmTime) -> bool {
+        self.display().is_some_and(|display| display.draw(frame, now))
     }
 
     fn move_windows(&mut self) {

@@ -1,6 +1,6 @@
-//! How other threads speak to a machine that runs: orders, and waking it when it sleeps.
+//! How other threads speak to a machine that runs: orders, input and pictures of its screen, and waking it when it sleeps.
 
-use lyrebird_core::Signals;
+use lyrebird_core::{Frame, InputEvent, InputQueue, Signals};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -26,12 +26,28 @@ struct Mail {
     orders: Vec<Order>,
     /// Something came from outside: look before sleeping.
     news: bool,
+    /// Somebody wants a picture of the screen.
+    draw: bool,
+}
+
+/// The picture that was drawn last.
+#[derive(Default)]
+struct Picture {
+    frame: Frame,
+    /// Grows with each picture that differs from the one before.
+    version: u64,
+    /// Grows with each drawing that was asked for.
+    drawn: u64,
+    /// Called after each drawing.
+    drawn_hook: Option<Box<dyn Fn() + Send>>,
 }
 
 #[derive(Default)]
 struct Shared {
     mail: Mutex<Mail>,
     bell: Condvar,
+    picture: Mutex<Picture>,
+    input: Arc<InputQueue>,
 }
 
 /// A handle on a running machine, for any thread.
@@ -64,6 +80,56 @@ impl Handle {
     pub fn wake(&self) {
         self.mail().news = true;
         self.shared.bell.notify_all();
+    }
+
+    /// Something that a person did with keyboard or mouse.
+    pub fn input(&self, event: InputEvent) {
+        self.shared.input.push(event);
+        self.wake();
+    }
+
+    /// Asks for a picture of the screen as it is now. The machine draws it soon, and then calls what
+    /// [`Handle::when_drawn`] was given; a paused machine draws too.
+    pub fn draw(&self) {
+        let mut mail = self.mail();
+        mail.draw = true;
+        mail.news = true;
+        drop(mail);
+        self.shared.bell.notify_all();
+    }
+
+    /// What to call, on the machine's thread, after each drawing that was asked for. It must not wait.
+    pub fn when_drawn(&self, hook: impl Fn() + Send + 'static) {
+        self.picture().drawn_hook = Some(Box::new(hook));
+    }
+
+    /// Looks at the picture that was drawn last: the frame, its version, which differs when the frame does, and how many
+    /// drawings there were.
+    pub fn look<T>(&self, look: impl FnOnce(&Frame, u64, u64) -> T) -> T {
+        let picture = self.picture();
+        look(&picture.frame, picture.version, picture.drawn)
+    }
+
+    fn picture(&self) -> MutexGuard<'_, Picture> {
+        self.shared.picture.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Draws, if somebody asked for it.
+    pub(super) fn draw_if_asked(&self, draw: impl FnOnce(&mut Frame) -> bool) {
+        if !std::mem::take(&mut self.mail().draw) {
+            return;
+        }
+        let mut picture = self.picture();
+        picture.version += u64::from(draw(&mut picture.frame));
+        picture.drawn += 1;
+        if let Some(hook) = &picture.drawn_hook {
+            hook();
+        }
+    }
+
+    /// Where input waits.
+    pub(super) fn input_queue(&self) -> Arc<InputQueue> {
+        self.shared.input.clone()
     }
 
     /// What has come: the orders, and whether there was any news at all.

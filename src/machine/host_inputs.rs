@@ -3,6 +3,7 @@
 
 use super::{EntropySource, RtcBase};
 use lyrebird_core::chars::CharInput;
+use lyrebird_core::{InputEvent, InputQueue};
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher};
 use std::io::Read;
@@ -34,6 +35,7 @@ impl HostInstant {
 pub struct HostInputs {
     entropy: Entropy,
     serial: Vec<Option<Arc<CharInput>>>,
+    person: Arc<InputQueue>,
 }
 
 enum Entropy {
@@ -42,13 +44,13 @@ enum Entropy {
 }
 
 impl HostInputs {
-    /// A door with these serial inputs.
-    pub fn new(entropy: EntropySource, serial: Vec<Option<Arc<CharInput>>>) -> Self {
+    /// A door with these serial inputs, and this keyboard and mouse.
+    pub fn new(entropy: EntropySource, serial: Vec<Option<Arc<CharInput>>>, person: Arc<InputQueue>) -> Self {
         let entropy = match entropy {
             EntropySource::Host => Entropy::Host(File::open("/dev/urandom").ok()),
             EntropySource::Seed(seed) => Entropy::Seeded(seed),
         };
-        HostInputs { entropy, serial }
+        HostInputs { entropy, serial, person }
     }
 
     /// Seconds since 1970 in the guest's time zone, for the real-time clock at power-on.
@@ -82,6 +84,11 @@ impl HostInputs {
         self.serial.get(port).and_then(Option::as_ref).is_some_and(|input| !input.is_empty())
     }
 
+    /// Takes what was done with keyboard and mouse.
+    pub fn person(&mut self) -> Vec<InputEvent> {
+        self.person.take()
+    }
+
     /// Takes up to `room` bytes for a serial port.
     pub fn serial(&mut self, port: usize, room: usize) -> Vec<u8> {
         self.serial.get(port).and_then(Option::as_ref).map_or_else(Vec::new, |input| input.take(room))
@@ -103,9 +110,9 @@ mod tests {
 
     #[test]
     fn a_seed_repeats_and_the_host_does_not() {
-        let seeded = || HostInputs::new(EntropySource::Seed(7), Vec::new()).entropy();
+        let seeded = || HostInputs::new(EntropySource::Seed(7), Vec::new(), Arc::default()).entropy();
         assert_eq!(seeded(), seeded());
-        let mut host = HostInputs::new(EntropySource::Host, Vec::new());
+        let mut host = HostInputs::new(EntropySource::Host, Vec::new(), Arc::default());
         assert_ne!(host.entropy(), host.entropy());
         assert_eq!(host.wall_clock(RtcBase::Fixed(5)), 5);
     }

@@ -86,7 +86,7 @@ impl Machine {
             let handle = handle.clone();
             input.set_waker(move || handle.wake());
         }
-        let mut inputs = HostInputs::new(config.entropy, serial);
+        let mut inputs = HostInputs::new(config.entropy, serial, handle.input_queue());
         let firmware = config.bios.is_some();
         let board = assembly::assemble(&mut config, &mut inputs, signals.clone())?;
         let memory = board.memory().clone();

@@ -161,6 +161,10 @@ impl Machine {
             }
             if self.input_waits {
                 self.input_waits = false;
+                for event in self.inputs.person() {
+                    board.input(event, now);
+                }
+                self.handle.draw_if_asked(|frame| board.draw(frame, now));
                 for port in 0..board.serial.len() {
                     let Some(uart) = &mut board.serial[port] else { continue };
                     let bytes = self.inputs.serial(port, uart.room());
@@ -210,6 +214,8 @@ impl Machine {
             self.handle.sleep(None);
             let (orders, news) = self.handle.collect();
             self.input_waits |= news;
+            let now = self.clock.now();
+            self.handle.draw_if_asked(|frame| self.lock().draw(frame, now));
             for order in orders {
                 match order {
                     Order::Quit => return Some(Outcome::Quit),

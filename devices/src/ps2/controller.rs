@@ -78,6 +78,9 @@ pub struct Ps2 {
 }
 
 impl Ps2 {
+    /// Something that a person did: the keyboard or the mouse says so on its cable.
+    pub fn input(&mut self, _event: lyrebird_core::InputEvent, _now: VmTime) {}
+
     /// The controller with a keyboard and a mouse.
     pub fn new(irq1: Line, irq12: Line, memory: Arc<GuestMemory>, requests: Requests) -> Self {
         Ps2 { irq1, irq12, memory, requests, state: State::new() }

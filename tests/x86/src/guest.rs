@@ -5,6 +5,7 @@ use crate::bus::NoBus;
 use crate::case::{Bits, CODE, CODE_BYTES, Case, DATA, DATA_BYTES, Fx, GS_BASE, Outcome, Registers};
 
 use backend_interp::InterpVcpu;
+use backend_jit::{JitVcpu, Options};
 use frontend_x86::flags::LazyFlags;
 use frontend_x86::flags::rflags::ARITHMETIC;
 use frontend_x86::model::Model;
@@ -22,6 +23,29 @@ pub enum System {
     Legacy,
 }
 
+/// What executes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// The interpreter.
+    Interp,
+    /// The compiler, which compiles everything at once.
+    Jit,
+}
+
+enum Driven {
+    Interp(Box<InterpVcpu>),
+    Jit(Box<JitVcpu>),
+}
+
+impl Driven {
+    fn vcpu(&mut self) -> &mut dyn Vcpu {
+        match self {
+            Driven::Interp(vcpu) => &mut **vcpu,
+            Driven::Jit(vcpu) => &mut **vcpu,
+        }
+    }
+}
+
 /// How the engine is driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -36,7 +60,7 @@ pub enum Way {
 /// A vCPU with memory.
 pub struct Guest {
     system: System,
-    vcpu: InterpVcpu,
+    driven: Driven,
     memory: Arc<GuestMemory>,
     start: [CpuState; 2],
 }
@@ -55,15 +79,23 @@ const PATIENCE: u64 = 1_000_000;
 
 impl Guest {
     /// A machine of this kind.
-    pub fn new(system: System) -> Self {
+    pub fn new(system: System, engine: Engine) -> Self {
         let memory = Arc::new(GuestMemory::new());
         let ram = memory.add_block("ram", RAM).expect("2 MiB");
         memory.map(Region { base: 0, bytes: RAM, priority: 0, target: Target::Ram { block: ram, offset: 0 } });
         let model = Arc::new(Model::by_name("max").expect("a model of that name"));
-        let mut vcpu = InterpVcpu::new(0, model, memory.clone(), Signals::new());
-        let reset = vcpu.state();
+        let signals = Signals::new();
+        let mut driven = match engine {
+            Engine::Interp => Driven::Interp(Box::new(InterpVcpu::new(0, model, memory.clone(), signals))),
+            Engine::Jit => {
+                let options = Options { threshold: 1, ..Options::default() };
+                let vcpu = JitVcpu::new(0, model, memory.clone(), signals, options);
+                Driven::Jit(Box::new(vcpu.expect("an engine for this host")))
+            }
+        };
+        let reset = driven.vcpu().state();
         let start = [Bits::B32, Bits::B64].map(|bits| start_state(system, bits, reset.clone()));
-        let mut guest = Guest { system, vcpu, memory, start };
+        let mut guest = Guest { system, driven, memory, start };
         guest.build_tables();
         if system == System::Legacy {
             // What a load of CR3 would have brought in.
@@ -146,11 +178,6 @@ impl Guest {
         }
     }
 
-    /// The vCPU.
-    pub fn vcpu(&mut self) -> &mut InterpVcpu {
-        &mut self.vcpu
-    }
-
     /// Runs a case.
     pub fn run(&mut self, case: &Case, way: Way) -> Outcome {
         self.write(DATA_AT, &case.data);
@@ -160,43 +187,30 @@ impl Guest {
         state.rip = CODE + case.offset as u64;
         state.rflags = case.before.rflags;
         from_fx(&case.before.fx, &mut state);
-        if way == Way::Warm {
-            self.warp(&state);
-        } else {
-            self.vcpu.set_state(&state);
+        match &mut self.driven {
+            Driven::Interp(vcpu) if way == Way::Warm => warp(vcpu, &state),
+            driven => driven.vcpu().set_state(&state),
         }
+        let vcpu = self.driven.vcpu();
         let exit = if way == Way::Step {
             let mut exit = Exit::Budget;
             for _ in 0..PATIENCE / 10 {
-                exit = self.vcpu.run(&mut NoBus, Budget::exactly(1));
+                exit = vcpu.run(&mut NoBus, Budget::exactly(1));
                 if exit != Exit::Budget {
                     break;
                 }
             }
             exit
         } else {
-            self.vcpu.run(&mut NoBus, Budget::about(PATIENCE))
+            vcpu.run(&mut NoBus, Budget::about(PATIENCE))
         };
         self.write(CODE_AT + case.offset as u64, &vec![0xcc; case.code.len()]);
         self.outcome(exit)
     }
 
-    /// Sets the state without flushing the TLB, as if the guest's own kernel had gone there.
-    fn warp(&mut self, state: &CpuState) {
-        let cpu = self.vcpu.cpu();
-        cpu.state = state.clone();
-        cpu.regs[..16].copy_from_slice(&state.gpr);
-        cpu.rip = state.rip;
-        cpu.next_rip = state.rip;
-        cpu.flags = LazyFlags::word(state.rflags);
-        cpu.system_flags = state.rflags & !ARITHMETIC | 2;
-        cpu.debug_hits = 0;
-        cpu.update_mode();
-    }
-
     /// Reads the exception's frame off the kernel's stack.
     fn outcome(&mut self, exit: Exit) -> Outcome {
-        let state = self.vcpu.state();
+        let state = self.driven.vcpu().state();
         let mut data = vec![0; DATA_BYTES];
         self.memory.read(DATA_AT, &mut data).expect("RAM");
         let mut after = Registers { gpr: state.gpr, rflags: state.rflags, rip: state.rip, fx: to_fx(&state) };
@@ -217,6 +231,19 @@ impl Guest {
         (after.rip, _, after.rflags, after.gpr[4]) = (pop(), pop(), pop(), pop());
         Outcome { after, vector, error, cr2: if vector == 14 { state.cr2 } else { 0 }, data }
     }
+}
+
+/// Sets the state without flushing the TLB, as if the guest's own kernel had gone there.
+fn warp(vcpu: &mut InterpVcpu, state: &CpuState) {
+    let cpu = vcpu.cpu();
+    cpu.state = state.clone();
+    cpu.regs[..16].copy_from_slice(&state.gpr);
+    cpu.rip = state.rip;
+    cpu.next_rip = state.rip;
+    cpu.flags = LazyFlags::word(state.rflags);
+    cpu.system_flags = state.rflags & !ARITHMETIC | 2;
+    cpu.debug_hits = 0;
+    cpu.update_mode();
 }
 
 fn kernel_base(system: System) -> u64 {

@@ -7,6 +7,7 @@ use super::{KERNEL, parse};
 use crate::bus::NoBus;
 use anyhow::{Context, Result, bail, ensure};
 use backend_interp::InterpVcpu;
+use backend_jit::{JitVcpu, Options};
 use frontend_x86::model::Model;
 use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter};
 use lyrebird_core::{Budget, CpuState, Exit, Signals, Vcpu};
@@ -27,12 +28,21 @@ fn interp(model: Arc<Model>, memory: Arc<GuestMemory>) -> Box<dyn Vcpu> {
     Box::new(InterpVcpu::new(0, model, memory, Signals::new()))
 }
 
+/// Compiles what has been entered once.
+fn jit(model: Arc<Model>, memory: Arc<GuestMemory>) -> Box<dyn Vcpu> {
+    let options = Options { threshold: 1, verify: true, ..Options::default() };
+    Box::new(JitVcpu::new(0, model, memory, Signals::new(), options).expect("an engine for this host"))
+}
+
 /// All of them.
 pub fn engines() -> Vec<Engine> {
     vec![
         Engine { name: "interp", make: interp, stepping: false, rounds: 1 },
         Engine { name: "interp, again", make: interp, stepping: false, rounds: 2 },
         Engine { name: "interp, stepping", make: interp, stepping: true, rounds: 1 },
+        Engine { name: "jit", make: jit, stepping: false, rounds: 1 },
+        Engine { name: "jit, again", make: jit, stepping: false, rounds: 3 },
+        Engine { name: "jit, stepping", make: jit, stepping: true, rounds: 1 },
     ]
 }
 

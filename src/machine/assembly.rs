@@ -77,7 +77,7 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
     let mut board = Board {
         pic: Pic::new(),
         pit: Pit::new(isa(0), timer(PIT)),
-        ps2: Ps2::new(isa(1), isa(12), memory.clone(), requests.clone()),
+        ps2: Ps2::new(isa(1), isa(12), timer(PS2), memory.clone(), requests.clone()),
         pm: AcpiPm::new(isa(9), timer(PM), requests.clone(), windows.handle(0)),
         ferr: FerrLatch::new(isa(13)),
         rtc,

@@ -1,8 +1,10 @@
 //! The controller's registers and commands.
 
-use super::peripheral::{Kind, Peripheral};
+use super::keyboard::Keyboard;
+use super::mouse::Mouse;
+use super::scancodes;
 use crate::request::{Request, Requests};
-use lyrebird_core::{Device, Line, PortIo, ResetKind, RestoreError, Unit, VmTime};
+use lyrebird_core::{Device, InputEvent, Line, PortIo, ResetKind, RestoreError, Timer, Unit, VmTime};
 use lyrebird_memory::GuestMemory;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -23,6 +25,10 @@ const TRANSLATE: u8 = 0x40;
 // The output port.
 const NOT_RESET: u8 = 0x01;
 const A20: u8 = 0x02;
+
+/// How long the next byte of a peripheral takes over its cable, after the one before it was read. (A real one takes up to
+/// 1.1 ms. Programs that read port 60h twice for one key, as old ones do, need some of that.)
+const CABLE: u64 = 250_000;
 
 /// Where a byte in the output buffer comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,8 +51,12 @@ pub(super) struct State {
     output: Option<(Source, u8)>,
     /// What port 60h reads when the buffer is empty: the last byte.
     last: u8,
-    keyboard: Peripheral,
-    mouse: Peripheral,
+    /// When the cables have the next byte.
+    cable: VmTime,
+    /// The translation has seen F0h.
+    breaks: bool,
+    keyboard: Keyboard,
+    mouse: Mouse,
 }
 
 impl State {
@@ -60,9 +70,35 @@ impl State {
             answers: VecDeque::new(),
             output: None,
             last: 0,
-            keyboard: Peripheral::new(Kind::Keyboard),
-            mouse: Peripheral::new(Kind::Mouse),
+            cable: VmTime::ZERO,
+            breaks: false,
+            keyboard: Keyboard::default(),
+            mouse: Mouse::default(),
         }
+    }
+
+    /// The next byte of a peripheral whose cable is not held.
+    fn receive(&mut self) -> Option<(Source, u8)> {
+        while self.ram[0] & KBD_DISABLED == 0 {
+            let Some(byte) = self.keyboard.read() else { break };
+            let byte =
+                if self.ram[0] & TRANSLATE != 0 { scancodes::translate(byte, &mut self.breaks) } else { Some(byte) };
+            if let Some(byte) = byte {
+                return Some((Source::Keyboard, byte));
+            }
+        }
+        (self.ram[0] & AUX_DISABLED == 0).then(|| self.mouse.read()).flatten().map(|byte| (Source::Aux, byte))
+    }
+
+    fn peripheral_waits(&self) -> bool {
+        self.ram[0] & KBD_DISABLED == 0 && self.keyboard.waits()
+            || self.ram[0] & AUX_DISABLED == 0 && self.mouse.waits()
+    }
+
+    /// When something happens by itself.
+    fn deadline(&self) -> VmTime {
+        let delivery = if self.output.is_none() && self.peripheral_waits() { self.cable } else { VmTime::NEVER };
+        delivery.min(self.keyboard.deadline()).min(self.mouse.deadline())
     }
 }
 
@@ -71,6 +107,7 @@ pub struct Ps2 {
     // Wiring.
     irq1: Line,
     irq12: Line,
+    timer: Timer,
     memory: Arc<GuestMemory>,
     requests: Requests,
     // State.
@@ -78,29 +115,56 @@ pub struct Ps2 {
 }
 
 impl Ps2 {
-    /// Something that a person did: the keyboard or the mouse says so on its cable.
-    pub fn input(&mut self, _event: lyrebird_core::InputEvent, _now: VmTime) {}
-
     /// The controller with a keyboard and a mouse.
-    pub fn new(irq1: Line, irq12: Line, memory: Arc<GuestMemory>, requests: Requests) -> Self {
-        Ps2 { irq1, irq12, memory, requests, state: State::new() }
+    pub fn new(irq1: Line, irq12: Line, timer: Timer, memory: Arc<GuestMemory>, requests: Requests) -> Self {
+        Ps2 { irq1, irq12, timer, memory, requests, state: State::new() }
     }
 
-    /// Moves the next byte into the output buffer if it is empty, and drives the lines.
-    fn settle(&mut self) {
-        let state = &mut self.state;
-        if state.output.is_none() {
-            let keyboard = state.ram[0] & KBD_DISABLED == 0;
-            let aux = state.ram[0] & AUX_DISABLED == 0;
-            state.output = state
-                .answers
-                .pop_front()
-                .or_else(|| state.keyboard.read_if(keyboard).map(|byte| (Source::Keyboard, byte)))
-                .or_else(|| state.mouse.read_if(aux).map(|byte| (Source::Aux, byte)));
+    /// Something that a person did: the keyboard or the mouse says so on its cable.
+    pub fn input(&mut self, event: InputEvent, now: VmTime) {
+        let State { keyboard, mouse, .. } = &mut self.state;
+        match event {
+            InputEvent::Key { key, down } => keyboard.key(key.0, down, now),
+            InputEvent::MouseMove { dx, dy } => mouse.moved(dx, dy),
+            InputEvent::MouseWheel { notches } => mouse.wheel(notches),
+            InputEvent::MouseButton { button, down } => mouse.button(button, down),
         }
-        let from = state.output.map(|output| output.0);
-        self.irq1.set(from == Some(Source::Keyboard) && state.ram[0] & KBD_INTERRUPT != 0);
-        self.irq12.set(from == Some(Source::Aux) && state.ram[0] & AUX_INTERRUPT != 0);
+        self.settle(now);
+    }
+
+    /// The keyboard's lamps: bit 0 Scroll Lock, bit 1 Num Lock, bit 2 Caps Lock.
+    pub fn leds(&self) -> u8 {
+        self.state.keyboard.leds()
+    }
+
+    /// Lets happen what is due, moves the next byte into the output buffer if it is empty, and drives the lines.
+    fn settle(&mut self, now: VmTime) {
+        let state = &mut self.state;
+        state.keyboard.tick(now);
+        state.mouse.tick(now);
+        if state.output.is_none() {
+            state.output = state.answers.pop_front();
+        }
+        if state.output.is_none() && state.cable <= now {
+            state.output = state.receive();
+        }
+        self.drive();
+        self.timer.arm(self.state.deadline());
+    }
+
+    fn levels(&self) -> [bool; 2] {
+        let from = self.state.output.map(|output| output.0);
+        let enabled = self.state.ram[0];
+        [
+            from == Some(Source::Keyboard) && enabled & KBD_INTERRUPT != 0,
+            from == Some(Source::Aux) && enabled & AUX_INTERRUPT != 0,
+        ]
+    }
+
+    fn drive(&self) {
+        let [irq1, irq12] = self.levels();
+        self.irq1.set(irq1);
+        self.irq12.set(irq12);
     }
 
     fn answer(&mut self, source: Source, byte: u8) {
@@ -116,6 +180,8 @@ impl Ps2 {
         let answer = |ps2: &mut Self, byte| ps2.answer(Source::Keyboard, byte);
         match command {
             0x20..=0x3f => answer(self, self.state.ram[usize::from(command & 31)]),
+            0xa1 => answer(self, 0),    // the controller's version
+            0xa4 => answer(self, 0xf1), // no password is installed
             0xa7 => self.state.ram[0] |= AUX_DISABLED,
             0xa8 => self.state.ram[0] &= !AUX_DISABLED,
             0xa9 | 0xab => answer(self, 0), // interface tests: no error
@@ -125,10 +191,15 @@ impl Ps2 {
             }
             0xad => self.state.ram[0] |= KBD_DISABLED,
             0xae => self.state.ram[0] &= !KBD_DISABLED,
-            0xc0 => answer(self, 0x80), // input port: keyboard not locked
+            0xc0..=0xc2 => answer(self, 0x80), // input port: keyboard not locked
             0xd0 => {
                 let output = self.output_port();
                 answer(self, output);
+            }
+            0xe0 => {
+                // Test inputs: the clocks of the two cables.
+                let enabled = !self.state.ram[0];
+                answer(self, enabled >> 4 & 1 | enabled >> 4 & 2);
             }
             0x60..=0x7f | 0xd1..=0xd4 => self.state.command = Some(command),
             0xdd => self.memory.set_a20(false),
@@ -145,7 +216,7 @@ impl Ps2 {
         0xc0 | NOT_RESET | a20 | u8::from(full(Source::Keyboard)) << 4 | u8::from(full(Source::Aux)) << 5
     }
 
-    fn data(&mut self, byte: u8) {
+    fn data(&mut self, byte: u8, now: VmTime) {
         self.state.command_written = false;
         match self.state.command.take() {
             Some(command @ 0x60..=0x7f) => self.state.ram[usize::from(command & 31)] = byte,
@@ -159,7 +230,7 @@ impl Ps2 {
             Some(0xd3) => self.answer(Source::Aux, byte),
             Some(_) => {
                 self.state.ram[0] &= !AUX_DISABLED;
-                self.state.mouse.write(byte);
+                self.state.mouse.write(byte, now);
             }
             None => {
                 // Talking to the keyboard enables it.
@@ -170,33 +241,32 @@ impl Ps2 {
     }
 }
 
-impl Peripheral {
-    fn read_if(&mut self, enabled: bool) -> Option<u8> {
-        if enabled { self.read() } else { None }
-    }
-}
-
 impl Device for Ps2 {
     fn name(&self) -> &str {
         "ps2"
     }
 
-    fn reset(&mut self, _kind: ResetKind, _now: VmTime) {
+    fn reset(&mut self, _kind: ResetKind, now: VmTime) {
         self.state = State::new();
-        self.settle();
+        self.settle(now);
     }
 
     fn save(&self, _now: VmTime) -> Unit {
-        let Self { irq1: _, irq12: _, memory: _, requests: _, state } = self;
+        let Self { irq1: _, irq12: _, timer: _, memory: _, requests: _, state } = self;
         Unit::pack("ps2", 1, state)
     }
 
     fn restore(&mut self, unit: &Unit, _now: VmTime) -> Result<(), RestoreError> {
         self.state = unit.unpack("ps2", 1)?;
-        let from = self.state.output.map(|output| output.0);
-        self.irq1.restore(from == Some(Source::Keyboard) && self.state.ram[0] & KBD_INTERRUPT != 0);
-        self.irq12.restore(from == Some(Source::Aux) && self.state.ram[0] & AUX_INTERRUPT != 0);
+        let [irq1, irq12] = self.levels();
+        self.irq1.restore(irq1);
+        self.irq12.restore(irq12);
+        self.timer.arm(self.state.deadline());
         Ok(())
+    }
+
+    fn timer(&mut self, _timer: u32, now: VmTime) {
+        self.settle(now);
     }
 
     fn ports(&mut self) -> Option<&mut dyn PortIo> {
@@ -205,7 +275,7 @@ impl Device for Ps2 {
 }
 
 impl PortIo for Ps2 {
-    fn read(&mut self, port: u16, _bytes: u8, _now: VmTime) -> u32 {
+    fn read(&mut self, port: u16, _bytes: u8, now: VmTime) -> u32 {
         let state = &mut self.state;
         if port & 4 != 0 {
             let output = match state.output {
@@ -218,20 +288,20 @@ impl PortIo for Ps2 {
         }
         if let Some((_, byte)) = state.output.take() {
             state.last = byte;
+            state.cable = now + CABLE;
             // The lines fall before the next byte raises them again.
-            self.irq1.set(false);
-            self.irq12.set(false);
-            self.settle();
+            self.drive();
+            self.settle(now);
         }
         self.state.last.into()
     }
 
-    fn write(&mut self, port: u16, _bytes: u8, value: u32, _now: VmTime) {
+    fn write(&mut self, port: u16, _bytes: u8, value: u32, now: VmTime) {
         if port & 4 != 0 {
             self.command(value as u8);
         } else {
-            self.data(value as u8);
+            self.data(value as u8, now);
         }
-        self.settle();
+        self.settle(now);
     }
 }

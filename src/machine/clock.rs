@@ -41,6 +41,11 @@ impl Clock {
         }
     }
 
+    /// Whether guest time stands because the host's clock has leapt, until [`Clock::follow`].
+    pub fn stands(&self) -> bool {
+        matches!((self.mode, self.since), (TimeMode::RealTime, Some(since)) if since.elapsed_nanos() >= LEAP)
+    }
+
     /// Ties guest time to the host's clock anew. To be called often while the machine works.
     pub fn follow(&mut self) {
         if let (TimeMode::RealTime, Some(since)) = (self.mode, self.since) {

@@ -108,7 +108,11 @@ impl CpuBus for SliceBus<'_> {
     }
 
     fn tsc(&mut self, retired: u64) -> u64 {
-        TSC_CLOCK.ticks_at(self.now(retired))
+        let ticks = TSC_CLOCK.ticks_at(self.now(retired));
+        if self.clock.stands() {
+            self.signals.kick(); // the run loop lets it go on
+        }
+        self.inputs.tsc(ticks)
     }
 
     fn cr8(&mut self) -> u8 {

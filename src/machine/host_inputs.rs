@@ -36,6 +36,8 @@ pub struct HostInputs {
     entropy: Entropy,
     serial: Vec<Option<Arc<CharInput>>>,
     person: Arc<InputQueue>,
+    /// What the time-stamp counter showed last.
+    tsc: u64,
 }
 
 enum Entropy {
@@ -50,7 +52,7 @@ impl HostInputs {
             EntropySource::Host => Entropy::Host(File::open("/dev/urandom").ok()),
             EntropySource::Seed(seed) => Entropy::Seeded(seed),
         };
-        HostInputs { entropy, serial, person }
+        HostInputs { entropy, serial, person, tsc: 0 }
     }
 
     /// Seconds since 1970 in the guest's time zone, for the real-time clock at power-on.
@@ -62,6 +64,13 @@ impl HostInputs {
                 i64::try_from(now.as_secs()).unwrap_or(i64::MAX).saturating_add(utc_offset)
             }
         }
+    }
+
+    /// The time-stamp counter, given what guest time says it is. On real CPUs one RDTSC never shows what another
+    /// did, and programs divide by the difference; guest time however may stand for a moment ([`super::clock`]).
+    pub fn tsc(&mut self, ticks: u64) -> u64 {
+        self.tsc = ticks.max(self.tsc.wrapping_add(1));
+        self.tsc
     }
 
     /// 64 random bits.
@@ -115,5 +124,6 @@ mod tests {
         let mut host = HostInputs::new(EntropySource::Host, Vec::new(), Arc::default());
         assert_ne!(host.entropy(), host.entropy());
         assert_eq!(host.wall_clock(RtcBase::Fixed(5)), 5);
+        assert_eq!([7, 7, 7, 20, 3].map(|ticks| host.tsc(ticks)), [7, 8, 9, 20, 21]);
     }
 }

@@ -19,6 +19,8 @@ struct Modes {
 
 static MODES: OnceLock<Modes> = OnceLock::new();
 static IS_RAW: AtomicBool = AtomicBool::new(false);
+/// The terminal shows its second screen, ours.
+static IS_SCREEN: AtomicBool = AtomicBool::new(false);
 static OLD_ACTIONS: OnceLock<Vec<(libc::c_int, libc::sigaction)>> = OnceLock::new();
 
 /// Signals that end a program: those that come from outside, unless somebody handles them already, and those of a crash.
@@ -58,8 +60,22 @@ impl Drop for Raw {
     }
 }
 
+/// xterm's control sequences: the second screen, and pasted text between marks; and back, with the cursor and the usual colours.
+const SCREEN_ON: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[2J";
+const SCREEN_OFF: &[u8] = b"\x1b[?2004l\x1b[0m\x1b[?25h\x1b[?1049l";
+
+/// Turns to the terminal's second screen until [`restore`], which keeps what was on the first.
+pub fn show_screen(_raw: &Raw) -> io::Result<()> {
+    IS_SCREEN.store(true, Ordering::SeqCst);
+    rustix::io::write(rustix::stdio::stdout(), SCREEN_ON)?;
+    Ok(())
+}
+
 /// Gives the terminal back as it was. May be called at any time, from signal handlers too.
 pub fn restore() {
+    if IS_SCREEN.swap(false, Ordering::SeqCst) {
+        _ = rustix::io::write(rustix::stdio::stdout(), SCREEN_OFF);
+    }
     if IS_RAW.swap(false, Ordering::SeqCst)
         && let Some(modes) = MODES.get()
     {

@@ -4,15 +4,16 @@
 use super::clock::Clock;
 use super::size::Size;
 use super::spec::{EngineChoice, MachineSpec};
-use super::{drive, models};
+use super::{drive, models, script};
 use crate::boot::{self, BootError, BootRequest, tables};
+use crate::machine::script::Album;
 use crate::machine::{BootLoader, DebugExitConfig, EntropySource, Machine, MachineConfig, RtcBase, TimeMode};
 use anyhow::{Context, Result, anyhow, bail};
 use backend_interp::InterpEngine;
 use frontend_x86::model::{self, Feature, Model, View};
 use host::serial::{Lines, Target};
 use lyrebird_core::Engine;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -71,10 +72,11 @@ pub fn is_kernel(path: &Path) -> Result<bool> {
     Ok(elf || boot::Loader::new(BootRequest::new(image, tables::Board::default())).is_ok())
 }
 
-/// Checks everything that can be checked without opening a serial line, and reads the files.
-pub fn plan(spec: &MachineSpec) -> Result<Plan> {
+/// Checks everything that can be checked without opening a serial line, and reads the files. `serial` are the lines that it
+/// was decided to have.
+pub fn plan(spec: &MachineSpec, serial: &[Target]) -> Result<Plan> {
     let mut notes = Vec::new();
-    check_sizes(spec)?;
+    check_sizes(spec, serial)?;
     engine_exists(spec.engine)?;
     let model = models::find(&spec.cpu, &mut notes)?;
     let apic = model.has(Feature::by_text("apic").context("the CPU models lost their APIC")?);
@@ -82,7 +84,7 @@ pub fn plan(spec: &MachineSpec) -> Result<Plan> {
         bail!("the CPU model {} has no APIC, without which there can be one CPU only: use another model", model.name);
     }
     let model = model.with_cpus(spec.cpus).with_clock(clock());
-    let board = board(spec, &model, apic);
+    let board = board(spec, serial, &model, apic);
     let boot = boot_loader(spec, board, model.physical_bits)?;
     let engine = engine(spec.engine, Arc::new(model));
 
@@ -98,14 +100,20 @@ pub fn plan(spec: &MachineSpec) -> Result<Plan> {
     config.no_shutdown = spec.no_shutdown;
     config.apic = apic;
     config.boot = boot;
+    config.script = script::script(&spec.keys, &spec.screenshot, spec.exit_after);
     if spec.deterministic {
         config.time = TimeMode::DETERMINISTIC;
         config.entropy = EntropySource::Seed(0);
     }
-    Ok(Plan { config, serial: spec.serial.clone(), debugcon: spec.debugcon.clone(), notes })
+    Ok(Plan { config, serial: serial.to_vec(), debugcon: spec.debugcon.clone(), notes })
 }
 
 impl Plan {
+    /// Gives the pictures that the machine takes of itself to `album`.
+    pub fn pictures(&mut self, last: Option<PathBuf>, album: Album) {
+        self.config.script = std::mem::take(&mut self.config.script).pictures(last, album);
+    }
+
     /// Connects the serial lines and builds the machine. `say` gets the name of each line's place.
     pub fn build(mut self, lines: &mut Lines, say: &mut dyn FnMut(Message<'_>)) -> Result<Machine> {
         for (number, target) in self.serial.iter().enumerate() {
@@ -140,7 +148,7 @@ fn open(
     Ok(opened.port)
 }
 
-fn check_sizes(spec: &MachineSpec) -> Result<()> {
+fn check_sizes(spec: &MachineSpec, serial: &[Target]) -> Result<()> {
     if spec.memory < LEAST_MEMORY {
         bail!("{} of memory is too little for a PC: use -m {LEAST_MEMORY} or more", spec.memory);
     }
@@ -154,8 +162,8 @@ fn check_sizes(spec: &MachineSpec) -> Result<()> {
     if !(1..=MOST_CPUS).contains(&spec.cpus) {
         bail!("a machine cannot have {} CPUs: use 1 to {MOST_CPUS}", spec.cpus);
     }
-    if spec.serial.len() > MOST_SERIAL {
-        bail!("a PC has {MOST_SERIAL} serial lines, not {}: leave some out", spec.serial.len());
+    if serial.len() > MOST_SERIAL {
+        bail!("a PC has {MOST_SERIAL} serial lines, not {}: leave some out", serial.len());
     }
     match (&spec.kernel, &spec.bios) {
         (None, None) => match spec.drive.iter().find_map(|drive| drive.file.as_deref()) {
@@ -181,10 +189,10 @@ fn clock() -> model::Clock {
 }
 
 /// What the tables for the guest's kernel say.
-fn board(spec: &MachineSpec, model: &Model, apic: bool) -> tables::Board {
+fn board(spec: &MachineSpec, serial: &[Target], model: &Model, apic: bool) -> tables::Board {
     let leaf = model.cpuid(1, 0, &View { apic, ..View::default() });
     let mut serial_ports = [false; MOST_SERIAL];
-    for (there, target) in serial_ports.iter_mut().zip(&spec.serial) {
+    for (there, target) in serial_ports.iter_mut().zip(serial) {
         *there = *target != Target::None;
     }
     tables::Board {

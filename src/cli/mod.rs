@@ -4,10 +4,13 @@
 mod assemble;
 pub mod clock;
 pub mod drive;
+mod front;
 mod models;
 pub mod nearest;
 pub mod qemu;
 mod run;
+pub mod screen;
+pub mod script;
 pub mod size;
 pub mod spec;
 #[cfg(test)]

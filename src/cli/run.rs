@@ -2,6 +2,8 @@
 
 use super::clock::Clock;
 use super::drive::DriveSpec;
+use super::screen::Display;
+use super::script::{Screenshot, Seconds, Strokes, picture_file};
 use super::size::Size;
 use super::spec::{CpuSpec, DebugExit, EngineChoice, MachineSpec};
 use super::{assemble, start};
@@ -11,8 +13,8 @@ use std::path::PathBuf;
 
 /// Run a machine to its end
 ///
-/// What is not said is as usual: 512 MiB, one CPU, the serial line on this terminal. There, Ctrl-A x ends the program,
-/// Ctrl-A h shows the other keys, and everything else (Ctrl-C too) is the guest's.
+/// What is not said is as usual: 512 MiB, one CPU, the screen in a window where there can be one, the serial line on this
+/// terminal. There, Ctrl-A x ends the program, Ctrl-A h shows the other keys, and everything else (Ctrl-C too) is the guest's.
 #[derive(clap::Args, Debug, Default)]
 #[command(after_help = "See `lyrebird run --help` for examples, and for what each option takes.")]
 #[command(after_long_help = EXAMPLES)]
@@ -83,8 +85,44 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "FILE", help_heading = "What to start")]
     bios: Option<PathBuf>,
 
+    /// Where the guest's screen is shown [default: auto]
+    ///
+    /// In the window, Ctrl+Alt+G gives it the mouse and takes it back (a click gives it, too), Ctrl+Alt+F is full screen,
+    /// Ctrl+Alt+V types what was copied elsewhere, Ctrl+Alt+S writes a picture into the current folder, Ctrl+Alt+P pauses and
+    /// resumes, Ctrl+Alt+R resets, Ctrl+Alt+B presses the power button, and Ctrl+Alt+Q or closing it ends the program.
+    #[arg(long, value_name = "WHERE", help_heading = "Screen and keyboard")]
+    display: Option<Display>,
+
+    /// A window begins as large as the screen
+    #[arg(long, help_heading = "Screen and keyboard")]
+    full_screen: bool,
+
+    /// Take a picture after so many seconds of guest time; give it again for more
+    ///
+    /// A file named .png gets the picture, one named .txt the characters of a text mode. Guest time begins at power-on and
+    /// stands while the machine is paused.
+    #[arg(long, value_name = "FILE@SECONDS", help_heading = "Screen and keyboard")]
+    screenshot: Vec<Screenshot>,
+
+    /// Take a picture when the machine ends
+    #[arg(long, value_name = "FILE", value_parser = picture_file, help_heading = "Screen and keyboard")]
+    screenshot_on_exit: Option<PathBuf>,
+
+    /// Press keys and move the mouse at given times: "5:ret,8.5:ctrl-alt-delete,type=ls -l\n"
+    ///
+    /// SECONDS:ITEM, where SECONDS are of guest time; an item without them follows the one before.{n}
+    /// ret, esc, spc, a, shift-a, f1, kp_0: keys by the names of QEMU's sendkey, together with a - between{n}
+    /// type=TEXT    text, on an American keyboard (\n is Enter, a comma is written twice){n}
+    /// wait=SECONDS{n}
+    /// mouse=RIGHT,DOWN   wheel=NOTCHES   click=left (or right, middle){n}
+    /// press=KEY    release=KEY    mousedown=BUTTON    mouseup=BUTTON{n}
+    /// order=power-button (or reset, nmi, pause, quit)
+    #[arg(long, value_name = "SCRIPT", help_heading = "Screen and keyboard")]
+    keys: Vec<Strokes>,
+
     /// Serial line; give it again for COM2 to COM4 [default: stdio]
     ///
+    /// Where nothing is said and the terminal shows the screen: null. With a window and no kernel: stdio,signal=on.{n}
     /// stdio                           this terminal; Ctrl-A x ends, Ctrl-A h helps{n}
     /// stdio,signal=on                 this terminal; Ctrl-C ends, no other keys are ours{n}
     /// file:PATH                       output into a file{n}
@@ -111,6 +149,10 @@ pub struct RunArgs {
     /// Stay after the guest has powered off
     #[arg(long, help_heading = "The end")]
     no_shutdown: bool,
+
+    /// End after so many seconds of guest time
+    #[arg(long, value_name = "SECONDS", help_heading = "The end")]
+    exit_after: Option<Seconds>,
 
     /// Add the test device (ports E0h to E4h and 2000h, memory at FF000000h)
     #[arg(long, help_heading = "The end")]
@@ -141,6 +183,9 @@ Examples:
 
   A disk that stays as it is, and a CD:
     lyrebird run --bios bios.bin --drive disk.qcow2,snapshot --drive tools.iso
+
+  A screen in a test: two seconds after the start Enter is pressed, one second later there is a picture and the end:
+    lyrebird run disk.img --display none --keys 2:ret --screenshot menu.png@3 --exit-after 3
 
   A machine in a file (linux.toml), with one thing changed:
     memory = \"1G\"
@@ -198,8 +243,14 @@ impl RunArgs {
         set_option(&mut spec.debug_exit, self.debug_exit);
         spec.drive.extend(self.drive);
         if !self.serial.is_empty() {
-            spec.serial = self.serial;
+            spec.serial = Some(self.serial);
         }
+        set(&mut spec.display, self.display);
+        set_option(&mut spec.screenshot_on_exit, self.screenshot_on_exit);
+        set_option(&mut spec.exit_after, self.exit_after);
+        spec.screenshot.extend(self.screenshot);
+        spec.keys.extend(self.keys);
+        spec.full_screen |= self.full_screen;
         spec.deterministic |= self.deterministic;
         spec.no_reboot |= self.no_reboot;
         spec.no_shutdown |= self.no_shutdown;
@@ -282,7 +333,7 @@ mod tests {
         assert_eq!(machine.engine, EngineChoice::Interp);
         assert_eq!(machine.kernel.unwrap(), PathBuf::from("k"));
         assert_eq!(machine.append.unwrap(), "-x y");
-        assert_eq!(machine.serial, ["null".parse().unwrap(), "file:log".parse().unwrap()]);
+        assert_eq!(machine.serial.unwrap(), ["null".parse().unwrap(), "file:log".parse().unwrap()]);
         assert_eq!(machine.debug_exit, Some(DebugExit { iobase: 0xf4, iosize: 4 }));
         assert_eq!(machine.rtc, Some(Clock::Local));
         assert!(machine.deterministic && machine.no_reboot && machine.no_shutdown && machine.test_device);
@@ -295,7 +346,7 @@ mod tests {
         let machine = spec(&["--machine", file.to_str().unwrap(), "-c", "2", "--serial", "pty"]);
         std::fs::remove_file(&file).unwrap();
         assert_eq!((machine.memory, machine.cpus), (Size(64 << 20), 2));
-        assert_eq!(machine.serial, [Target::Pty]);
+        assert_eq!(machine.serial, Some(vec![Target::Pty]));
         assert!(machine.no_reboot);
     }
 }

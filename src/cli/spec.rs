@@ -2,6 +2,8 @@
 
 use super::clock::Clock;
 use super::drive::DriveSpec;
+use super::screen::Display;
+use super::script::{Screenshot, Seconds, Strokes};
 use super::size::Size;
 use anyhow::{Context, Result, bail};
 use host::serial::Target;
@@ -41,14 +43,31 @@ pub struct MachineSpec {
     /// What is on the IDE channels.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub drive: Vec<DriveSpec>,
-    /// COM1 to COM4.
-    pub serial: Vec<Target>,
+    /// COM1 to COM4; without a word, the terminal has COM1 unless it shows the screen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<Vec<Target>>,
     /// Ports E9h and 402h.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub debugcon: Option<Target>,
     /// The port that ends the machine with an exit code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub debug_exit: Option<DebugExit>,
+    /// Where the screen is shown.
+    pub display: Display,
+    /// A window is as large as the screen.
+    pub full_screen: bool,
+    /// Pictures to take.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub screenshot: Vec<Screenshot>,
+    /// The picture at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub screenshot_on_exit: Option<PathBuf>,
+    /// Key strokes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Strokes>,
+    /// When the machine ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_after: Option<Seconds>,
     /// The test device.
     pub test_device: bool,
     /// A reset ends the program.
@@ -75,9 +94,15 @@ impl Default for MachineSpec {
             append: None,
             bios: None,
             drive: Vec::new(),
-            serial: vec![Target::Stdio { escape: true }],
+            serial: None,
             debugcon: None,
             debug_exit: None,
+            display: Display::Auto,
+            full_screen: false,
+            screenshot: Vec::new(),
+            screenshot_on_exit: None,
+            keys: Vec::new(),
+            exit_after: None,
             test_device: false,
             no_reboot: false,
             no_shutdown: false,
@@ -88,7 +113,7 @@ impl Default for MachineSpec {
 }
 
 /// The keys of a machine file.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 24] = [
     "name",
     "memory",
     "cpus",
@@ -102,6 +127,12 @@ pub const KEYS: [&str; 18] = [
     "serial",
     "debugcon",
     "debug-exit",
+    "display",
+    "full-screen",
+    "screenshot",
+    "screenshot-on-exit",
+    "keys",
+    "exit-after",
     "test-device",
     "no-reboot",
     "no-shutdown",

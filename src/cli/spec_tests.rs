@@ -1,7 +1,7 @@
 //! Tests of [`super::spec`]: what may be written, and what is said when it is wrong.
 
 use super::spec::*;
-use super::{clock::Clock, size::Size};
+use super::{clock::Clock, screen::Display, script::Seconds, size::Size};
 
 fn full() -> MachineSpec {
     MachineSpec {
@@ -15,9 +15,15 @@ fn full() -> MachineSpec {
         append: Some("console=ttyS0".into()),
         bios: Some("bios.bin".into()),
         drive: vec!["disk.img,snapshot".parse().unwrap()],
-        serial: vec!["stdio".parse().unwrap(), "file:log".parse().unwrap()],
+        serial: Some(vec!["stdio".parse().unwrap(), "file:log".parse().unwrap()]),
         debugcon: Some("null".parse().unwrap()),
         debug_exit: Some(DebugExit { iobase: 0xf4, iosize: 4 }),
+        display: Display::Terminal,
+        full_screen: true,
+        screenshot: vec!["a.png@2.5".parse().unwrap()],
+        screenshot_on_exit: Some("b.txt".into()),
+        keys: vec!["5:ret,type=x".parse().unwrap()],
+        exit_after: Some(Seconds(7.0)),
         test_device: true,
         no_reboot: true,
         no_shutdown: true,

@@ -1,13 +1,18 @@
 //! Runs a machine to its end: logging, signals, the way from an outcome to an exit code.
 
 use super::assemble::{self, Message};
+use super::front::Front;
+use super::screen::{self, Surroundings};
 use super::spec::MachineSpec;
+use crate::machine::script::Album;
 use crate::machine::{Handle, Order, Outcome};
 use anyhow::{Context, Result};
+use host::screen::picture;
 use host::serial::{Departure, Hooks, Lines};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing_subscriber::EnvFilter;
 
@@ -64,8 +69,11 @@ pub fn log(verbose: u8, items: &[String], file: Option<&Path>) -> Result<()> {
 
 /// Runs a machine; gives the program's exit code.
 pub fn run(spec: &MachineSpec, voice: Voice) -> Result<u8> {
-    let plan = assemble::plan(spec)?;
-    plan.notes.iter().for_each(|note| eprintln!("lyrebird: note: {note}"));
+    let decision = screen::decide(spec, &Surroundings::find())?;
+    let mut plan = assemble::plan(spec, &decision.serial)?;
+    let lost_pictures = Arc::new(AtomicBool::new(false));
+    plan.pictures(spec.screenshot_on_exit.clone(), album(lost_pictures.clone()));
+    plan.notes.iter().chain(&decision.notes).for_each(|note| eprintln!("lyrebird: note: {note}"));
 
     let exit = Arc::new(Exit::default());
     exit.watch_signals()?;
@@ -77,7 +85,8 @@ pub fn run(spec: &MachineSpec, voice: Voice) -> Result<u8> {
     tracing::info!(engine = machine.engine_name(), cpu = %spec.cpu, memory = %spec.memory, "the machine starts");
     exit.set_machine(machine.handle());
     machine.power_on()?;
-    let outcome = machine.run();
+    let front = Front::open(decision.shown, &name(spec), spec)?;
+    let (machine, outcome) = front.run(machine)?;
     let instructions = machine.instructions();
     drop(machine);
     let losses = lines.finish();
@@ -101,7 +110,25 @@ pub fn run(spec: &MachineSpec, voice: Voice) -> Result<u8> {
         }
         Outcome::Fault(why) => anyhow::bail!(why),
     };
-    Ok(if code == 0 && !losses.is_empty() { 1 } else { code })
+    let lost = !losses.is_empty() || lost_pictures.load(Ordering::Relaxed);
+    Ok(if code == 0 && lost { 1 } else { code })
+}
+
+/// What to call the machine: what it was called, or what it starts.
+fn name(spec: &MachineSpec) -> String {
+    let image = || spec.kernel.as_deref().or(spec.drive.iter().find_map(|drive| drive.file.as_deref()));
+    let file = || Some(image()?.file_name()?.to_string_lossy().into_owned());
+    spec.name.clone().or_else(file).unwrap_or_else(|| "PC".into())
+}
+
+/// Who writes the pictures that the machine takes of itself.
+fn album(lost: Arc<AtomicBool>) -> Album {
+    Box::new(move |path, frame| {
+        if let Err(error) = picture::save(frame, path) {
+            eprintln!("lyrebird: {error}");
+            lost.store(true, Ordering::Relaxed);
+        }
+    })
 }
 
 fn tell(message: Message<'_>, voice: Voice) {

@@ -50,6 +50,8 @@ pub struct MachineConfig {
     pub boot_order: [u8; 3],
     /// Where random numbers come from.
     pub entropy: EntropySource,
+    /// What happens at given moments of guest time.
+    pub script: super::Script,
 }
 
 impl MachineConfig {
@@ -76,6 +78,7 @@ impl MachineConfig {
             cmos: Vec::new(),
             boot_order: [2, 3, 1],
             entropy: EntropySource::Host,
+            script: Default::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How other threads speak to a machine that runs: orders, input and pictures of its screen, and waking it when it sleeps.
 
 use lyrebird_core::{Frame, InputEvent, InputQueue, Signals};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -48,6 +49,7 @@ struct Shared {
     bell: Condvar,
     picture: Mutex<Picture>,
     input: Arc<InputQueue>,
+    paused: AtomicBool,
 }
 
 /// A handle on a running machine, for any thread.
@@ -123,6 +125,31 @@ impl Handle {
         picture.version += u64::from(draw(&mut picture.frame));
         picture.drawn += 1;
         if let Some(hook) = &picture.drawn_hook {
+            hook();
+        }
+    }
+
+    /// Draws, and lets somebody look.
+    pub(super) fn draw_for(&self, draw: impl FnOnce(&mut Frame) -> bool, look: impl FnOnce(&Frame)) {
+        let mut picture = self.picture();
+        picture.version += u64::from(draw(&mut picture.frame));
+        look(&picture.frame);
+    }
+
+    /// Whether the machine stands until it is resumed.
+    pub fn is_paused(&self) -> bool {
+        self.shared.paused.load(Ordering::Relaxed)
+    }
+
+    /// The machine stands now, or goes on; whoever shows pictures may want to say so.
+    pub(super) fn set_paused(&self, paused: bool) {
+        self.shared.paused.store(paused, Ordering::Relaxed);
+        self.tell_who_looks();
+    }
+
+    /// Calls what [`Handle::when_drawn`] was given: there is something to see that is in no picture.
+    pub fn tell_who_looks(&self) {
+        if let Some(hook) = &self.picture().drawn_hook {
             hook();
         }
     }

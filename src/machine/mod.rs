@@ -14,6 +14,7 @@ mod drives;
 pub mod host_inputs;
 pub mod maps;
 mod run;
+pub mod script;
 #[cfg(test)]
 mod tests;
 pub mod wiring;
@@ -28,6 +29,7 @@ use host_inputs::HostInputs;
 use lyrebird_core::{CpuState, Engine, ResetKind, Signals, TimerQueue, Vcpu, VmTime};
 use lyrebird_memory::GuestMemory;
 use run::{Pace, Seat};
+pub use script::{Script, Step};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -64,6 +66,7 @@ pub struct Machine {
     firmware: bool,
     no_reboot: bool,
     no_shutdown: bool,
+    script: Script,
     // Where it stands.
     clock: Clock,
     powered: bool,
@@ -110,6 +113,7 @@ impl Machine {
             firmware,
             no_reboot: config.no_reboot,
             no_shutdown: config.no_shutdown,
+            script: config.script,
             clock: Clock::new(config.time),
             powered: false,
             signature,

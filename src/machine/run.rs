@@ -64,6 +64,7 @@ impl Machine {
         self.clock.start();
         let outcome = self.run_slices();
         self.clock.pause();
+        self.take_last_picture();
         self.lock().flush();
         outcome
     }
@@ -98,7 +99,7 @@ impl Machine {
     /// Runs one vCPU for a while.
     fn slice(&mut self, cpu: usize) -> Option<Outcome> {
         let now = self.clock.now();
-        let due = self.timers.next_deadline().since(now);
+        let due = self.next_deadline().since(now);
         let others_wait = (0..self.vcpus.len()).any(|other| other != cpu && self.can_run(other));
         let (longest, exact) = if others_wait { uneven(self.vcpus[cpu].retired()) } else { (SLICE, false) };
         let budget = if self.clock.deterministic() {
@@ -142,6 +143,11 @@ impl Machine {
         }
     }
 
+    /// When a timer or the script has something to do.
+    fn next_deadline(&self) -> VmTime {
+        self.timers.next_deadline().min(self.script.next())
+    }
+
     /// What is done between slices: orders, timers, input, output, and what devices ask of the machine.
     fn between_slices(&mut self) -> Option<Outcome> {
         let (orders, news) = self.handle.collect();
@@ -153,6 +159,11 @@ impl Machine {
         }
         self.clock.follow();
         let now = self.clock.now();
+        if self.script.next() <= now
+            && let Some(outcome) = self.play(now)
+        {
+            return Some(outcome);
+        }
         let due = self.timers.next_deadline() <= now;
         let request = {
             let mut board = self.board.lock().unwrap_or_else(|e| e.into_inner());
@@ -194,7 +205,7 @@ impl Machine {
         self.reset(ResetKind::Hard).err().map(|error| Outcome::Fault(format!("{error:#}")))
     }
 
-    fn obey(&mut self, order: Order) -> Option<Outcome> {
+    pub(super) fn obey(&mut self, order: Order) -> Option<Outcome> {
         let now = self.clock.now();
         match order {
             Order::Quit => return Some(Outcome::Quit),
@@ -210,6 +221,7 @@ impl Machine {
     /// Guest time stands until somebody resumes the machine, resets it or ends it.
     fn pause_until_resumed(&mut self) -> Option<Outcome> {
         self.clock.pause();
+        self.handle.set_paused(true);
         loop {
             self.handle.sleep(None);
             let (orders, news) = self.handle.collect();
@@ -221,6 +233,7 @@ impl Machine {
                     Order::Quit => return Some(Outcome::Quit),
                     Order::Resume | Order::Reset => {
                         self.clock.start();
+                        self.handle.set_paused(false);
                         return if order == Order::Reset { self.reset_or_fault() } else { None };
                     }
                     Order::PowerButton | Order::Nmi | Order::Pause => {}
@@ -235,7 +248,7 @@ impl Machine {
             // A receiver is full and the guest sleeps: only an interrupt or a timer can change that.
             std::thread::yield_now();
         }
-        let deadline = self.timers.next_deadline();
+        let deadline = self.next_deadline();
         if self.clock.deterministic() {
             match deadline {
                 VmTime::NEVER => self.handle.sleep(None),

@@ -104,6 +104,27 @@ fn a_guest_ends_the_machine() {
 }
 
 #[test]
+fn a_script_is_played_at_its_times() {
+    let second = 1_000_000_000;
+    let steps = vec![
+        (VmTime(2 * second), Step::Picture("a.png".into())),
+        (VmTime(3 * second), Step::Order(Order::PowerButton)),
+        (VmTime(4 * second), Step::Order(Order::Quit)),
+    ];
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let album = seen.clone();
+    let mut config = config(vec![script(|_, _, _| (10, Exit::Halted))]);
+    config.script = super::Script::new(steps).pictures(
+        Some("end.png".into()),
+        Box::new(move |path, _| album.lock().unwrap().push(path.display().to_string())),
+    );
+    let mut machine = Machine::new(config).unwrap();
+    assert_eq!(machine.run(), Outcome::Quit);
+    assert_eq!(*seen.lock().unwrap(), ["a.png", "end.png"]);
+    assert_eq!(machine.now(), VmTime(4 * second), "idle time is skipped, and nothing is late");
+}
+
+#[test]
 fn a_halted_machine_skips_to_the_timers_interrupt() {
     let mut step = 0;
     let mut machine = machine(vec![script(move |bus, signals, _| {

@@ -9,6 +9,7 @@ pub use values::split_commas;
 use super::drive::{DriveSpec, Kind};
 use super::models;
 use super::nearest::nearest;
+use super::screen::Display;
 use super::spec::{CpuSpec, DebugExit, EngineChoice, MachineSpec, port_number};
 use super::{assemble, start};
 use anyhow::{Result, anyhow, bail};
@@ -90,7 +91,6 @@ struct Builder {
     chardevs: BTreeMap<String, Target>,
     accelerators: Vec<String>,
     nographic: bool,
-    window: bool,
     nodefaults: bool,
     no_monitor: bool,
     snapshot: bool,
@@ -101,7 +101,7 @@ impl Builder {
         let spec = MachineSpec {
             memory: super::size::Size(128 << 20),
             cpu: CpuSpec::model(flavour.model()),
-            serial: Vec::new(),
+            serial: Some(Vec::new()),
             ..MachineSpec::default()
         };
         let request = Request { spec, notes: Vec::new(), log: Vec::new(), log_file: None, pidfile: None, answer: None };
@@ -113,7 +113,6 @@ impl Builder {
             chardevs: BTreeMap::new(),
             accelerators: Vec::new(),
             nographic: false,
-            window: true,
             nodefaults: false,
             no_monitor: false,
             snapshot: false,
@@ -186,8 +185,11 @@ impl Builder {
                 self.chardevs.insert(id, target);
             }
             "device" => self.device(value)?,
-            "nographic" => (self.nographic, self.window) = (true, false),
-            "display" => self.display(value),
+            "nographic" => (self.nographic, spec.display) = (true, Display::None),
+            "display" => self.display(value)?,
+            "sdl" => spec.display = Display::Window,
+            "curses" => spec.display = Display::Terminal,
+            "full-screen" => spec.full_screen = true,
             "vga" if value != "none" => self.note(format!("there is no display adapter yet: -vga {value} is ignored")),
             "vga" => {}
             "monitor" if matches!(value, "none" | "null") => self.no_monitor = true,
@@ -294,11 +296,40 @@ impl Builder {
         Ok(())
     }
 
-    fn display(&mut self, value: &str) {
-        self.window = false;
-        if value != "none" {
-            self.note(format!("there is no window yet: -display {value} is taken as none"));
-        }
+    fn display(&mut self, value: &str) -> Result<()> {
+        const KNOWN: [&str; 9] =
+            ["sdl", "none", "curses", "gtk", "cocoa", "default", "dbus", "spice-app", "egl-headless"];
+        let properties = Properties::new(value);
+        // -display vnc=:0 has a value where others have none.
+        let first = || properties.rest.first().map(|(key, _)| key.as_str());
+        let kind = properties.first.as_deref().or(properties.get("type")).or_else(first).unwrap_or_default();
+        self.request.spec.display = match kind {
+            "none" => Display::None,
+            "curses" => Display::Terminal,
+            "sdl" | "default" => Display::Window,
+            "help" | "?" => {
+                self.request.answer = Some("Available display backend types:\nsdl\ncurses\nnone\n".into());
+                return Ok(());
+            }
+            "gtk" | "cocoa" => {
+                self.note(format!("-display {kind} is taken as sdl"));
+                Display::Window
+            }
+            "dbus" | "spice-app" | "egl-headless" => {
+                self.note(format!("-display {kind} is not there yet, and taken as none"));
+                Display::None
+            }
+            "vnc" => bail!("-display vnc is not supported yet: use -display none or sdl"),
+            _ => {
+                let nearest = nearest(kind, KNOWN).unwrap_or_default();
+                bail!(
+                    "-display: unknown display `{kind}`; the nearest known is `{nearest}` (known: sdl, curses, none)"
+                );
+            }
+        };
+        // The others are about how QEMU draws its own window.
+        self.request.spec.full_screen |= matches!(properties.get("full-screen"), Some("on" | "yes" | "true"));
+        Ok(())
     }
 
     fn log(&mut self, value: &str) -> Result<()> {
@@ -364,14 +395,10 @@ impl Builder {
                 (false, _) => "null",
             };
             self.serial.push(usual.into());
-            if !self.nographic && self.window && self.debugcon.is_none() {
-                self.note(
-                    "there is no window yet, and nothing shows the guest: add -nographic or -serial stdio".into(),
-                );
-            }
         }
         for text in std::mem::take(&mut self.serial) {
-            self.request.spec.serial.push(values::target("serial", &text, &self.chardevs)?);
+            let target = values::target("serial", &text, &self.chardevs)?;
+            self.request.spec.serial.get_or_insert_default().push(target);
         }
         self.request.spec.debugcon =
             self.debugcon.take().map(|text| values::target("debugcon", &text, &self.chardevs)).transpose()?;

@@ -18,7 +18,7 @@ fn error(line: &str) -> String {
 }
 
 fn serial(line: &str) -> Vec<String> {
-    spec(line).serial.iter().map(ToString::to_string).collect()
+    spec(line).serial.iter().flatten().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn an_operating_system_courses_makefile() {
     assert_eq!((machine.memory, machine.cpus), (Size(512 << 20), 2));
     assert_eq!(machine.debug_exit, Some(DebugExit { iobase: 0xf4, iosize: 4 }));
     assert!(machine.no_reboot && machine.no_shutdown);
-    assert_eq!(machine.serial, [Target::Stdio { escape: true }]);
+    assert_eq!(machine.serial, Some(vec![Target::Stdio { escape: true }]));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn kvm_unit_tests_and_linux() {
             .replace("-vnc_ ", "")
             .as_str(),
     );
-    assert!(machine.test_device && machine.serial.is_empty());
+    assert!(machine.test_device && machine.serial == Some(vec![]));
     let machine = spec(
         "-M pc -kernel vmlinuz -initrd initrd.gz -append console=ttyS0,115200 -nographic -name guest=x,process=y \
          -rtc base=localtime,clock=host -net none -nic none -monitor none -no-user-config -debugcon file:d.log",
@@ -102,6 +102,23 @@ fn where_the_serial_line_goes() {
     ] {
         assert_eq!(serial(line), lines, "{line}");
     }
+}
+
+#[test]
+fn where_the_screen_goes() {
+    for (line, display, full_screen) in [
+        ("", Display::Auto, false),
+        ("-nographic", Display::None, false),
+        ("-display none", Display::None, false),
+        ("-display sdl,gl=on,full-screen=on -k de", Display::Window, true),
+        ("-display gtk -full-screen", Display::Window, true),
+        ("-curses", Display::Terminal, false),
+    ] {
+        let machine = spec(line);
+        assert_eq!((machine.display, machine.full_screen), (display, full_screen), "{line}");
+    }
+    assert!(error("-display sld").contains("the nearest known is `sdl`"));
+    assert!(error("-display vnc=:0").contains("not supported yet"));
 }
 
 #[test]

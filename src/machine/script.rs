@@ -1,0 +1,112 @@
+//! What happens to a machine by itself, at moments of guest time that were fixed before it was started: keys are pressed,
+//! pictures of its screen are taken, it ends. In a deterministic machine each of these is at the same instruction in every run.
+
+use super::{Machine, Order, Outcome};
+use lyrebird_core::{Frame, InputEvent, VmTime};
+use std::path::{Path, PathBuf};
+
+/// One thing that happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Somebody does something with keyboard or mouse.
+    Input(InputEvent),
+    /// Somebody gives an order.
+    Order(Order),
+    /// Somebody takes a picture, for this file.
+    Picture(PathBuf),
+}
+
+/// Who gets the pictures; called on the machine's thread.
+pub type Album = Box<dyn FnMut(&Path, &Frame) + Send>;
+
+/// All that happens, in its order.
+#[derive(Default)]
+pub struct Script {
+    /// Latest first.
+    steps: Vec<(VmTime, Step)>,
+    album: Option<Album>,
+    last_picture: Option<PathBuf>,
+}
+
+impl Script {
+    /// A script of these steps; of those at the same moment the first is done first.
+    pub fn new(mut steps: Vec<(VmTime, Step)>) -> Self {
+        steps.sort_by_key(|(when, _)| *when);
+        steps.reverse();
+        Script { steps, ..Script::default() }
+    }
+
+    /// Gives the pictures to `album`: those of the script, and one for the file `last` when the machine's run has ended.
+    pub fn pictures(mut self, last: Option<PathBuf>, album: Album) -> Self {
+        (self.last_picture, self.album) = (last, Some(album));
+        self
+    }
+
+    /// When something happens next.
+    pub(super) fn next(&self) -> VmTime {
+        self.steps.last().map_or(VmTime::NEVER, |(when, _)| *when)
+    }
+
+    fn pop_due(&mut self, now: VmTime) -> Option<Step> {
+        if self.next() > now {
+            return None;
+        }
+        self.steps.pop().map(|(_, step)| step)
+    }
+}
+
+impl Machine {
+    /// Does what the script has for now.
+    pub(super) fn play(&mut self, now: VmTime) -> Option<Outcome> {
+        while let Some(step) = self.script.pop_due(now) {
+            match step {
+                Step::Input(event) => self.lock().input(event, now),
+                Step::Picture(file) => self.take_picture(&file),
+                Step::Order(order) => {
+                    let outcome = self.obey(order);
+                    if outcome.is_some() {
+                        return outcome;
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// The picture at the end, if one was asked for.
+    pub(super) fn take_last_picture(&mut self) {
+        if let Some(file) = self.script.last_picture.clone() {
+            self.take_picture(&file);
+        }
+    }
+
+    fn take_picture(&mut self, file: &Path) {
+        let now = self.clock.now();
+        let Some(mut album) = self.script.album.take() else { return };
+        let handle = self.handle.clone();
+        handle.draw_for(|frame| self.lock().draw(frame, now), |frame| album(file, frame));
+        self.script.album = Some(album);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_come_in_their_order() {
+        let picture = |name: &str| Step::Picture(name.into());
+        let mut script = Script::new(vec![
+            (VmTime(20), picture("c")),
+            (VmTime(10), picture("a")),
+            (VmTime(10), picture("b")),
+            (VmTime(30), Step::Order(Order::Quit)),
+        ]);
+        assert_eq!(script.next(), VmTime(10));
+        assert_eq!(script.pop_due(VmTime(9)), None);
+        let due: Vec<_> = std::iter::from_fn(|| script.pop_due(VmTime(25))).collect();
+        assert_eq!(due, [picture("a"), picture("b"), picture("c")]);
+        assert_eq!(script.next(), VmTime(30));
+        assert_eq!(Script::default().next(), VmTime::NEVER);
+    }
+}

@@ -5,3 +5,4 @@
 pub mod elf;
 pub mod guest;
 pub mod machine;
+pub mod pio;

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check;
 mod command;
 mod cpio;
@@ -21,6 +22,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Run this program and QEMU on the same guests, and compare
+    Bench(bench::BenchArgs),
     /// Check who imports whom, where `unsafe` is, and how long files are
     CheckImports,
     /// Get kernels and busybox from Debian packages, and make initial file systems for them
@@ -31,6 +34,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
+        Chore::Bench(arguments) => bench::main(&arguments),
         Chore::CheckImports => check::main(),
         Chore::Guests(arguments) => guests::main(&arguments),
         Chore::Selftests(arguments) => selftests::main(&arguments),

@@ -7,7 +7,7 @@ use crate::exception::Exception;
 use crate::flags::rflags;
 use crate::op::{Kind, Op, Width, bits, reg};
 use lyrebird_core::cpu::segment::SegReg;
-use lyrebird_memory::PAGE_SIZE;
+use lyrebird_memory::{Backing, PAGE_SIZE};
 
 /// Whether the current program may use these ports.
 fn check(ctx: &mut Ctx, port: u16, bytes: u64) -> Result<(), Exception> {
@@ -119,6 +119,17 @@ impl Run {
         (n > 1 && ctx.linear(seg, offset, n * w.bytes(), access).is_ok()).then_some((linear, n))
     }
 
+    /// The same with the block's place in RAM. `None` goes item by item, as devices in memory have to see it; there the
+    /// first item's fault, if any, is found.
+    fn block_in_ram(&self, ctx: &mut Ctx, seg: u8, w: Width, access: Access) -> Option<(u64, u64)> {
+        let (linear, n) = self.block(ctx, seg, w, access)?;
+        let bank = ctx.cpu.bank;
+        let physical = ctx.translate(linear, access, bank).ok()?;
+        let backing = ctx.cpu.view.lookup(physical);
+        let plain = if access.writes() { matches!(backing, Backing::Ram(_)) } else { backing.readable().is_some() };
+        plain.then_some((physical, n))
+    }
+
     /// Ends one call: the instruction is done, or comes again so that interrupts can be taken in between.
     fn done(&self, ctx: &mut Ctx) -> Done {
         if self.repeat && self.count(ctx) != 0 {
@@ -138,11 +149,10 @@ pub fn input_string(ctx: &mut Ctx, op: &Op) -> Done {
     check(ctx, port, w.bytes())?;
     tell_time(ctx);
     let (seg, bank) = (SegReg::Es as u8, ctx.cpu.bank);
-    if let Some((linear, n)) = run.block(ctx, seg, w, Access::Write) {
-        let to = ctx.physical(linear, n * w.bytes(), Access::Write, bank)?;
+    if let Some((to, n)) = run.block_in_ram(ctx, seg, w, Access::Write) {
         let mut data = vec![0; (n * w.bytes()) as usize];
         ctx.bus.port_read_block(port, w.bytes() as u8, &mut data);
-        ctx.write_physical_bytes(to.first, &data);
+        ctx.write_physical_bytes(to, &data);
         run.advance(ctx, n);
         return run.done(ctx);
     }
@@ -165,11 +175,9 @@ pub fn output_string(ctx: &mut Ctx, op: &Op) -> Done {
         return Ok(Then::Next);
     }
     check(ctx, port, w.bytes())?;
-    if let Some((linear, n)) = run.block(ctx, op.seg, w, Access::Read) {
-        let bank = ctx.cpu.bank;
-        let from = ctx.physical(linear, n * w.bytes(), Access::Read, bank)?;
+    if let Some((from, n)) = run.block_in_ram(ctx, op.seg, w, Access::Read) {
         let mut data = vec![0; (n * w.bytes()) as usize];
-        ctx.read_physical_bytes(from.first, &mut data);
+        ctx.read_physical_bytes(from, &mut data);
         tell_time(ctx);
         ctx.bus.port_write_block(port, w.bytes() as u8, &data);
         run.advance(ctx, n);

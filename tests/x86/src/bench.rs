@@ -5,6 +5,7 @@ use crate::case::{Bits, Registers};
 use crate::native::{Image, Native};
 use anyhow::{Context, Result, ensure};
 use backend_interp::InterpVcpu;
+use backend_jit::{JitVcpu, Options};
 use frontend_x86::model::Model;
 use lyrebird_core::cpu::segment::Segment;
 use lyrebird_core::{Budget, Exit, Signals, Vcpu};
@@ -23,19 +24,29 @@ const END: u64 = BASE + 0x3f_f800;
 const LOOPS: [(&str, u32); 6] =
     [("sieve", 300), ("copy", 3000), ("sha256", 60_000), ("records", 3_000_000), ("sort", 80), ("crc", 1500)];
 
-/// Runs all loops, or the one asked for.
-pub fn main(only: Option<String>) -> Result<()> {
+/// Which engine, and which loop alone: `[--engine interp|jit] [NAME]`.
+pub fn main(arguments: &[String]) -> Result<()> {
+    let (engine, only) = match arguments {
+        [option, engine, rest @ ..] if option == "--engine" => (engine.as_str(), rest.first()),
+        rest => ("interp", rest.first()),
+    };
     println!(
         "{:8} {:>4} {:>10} {:>8} {:>10} {:>8} {:>7}",
-        "loop", "bits", "native ms", "M instr", "interp ms", "GIPS", "ratio"
+        "loop",
+        "bits",
+        "native ms",
+        "M instr",
+        format!("{engine} ms"),
+        "GIPS",
+        "ratio"
     );
     for bits in [Bits::B64, Bits::B32] {
         let elf = compile(bits)?;
         let mut product = 1.0;
-        for (name, n) in LOOPS.iter().filter(|(name, _)| only.as_deref().is_none_or(|o| o == *name)) {
+        for (name, n) in LOOPS.iter().filter(|(name, _)| only.is_none_or(|only| only == name)) {
             let entry = symbol(&elf, &format!("loop_{name}"))?;
             let (native_sum, native_time) = natively(&elf, bits, entry, *n)?;
-            let (sum, time, instructions) = interpreted(&elf, bits, entry, *n)?;
+            let (sum, time, instructions) = emulated(engine, &elf, bits, entry, *n)?;
             let ratio = time / native_time;
             product *= ratio;
             println!(
@@ -55,11 +66,12 @@ pub fn main(only: Option<String>) -> Result<()> {
     Ok(())
 }
 
-/// Seconds that this thread has run for: other programs on the host count less than by the clock on the wall.
+/// Seconds that this process has run for, a compiler's thread included: other programs on the host count less than by the clock
+/// on the wall.
 fn cpu_time() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: a plain system call on a local.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
@@ -164,13 +176,22 @@ fn natively(elf: &[u8], bits: Bits, entry: u64, n: u32) -> Result<(u32, f64)> {
     Ok((sum, best))
 }
 
-fn interpreted(elf: &[u8], bits: Bits, entry: u64, n: u32) -> Result<(u32, f64, u64)> {
+fn vcpu(engine: &str, memory: Arc<GuestMemory>) -> Result<Box<dyn Vcpu>> {
+    let (model, signals) = (Arc::new(Model::by_name("max").context("max")?), Signals::new());
+    Ok(match engine {
+        "interp" => Box::new(InterpVcpu::new(0, model, memory, signals)),
+        "jit" => Box::new(JitVcpu::new(0, model, memory, signals, Options::default())?),
+        other => anyhow::bail!("there is no engine `{other}` for the loops: use interp or jit"),
+    })
+}
+
+fn emulated(engine: &str, elf: &[u8], bits: Bits, entry: u64, n: u32) -> Result<(u32, f64, u64)> {
     let memory = Arc::new(GuestMemory::new());
     let ram = memory.add_block("ram", BYTES as u64)?;
     memory.map(Region { base: BASE, bytes: BYTES as u64, priority: 0, target: Target::Ram { block: ram, offset: 0 } });
     let low = memory.add_block("tables", 0x3000)?;
     memory.map(Region { base: 0, bytes: 0x3000, priority: 0, target: Target::Ram { block: low, offset: 0 } });
-    let mut vcpu = InterpVcpu::new(0, Arc::new(Model::by_name("max").context("max")?), memory.clone(), Signals::new());
+    let mut vcpu = vcpu(engine, memory.clone())?;
     let mut state = vcpu.state();
     let mut image = vec![0; BYTES];
     load(elf, &mut image);

@@ -8,7 +8,7 @@ mod strip;
 use crate::command;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The part of `cargo metadata` that is needed.
@@ -34,6 +34,13 @@ struct Dependency {
     kind: Option<String>,
     /// Present for those in this repository.
     path: Option<PathBuf>,
+}
+
+impl Metadata {
+    /// Where the repository is.
+    pub fn workspace_root(&self) -> &Path {
+        &self.workspace_root
+    }
 }
 
 /// What cargo says about this workspace.

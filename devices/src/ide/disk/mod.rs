@@ -7,12 +7,15 @@ mod transfer;
 
 use super::identify::DEFAULT_MODE;
 use super::task_file::{TaskFile, error, status};
+use lyrebird_core::block::SECTOR;
 use lyrebird_core::{BlockDevice, BlockError, RestoreError};
 use serde::{Deserialize, Serialize};
 use transfer::{Form, Job};
 
 /// Sectors that a command with the bus master moves at a time.
 const DMA_BLOCK: u32 = 256;
+/// Sectors that a command without the bus master reads from the medium at a time.
+const READ_AHEAD: u32 = 128;
 /// Most sectors a block of READ and WRITE MULTIPLE has.
 const MOST_MULTIPLE: u8 = 16;
 
@@ -23,6 +26,23 @@ pub struct Disk {
     medium: Box<dyn BlockDevice>,
     pub(super) regs: TaskFile,
     state: State,
+    /// Sectors that the command under way will want.
+    ahead: Ahead,
+}
+
+/// What was read of the medium before it is asked for. It lives no longer than its command, so that nothing can have changed
+/// under it.
+#[derive(Default)]
+struct Ahead {
+    first: u64,
+    data: Vec<u8>,
+}
+
+impl Ahead {
+    fn holds(&self, sector: u64, bytes: usize) -> bool {
+        let end = self.first + (self.data.len() / SECTOR) as u64;
+        sector >= self.first && sector + (bytes / SECTOR) as u64 <= end
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,7 +87,8 @@ pub(in super::super) struct Saved {
 impl Disk {
     /// A disk after power-on.
     pub fn new(number: u8, medium: Box<dyn BlockDevice>) -> Self {
-        let mut disk = Disk { number, medium, regs: TaskFile::default(), state: State::default() };
+        let mut disk =
+            Disk { number, medium, regs: TaskFile::default(), state: State::default(), ahead: Ahead::default() };
         disk.reset(true);
         disk
     }
@@ -77,6 +98,7 @@ impl Disk {
             self.state = State::default();
         }
         self.state.job = Job::None;
+        self.ahead.data.clear();
         self.state.standby = false;
         self.regs.set_signature(0);
         self.regs.device = 0;
@@ -104,6 +126,7 @@ impl Disk {
     pub(super) fn command(&mut self, command: u8) {
         self.regs.error = 0;
         self.state.job = Job::None;
+        self.ahead.data.clear();
         if !matches!(command, 0x90..=0x9f | 0xe0..=0xef | 0xb0) {
             self.state.standby = false;
         }
@@ -160,7 +183,7 @@ impl Disk {
     }
 
     pub(super) fn save(&self) -> Saved {
-        let Self { number: _, medium, regs, state } = self;
+        let Self { number: _, medium, regs, state, ahead: _ } = self;
         Saved { regs: regs.clone(), state: state.clone(), sectors: medium.sectors() }
     }
 
@@ -172,6 +195,7 @@ impl Disk {
             return Err(super::function::damaged(&reason));
         }
         (self.regs, self.state) = (regs, state);
+        self.ahead.data.clear();
         Ok(())
     }
 }

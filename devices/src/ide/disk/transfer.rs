@@ -104,11 +104,30 @@ impl Disk {
         }
     }
 
+    /// Reads a block of a command that goes on: one access to the medium serves many of them. If that fails, the block is
+    /// read by itself, so that the error is told where it is.
+    fn fetch(&mut self, run: &Run) -> Result<Vec<u8>, BlockError> {
+        let bytes = run.next();
+        if !self.ahead.holds(run.sector, bytes) && run.left as usize * SECTOR > bytes {
+            let sectors = run.left.min(super::READ_AHEAD);
+            self.ahead.first = run.sector;
+            self.ahead.data.resize(sectors as usize * SECTOR, 0);
+            if self.medium.read_at(run.sector, &mut self.ahead.data).is_err() {
+                self.ahead.data.clear();
+            }
+        }
+        if self.ahead.holds(run.sector, bytes) {
+            let at = (run.sector - self.ahead.first) as usize * SECTOR;
+            return Ok(self.ahead.data[at..at + bytes].to_vec());
+        }
+        let mut block = vec![0; bytes];
+        self.medium.read_at(run.sector, &mut block).map(|()| block)
+    }
+
     /// Offers the next block of sectors.
     fn read_block(&mut self, mut run: Run) {
-        let mut block = vec![0; run.next()];
-        match self.medium.read_at(run.sector, &mut block) {
-            Ok(()) => {
+        match self.fetch(&run) {
+            Ok(block) => {
                 let count = (block.len() / SECTOR) as u32;
                 run.sector += u64::from(count);
                 run.left -= count;

@@ -58,6 +58,57 @@ fn string_output_goes_by_blocks_and_comes_back_for_more() {
 }
 
 #[test]
+fn string_ports_stop_where_memory_does() {
+    // Up to the limit of ES and no further; then #GP in front of the item that would leave it.
+    let mut m = Machine::protected(0);
+    (m.cpu.state.seg[0].limit, m.cpu.regs[7], m.cpu.regs[1], m.cpu.regs[2]) = (0x4004, 0x4000, 4, 0x1f0);
+    m.cpu.update_mode();
+    for left in [3, 2] {
+        m.exec(&[0xf3, 0x66, 0x6d]).unwrap();
+        assert_eq!((m.cpu.regs[1], m.cpu.regs[7], m.cpu.rip), (left, 0x4008 - 2 * left, CODE));
+    }
+    assert_eq!(m.exec(&[0xf3, 0x66, 0x6d]), Err(Exception::protection(0)));
+    assert_eq!((m.cpu.regs[1], m.cpu.regs[7], m.peek(0x4000, 8)), (2, 0x4004, 0xf0f0_f0f0));
+    // The second page is not there: what fits is moved, and the fault says where the rest would go.
+    let mut m = Machine::long(0);
+    m.poke(0x10_2000, 8, 0x10_3007);
+    for page in 0..256 {
+        m.poke(0x10_3000 + 8 * page, 8, if page == 5 { 0 } else { page << 12 | 7 });
+    }
+    (m.cpu.regs[7], m.cpu.regs[1], m.cpu.regs[2]) = (0x4ff0, 8, 0x1f0);
+    m.exec(&[0xf3, 0x6d]).unwrap();
+    assert_eq!((m.cpu.regs[1], m.cpu.regs[7], m.cpu.rip), (4, 0x5000, CODE));
+    assert_eq!(m.exec(&[0xf3, 0x6d]).unwrap_err().vector, 14);
+    assert_eq!((m.cpu.state.cr2, m.cpu.regs[1], m.cpu.rip), (0x5000, 4, CODE));
+    // With a count of zero nothing is asked, not even the bitmap.
+    let mut m = Machine::protected(3);
+    m.cpu.regs[1] = 0;
+    m.exec(&[0xf3, 0x6d]).unwrap();
+    m.cpu.regs[1] = 1;
+    assert_eq!(m.exec(&[0xf3, 0x6d]), Err(Exception::protection(0)));
+}
+
+#[test]
+fn string_ports_go_down_and_to_devices_item_by_item() {
+    let mut m = Machine::protected(0);
+    m.cpu.system_flags |= rflags::DF;
+    (m.cpu.regs[7], m.cpu.regs[1], m.cpu.regs[2]) = (0x5000, 3, 0x1f0);
+    for (left, to) in [(2, 0x4ffe), (1, 0x4ffc), (0, 0x4ffa)] {
+        m.exec(&[0xf3, 0x66, 0x6d]).unwrap();
+        assert_eq!((m.cpu.regs[1], m.cpu.regs[7]), (left, to));
+        m.cpu.rip = CODE;
+    }
+    assert_eq!(m.peek(0x4ffa, 8), 0xf0f0_f0f0_0000);
+    // Where there is no RAM, a device in memory sees each of them.
+    m.cpu.system_flags &= !rflags::DF;
+    (m.cpu.regs[6], m.cpu.regs[1]) = (0x30_0000, 2);
+    m.exec(&[0xf3, 0x6e]).unwrap();
+    m.cpu.rip = CODE;
+    m.exec(&[0xf3, 0x6e]).unwrap();
+    assert_eq!(m.bus.written, [(0x1f0, 1, 0xff), (0x1f0, 1, 0xff)]);
+}
+
+#[test]
 fn fxsave_xsave_and_back() {
     let mut m = Machine::long(0);
     m.cpu.state.cr4 |= cr4::OSFXSR | cr4::OSXSAVE;

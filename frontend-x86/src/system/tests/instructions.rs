@@ -98,7 +98,7 @@ fn string_ports_go_down_and_to_devices_item_by_item() {
         assert_eq!((m.cpu.regs[1], m.cpu.regs[7]), (left, to));
         m.cpu.rip = CODE;
     }
-    assert_eq!(m.peek(0x4ffa, 8), 0xf0f0_f0f0_0000);
+    assert_eq!(m.peek(0x4ffa, 8), 0xf0f0_f0f0_f0f0_0000);
     // Where there is no RAM, a device in memory sees each of them.
     m.cpu.system_flags &= !rflags::DF;
     (m.cpu.regs[6], m.cpu.regs[1]) = (0x30_0000, 2);

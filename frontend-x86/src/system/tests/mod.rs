@@ -28,7 +28,7 @@ pub struct Bus {
 
 impl CpuBus for Bus {
     fn port_read(&mut self, port: u16, _bytes: u8) -> u32 {
-        u32::from(port) * 0x0101_0101
+        u32::from(port & 0xff) * 0x0101_0101
     }
     fn port_write(&mut self, port: u16, bytes: u8, value: u32) {
         self.written.push((port, bytes, value));

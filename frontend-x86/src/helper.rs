@@ -119,6 +119,8 @@ helpers! {
     Ldmxcsr => crate::sse::rare::ldmxcsr,
     Stmxcsr => crate::sse::rare::stmxcsr,
     Pcmpstr => crate::sse::string::pcmpstr,
+    MoveChosen => crate::sse::masked::move_chosen,
+    Gather => crate::sse::masked::gather,
 
     // x87.
     NoFpu => crate::x87::control::legacy,

@@ -169,6 +169,8 @@ pub mod bits {
     pub const ADDR32: u8 = 16;
     /// The next op is the conditional jump on the flags that this one sets: both run as one.
     pub const FUSED: u8 = 32;
+    /// VEX-encoded: a vector destination is cleared above the operation's width, and memory need not be aligned.
+    pub const VEX: u8 = 64;
 }
 
 /// The shape of an op: everything that a handler may be specialised by.
@@ -249,7 +251,7 @@ pub struct Op {
     pub r0: u8,
     /// Register number of operand 1.
     pub r1: u8,
-    /// Register number of operand 2.
+    /// Register number of operand 2. For vectors the first source, which is the destination unless VEX names another.
     pub r2: u8,
     /// Length of the instruction in bytes.
     pub len: u8,
@@ -259,7 +261,7 @@ pub struct Op {
     pub helper: u16,
     /// Instructions since the last counting op of the block, this one included.
     pub count: u8,
-    /// A second immediate (ENTER's nesting level, EXTRQ, imm8 beside a displacement).
+    /// A second immediate (ENTER's nesting level, a fourth register, the number of elements or registers).
     pub imm2: u8,
     /// The opcode as x87's FOP register wants it: the low three bits of the first byte, then the second byte.
     pub fop: u16,

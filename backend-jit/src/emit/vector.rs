@@ -43,6 +43,9 @@ impl VectorAlgebra for Emit<'_, '_> {
     fn enter_mmx(&mut self) {
         self.refused = true;
     }
+    fn set_vector_whole(&mut self, _: u8, _: Width, _: NoVector) {
+        self.refused = true;
+    }
     fn vec_from_low(&mut self, _: V) -> NoVector {
         self.refuse_vector()
     }
@@ -77,6 +80,17 @@ impl VectorAlgebra for Emit<'_, '_> {
         _: Format,
         _: Width,
         _: u8,
+        _: NoVector,
+        _: NoVector,
+    ) -> Result<NoVector, Infallible> {
+        Ok(self.refuse_vector())
+    }
+    fn fused_or_stop(
+        &mut self,
+        _: FloatOp,
+        _: Format,
+        _: Width,
+        _: NoVector,
         _: NoVector,
         _: NoVector,
     ) -> Result<NoVector, Infallible> {

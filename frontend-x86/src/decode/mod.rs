@@ -1,6 +1,7 @@
 //! From bytes to ops: iced-x86 decodes, this module makes the compact form. What every instruction has in common (operands,
 //! address forms, prefixes) is filled in here; the families then say which function they are.
 
+pub mod avx;
 pub mod integer;
 pub mod system;
 pub mod vector;
@@ -63,7 +64,7 @@ pub fn decode(bytes: &[u8], offset: u16, mode: Mode, model: &Model) -> Result<De
     operands(&instr, mode, &mut op);
     let known = integer::decode(&instr, mode, model, &mut op)
         || !model.lacks(&instr)
-            && (super::decode::vector::decode(&instr, &mut op)
+            && (super::decode::vector::decode(&instr, mode, &mut op)
                 || super::decode::x87::decode(&instr, window, &mut op)
                 || super::decode::system::decode(&instr, mode, &mut op))
         || super::decode::x87::without_unit(&instr, model, &mut op);
@@ -306,7 +307,9 @@ pub fn stack_form(mode: Mode) -> Form {
 
 fn memory(instr: &Instruction, mode: Mode, op: &mut Op) {
     let (base, index) = (instr.memory_base(), instr.memory_index());
-    let address = match (base.size().max(index.size()), instr.memory_displ_size()) {
+    let is_vector = index.is_xmm() || index.is_ymm();
+    let index_size = if is_vector { 0 } else { index.size() };
+    let address = match (base.size().max(index_size), instr.memory_displ_size()) {
         (2, _) => Width::W,
         (4, _) => Width::D,
         (8, _) => Width::Q,

@@ -1,5 +1,7 @@
-//! MMX and SSE instructions: which semantic function, which operation, and how wide memory operands are.
+//! MMX, SSE and AVX instructions: which semantic function, which operation, and how wide memory operands are.
 
+use super::avx;
+use crate::cpu::{CodeSize, Mode};
 use crate::helper::Helper;
 use crate::op::{Func, Kind, Op, Width};
 use crate::sse::ops::{
@@ -9,24 +11,43 @@ use crate::sse::string;
 use iced_x86::{Code, Instruction, Mnemonic as M};
 
 /// Fills the op in if the instruction is one of this family. Operands are there already.
-pub fn decode(instr: &Instruction, op: &mut Op) -> bool {
-    let m = instr.mnemonic();
+pub fn decode(instr: &Instruction, mode: Mode, op: &mut Op) -> bool {
+    let mut m = instr.mnemonic();
     // What most have: the memory operand is as wide as the register.
-    let whole = if op.ins.k0 == Kind::Mmx { Width::Q } else { Width::X };
-    if moves(m, op) {
+    let mut whole = if op.ins.k0 == Kind::Mmx { Width::Q } else { Width::X };
+    let vex = avx::is_vex(instr);
+    if vex {
+        if mode.real {
+            return false;
+        }
+        avx::arrange(instr, op);
+        if avx::decode(instr, op, mode.code == CodeSize::Bits64) {
+            return true;
+        }
+        m = avx::namesake(m);
+        whole = avx::vector_width(instr);
+    } else if !matches!(m, M::Maskmovdqu | M::Maskmovq) {
+        op.r2 = op.r0;
+    }
+    if moves(m, whole, op) {
         return true;
     }
+    let scaled = |w2: Width| if whole == Width::Y { Width::of_bytes(2 * w2.bytes() as usize) } else { w2 };
     if let Some(operation) = bin(m, op.ins.k1) {
         let w2 = match m {
             M::Movlps | M::Movlpd | M::Movhps | M::Movhpd => Width::Q,
             // Only the low half of an MMX operand is read.
             M::Punpcklbw | M::Punpcklwd | M::Punpckldq if whole == Width::Q => Width::D,
+            // One count for all lanes never has more than 128 bits.
+            _ if operation.takes_count() => whole.min(Width::X),
             _ => whole,
         };
         return set(op, Func::VecBin, operation as u8, V::HOT.contains(&operation), whole, w2);
     }
     if let Some((operation, w2)) = unary(m) {
-        return set(op, Func::VecUnary, operation as u8, false, whole, w2.unwrap_or(whole));
+        // VMOVDDUP of 256 bits reads them all.
+        let w2 = if operation == U::Movddup && whole == Width::Y { None } else { w2 };
+        return set(op, Func::VecUnary, operation as u8, false, whole, w2.map_or(whole, scaled));
     }
     if let Some(operation) = imm(m) {
         let mut w2 = whole;
@@ -40,16 +61,18 @@ pub fn decode(instr: &Instruction, op: &mut Op) -> bool {
     if let Some((operation, format, w2)) = float(m) {
         if operation == F::Cmp {
             // Only AVX has more than eight predicates.
-            op.imm &= 7;
+            op.imm &= if vex { 31 } else { 7 };
         }
-        return set(op, Func::VecFloat, operation.number(format), operation.is_hot(format), Width::X, w2);
+        let w2 = if matches!(format, Format::Ss | Format::Sd) { w2 } else { scaled(w2) };
+        let w = if whole == Width::Y { Width::Y } else { Width::X };
+        return set(op, Func::VecFloat, operation.number(format), operation.is_hot(format), w, w2);
     }
     if let Some(operation) = blend(m) {
-        set(op, Func::VecBin, operation as u8, false, Width::X, Width::X);
+        set(op, Func::VecBin, operation as u8, false, whole, whole);
         op.ins.sub = BLEND;
         return true;
     }
-    general(instr, op) || rare(m, op)
+    general(instr, m, whole, op) || rare(m, op)
 }
 
 fn set(op: &mut Op, func: Func, number: u8, hot: bool, w: Width, w2: Width) -> bool {
@@ -61,14 +84,14 @@ fn set(op: &mut Op, func: Func, number: u8, hot: bool, w: Width, w2: Width) -> b
     true
 }
 
-fn moves(m: M, op: &mut Op) -> bool {
+fn moves(m: M, whole: Width, op: &mut Op) -> bool {
     let (k0, k1) = (op.ins.k0, op.ins.k1);
     let has = |kind| k0 == kind || k1 == kind;
     let (operation, w2) = match m {
         M::Movaps | M::Movapd | M::Movdqa | M::Movntps | M::Movntpd | M::Movntdq | M::Movntdqa => {
-            (MovOp::Aligned, Width::X)
+            (MovOp::Aligned, whole.max(Width::X))
         }
-        M::Movups | M::Movupd | M::Movdqu | M::Lddqu => (MovOp::Unaligned, Width::X),
+        M::Movups | M::Movupd | M::Movdqu | M::Lddqu => (MovOp::Unaligned, whole.max(Width::X)),
         M::Movss if has(Kind::Mem) => (MovOp::Low, Width::D),
         M::Movsd if has(Kind::Mem) => (MovOp::Low, Width::Q),
         M::Movlps | M::Movlpd if k0 == Kind::Mem => (MovOp::Low, Width::Q),
@@ -83,7 +106,7 @@ fn moves(m: M, op: &mut Op) -> bool {
         }
         _ => return false,
     };
-    let w = if k0 == Kind::Mmx || k1 == Kind::Mmx { Width::Q } else { Width::X };
+    let w = if k0 == Kind::Mmx || k1 == Kind::Mmx { Width::Q } else { whole.max(Width::X) };
     set(op, Func::VecMov, operation as u8, true, w, w2)
 }
 
@@ -179,6 +202,15 @@ fn bin(m: M, source: Kind) -> Option<V> {
         M::Packuswb => V::Packuswb,
         M::Packusdw => V::Packusdw,
         M::Pshufb => V::Pshufb,
+        M::Aesenc => V::Aesenc,
+        M::Aesenclast => V::Aesenclast,
+        M::Aesdec => V::Aesdec,
+        M::Aesdeclast => V::Aesdeclast,
+        M::Sha1nexte => V::Sha1nexte,
+        M::Sha1msg1 => V::Sha1msg1,
+        M::Sha1msg2 => V::Sha1msg2,
+        M::Sha256msg1 => V::Sha256msg1,
+        M::Sha256msg2 => V::Sha256msg2,
         _ => return None,
     })
 }
@@ -203,6 +235,7 @@ fn unary(m: M) -> Option<(U, Option<Width>)> {
         M::Pmovzxdq => (U::Pmovzxdq, Some(Width::Q)),
         M::Phminposuw => (U::Phminposuw, None),
         M::Movddup => (U::Movddup, Some(Width::Q)),
+        M::Aesimc => (U::Aesimc, None),
         M::Movshdup => (U::Movshdup, None),
         M::Movsldup => (U::Movsldup, None),
         _ => return None,
@@ -223,6 +256,9 @@ fn imm(m: M) -> Option<I> {
         M::Blendpd => I::Blendpd,
         M::Mpsadbw => I::Mpsadbw,
         M::Insertps => I::Insertps,
+        M::Pclmulqdq => I::Pclmulqdq,
+        M::Aeskeygenassist => I::Aeskeygenassist,
+        M::Sha1rnds4 => I::Sha1rnds4,
         _ => return None,
     })
 }
@@ -232,6 +268,7 @@ fn blend(m: M) -> Option<BlendOp> {
         M::Pblendvb => BlendOp::Pblendvb,
         M::Blendvps => BlendOp::Blendvps,
         M::Blendvpd => BlendOp::Blendvpd,
+        M::Sha256rnds2 => BlendOp::Sha256rnds2,
         _ => return None,
     })
 }
@@ -317,8 +354,7 @@ fn float(m: M) -> Option<(F, Format, Width)> {
 }
 
 /// Instructions with a general register or the flags at one end.
-fn general(instr: &Instruction, op: &mut Op) -> bool {
-    let m = instr.mnemonic();
+fn general(instr: &Instruction, m: M, whole: Width, op: &mut Op) -> bool {
     // The general register's width; what it is without one does not matter.
     let w = op.ins.w;
     let vector = if op.ins.k0 == Kind::Mmx { Width::Q } else { Width::X };
@@ -327,9 +363,9 @@ fn general(instr: &Instruction, op: &mut Op) -> bool {
             let w = if m == M::Movd { Width::D } else { Width::Q };
             if op.ins.k0 == Kind::Reg { (G::MovFrom, w, w) } else { (G::MovTo, vector, w) }
         }
-        M::Pmovmskb => (G::Pmovmskb, Width::X, Width::X),
-        M::Movmskps => (G::Movmskps, Width::X, Width::X),
-        M::Movmskpd => (G::Movmskpd, Width::X, Width::X),
+        M::Pmovmskb => (G::Pmovmskb, whole.max(Width::X), Width::X),
+        M::Movmskps => (G::Movmskps, whole, Width::X),
+        M::Movmskpd => (G::Movmskpd, whole, Width::X),
         M::Pextrb => (G::Pextr, w, Width::B),
         M::Pextrw => (G::Pextr, w, Width::W),
         M::Pextrd | M::Extractps => (G::Pextr, w, Width::D),
@@ -338,7 +374,7 @@ fn general(instr: &Instruction, op: &mut Op) -> bool {
         M::Pinsrw => (G::Pinsr, vector, Width::W),
         M::Pinsrd => (G::Pinsr, vector, Width::D),
         M::Pinsrq => (G::Pinsr, vector, Width::Q),
-        M::Ptest => (G::Ptest, Width::X, Width::X),
+        M::Ptest => (G::Ptest, whole, whole),
         M::Ucomiss => (G::Ucomiss, Width::X, Width::D),
         M::Ucomisd => (G::Ucomisd, Width::X, Width::Q),
         M::Comiss => (G::Comiss, Width::X, Width::D),
@@ -357,7 +393,8 @@ fn general(instr: &Instruction, op: &mut Op) -> bool {
 /// Whether CVTSI2Sx converts 32 or 64 bits.
 fn integer_source(instr: &Instruction) -> Width {
     use Code::{Cvtsi2sd_xmm_rm64, Cvtsi2ss_xmm_rm64};
-    if matches!(instr.code(), Cvtsi2ss_xmm_rm64 | Cvtsi2sd_xmm_rm64) { Width::Q } else { Width::D }
+    let wide = matches!(instr.code(), Cvtsi2ss_xmm_rm64 | Cvtsi2sd_xmm_rm64) || avx::converts_64_bits(instr);
+    if wide { Width::Q } else { Width::D }
 }
 
 /// Instructions that are plain functions.

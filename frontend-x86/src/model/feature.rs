@@ -115,6 +115,8 @@ features! {
     Clwb = "clwb", Ebx7, 24;
     Sha = "sha-ni", Ebx7, 29;
     Umip = "umip", Ecx7, 2;
+    Vaes = "vaes", Ecx7, 9;
+    Vpclmulqdq = "vpclmulqdq", Ecx7, 10;
     Rdpid = "rdpid", Ecx7, 22;
     Fsrm = "fsrm", Edx7, 4;
     SpecCtrl = "spec-ctrl", Edx7, 26;
@@ -143,6 +145,7 @@ impl Feature {
             "sse4-2" => "sse4.2",
             "pni" => "sse3",
             "lzcnt" => "abm",
+            "sha" => "sha-ni",
             "clfsh" => "clflush",
             other => other,
         };
@@ -219,6 +222,8 @@ pub fn need(feature: CpuidFeature) -> Need {
         C::SSSE3 => F::Ssse3,
         C::SYSCALL => F::Syscall,
         C::TSC => F::Tsc,
+        C::VAES => F::Vaes,
+        C::VPCLMULQDQ => F::Vpclmulqdq,
         C::WBNOINVD => F::I486,
         C::XSAVE => F::Xsave,
         C::XSAVEC => F::Xsavec,

@@ -22,9 +22,11 @@ const V2: &[Feature] = &[Sse3, Ssse3, Cx16, Sse41, Sse42, Popcnt, Lahf64, Rdtscp
 /// What keeps a guest from fighting flaws of silicon that an emulator does not have: with these bits it may read in
 /// IA32_ARCH_CAPABILITIES that it need not.
 const NO_FLAWS: &[Feature] = &[SpecCtrl, SpecCtrlSsbd, ArchCapabilities];
+/// What the x86-64 psABI's level 3 adds to its level 2.
+const V3: &[Feature] = &[Avx, Avx2, Bmi1, Bmi2, F16c, Fma, Lzcnt, Movbe, Xsave];
 const MAX: &[Feature] = &[
-    Pcid, Movbe, Xsave, Rdrand, Fsgsbase, Bmi1, Smep, Bmi2, Erms, Invpcid, Rdseed, Adx, Smap, Clflushopt, Clwb, Umip,
-    Rdpid, Fsrm, Xsaveopt, Xsavec, Xgetbv1, Pdpe1gb, Lzcnt,
+    Pcid, Rdrand, Fsgsbase, Smep, Erms, Invpcid, Rdseed, Adx, Smap, Clflushopt, Clwb, Umip, Rdpid, Fsrm, Xsaveopt,
+    Xsavec, Xgetbv1, Pdpe1gb, Aes, Pclmulqdq, Sha, Vaes, Vpclmulqdq,
 ];
 
 /// Family 6, model 26: the first Intel family with SSE4.2. Guests' lists of flawed silicon are cut short by
@@ -79,13 +81,22 @@ const TABLE: &[Entry] = &[
         features: &[PENTIUM, PENTIUM_3, V1, V2, NO_FLAWS],
     },
     Entry {
+        name: "x86-64-v3",
+        aliases: &[],
+        vendor: Vendor::Intel,
+        signature: NEHALEM,
+        physical_bits: 40,
+        brand: "Lyrebird x86-64-v3",
+        features: &[PENTIUM, PENTIUM_3, V1, V2, V3, NO_FLAWS],
+    },
+    Entry {
         name: "max",
         aliases: &["default"],
         vendor: Vendor::Intel,
         signature: NEHALEM,
         physical_bits: 40,
         brand: "Lyrebird max",
-        features: &[PENTIUM, PENTIUM_3, V1, V2, NO_FLAWS, MAX],
+        features: &[PENTIUM, PENTIUM_3, V1, V2, V3, NO_FLAWS, MAX],
     },
 ];
 

@@ -1,11 +1,11 @@
-//! MMX and SSE: moves and integer operations. What each computes is the algebra's affair; here is where operands come from
+//! MMX, SSE and AVX: moves and integer operations. What each computes is the algebra's affair; here is where operands come from
 //! and go to, and what is checked in which order.
 
 mod float;
 mod gpr;
 
 use crate::algebra::{Access, Outcome};
-use crate::op::{Ins, Kind, Width};
+use crate::op::{Func, Ins, Kind, Width, bits};
 use crate::sse::algebra::VectorAlgebra;
 use crate::sse::ops::{BLEND, BlendOp, DYNAMIC, MovOp, VecImmOp, VecOp, VecUnaryOp};
 
@@ -29,10 +29,16 @@ pub(super) fn memory<A: VectorAlgebra>(
 ) -> Result<A::P, A::Stop> {
     let seg = a.op().seg;
     let offset = a.address(i);
-    if aligned && w >= Width::X {
+    if aligned && w >= Width::X && must_align(i) {
         a.aligned_or_stop(i.form, seg, offset, w)?;
     }
     a.probe(i.form, seg, offset, w, access)
+}
+
+/// VEX-encoded instructions do not ask for alignment, but for the moves that are named after it.
+#[inline(always)]
+fn must_align(i: Ins) -> bool {
+    !i.has(bits::VEX) || i.func == Func::VecMov
 }
 
 /// Loads `w`, zero-extended.
@@ -70,10 +76,10 @@ fn register_width(i: Ins) -> Width {
     if i.w == Width::Y { Width::Y } else { Width::X }
 }
 
-/// What register operand 0 holds.
+/// What the first source holds: of legacy instructions the destination.
 #[inline(always)]
 pub(super) fn destination<A: VectorAlgebra>(a: &mut A, i: Ins) -> A::X {
-    let r = a.op().r0;
+    let r = a.op().r2;
     if i.k0 == Kind::Mmx {
         let v = a.mmx(r);
         return a.vec_from_low(v);
@@ -89,6 +95,8 @@ pub(super) fn write<A: VectorAlgebra>(a: &mut A, i: Ins, x: A::X) {
     if i.k0 == Kind::Mmx {
         let v = a.vec_extract(Width::Q, x, 0);
         a.set_mmx(r, v);
+    } else if i.has(bits::VEX) {
+        a.set_vector_whole(r, register_width(i), x);
     } else {
         a.set_vector(r, register_width(i), x);
     }
@@ -105,6 +113,9 @@ pub(super) fn enter_mmx<A: VectorAlgebra>(a: &mut A, i: Ins) {
 #[inline(always)]
 pub fn vec_mov<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
     a.simd_available_or_stop(i)?;
+    if i.sub >= MovOp::ZeroUpper as u8 {
+        return zero(a, i);
+    }
     let aligned = i.sub == MovOp::Aligned as u8;
     if i.k0 == Kind::Mem {
         let p = memory(a, i, i.w2, Access::Write, aligned)?;
@@ -132,7 +143,23 @@ pub fn vec_mov<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
     Ok(a.next())
 }
 
-/// Operations on the destination and a source, shifts by an immediate count among them, and blends under XMM0.
+/// VZEROUPPER and VZEROALL.
+#[inline(always)]
+fn zero<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
+    for r in 0..a.op().imm2 {
+        let x = if i.sub == MovOp::ZeroAll as u8 {
+            let none = a.k(Width::Q, 0);
+            a.vec_from_low(none)
+        } else {
+            a.vector(r, Width::X)
+        };
+        a.set_vector_whole(r, Width::X, x);
+    }
+    Ok(a.next())
+}
+
+/// Operations on the destination and a source, shifts by an immediate count among them, and blends under a register (XMM0, unless VEX names
+/// another).
 #[inline(always)]
 pub fn vec_bin<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
     a.simd_available_or_stop(i)?;
@@ -140,7 +167,8 @@ pub fn vec_bin<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
     let x = destination(a, i);
     let number = number(a, i);
     let x = if i.sub == BLEND {
-        let mask = a.vector(0, i.w);
+        let r = a.op().imm2;
+        let mask = a.vector(r, i.w);
         a.vec_blend(BlendOp::from_number(number), i.w, x, y, mask)
     } else {
         a.vec_bin(VecOp::from_number(number), i.w, x, y)

@@ -4,12 +4,12 @@
 //! compute now get the whole trait by implementing [`ConcreteVector`].
 
 use super::ops::{BlendOp, FloatOp, Format, VecImmOp, VecOp, VecUnaryOp};
-use super::{V128, float, lanes, mmx, shuffle};
+use super::{V128, avx, float, lanes, mmx, shuffle};
 use crate::algebra::{Algebra, Arith};
 use crate::cpu::Cpu;
 use crate::exception::Exception;
 use crate::flags::rflags;
-use crate::op::{Form, Ins, Kind, Width};
+use crate::op::{Form, Ins, Kind, Width, bits};
 use crate::system::control::{cr0, cr4};
 use lyrebird_float::{Env, Flags};
 
@@ -27,6 +27,9 @@ pub trait VectorAlgebra: Algebra {
     fn set_mmx(&mut self, r: u8, v: Self::V);
     /// Makes the x87 registers those of MMX: TOP is zero and all are valid.
     fn enter_mmx(&mut self);
+
+    /// Writes a vector register's low 128 bits, or with `w` of 256 all, and clears what is above.
+    fn set_vector_whole(&mut self, r: u8, w: Width, x: Self::X);
 
     /// A vector of a quadword, zero above.
     fn vec_from_low(&mut self, v: Self::V) -> Self::X;
@@ -57,6 +60,18 @@ pub trait VectorAlgebra: Algebra {
         imm: u8,
         x: Self::X,
         y: Self::X,
+    ) -> Result<Self::X, Self::Stop>;
+    /// A fused multiplication and addition, `a * b + c` with the signs of the operation. Of scalar formats only the low
+    /// lane of the result counts.
+    #[allow(clippy::too_many_arguments)]
+    fn fused_or_stop(
+        &mut self,
+        op: FloatOp,
+        format: Format,
+        w: Width,
+        a: Self::X,
+        b: Self::X,
+        c: Self::X,
     ) -> Result<Self::X, Self::Stop>;
     /// COMISx, or UCOMISx if `quiet`: ZF, PF and CF at their RFLAGS places.
     fn float_compare_or_stop(
@@ -91,6 +106,9 @@ pub trait ConcreteVector: Algebra + Arith<V = u64, C = bool> {
 /// The exception, if any, for using vector registers of these kinds now.
 #[inline(always)]
 pub fn unavailable(cpu: &Cpu, i: Ins) -> Option<Exception> {
+    if i.has(bits::VEX) {
+        return avx_unavailable(cpu);
+    }
     let is = |kind| i.k0 == kind || i.k1 == kind;
     let mmx = is(Kind::Mmx);
     let vector = is(Kind::Vec) || !mmx;
@@ -99,6 +117,19 @@ pub fn unavailable(cpu: &Cpu, i: Ins) -> Option<Exception> {
     }
     if mmx && mmx::exception_pending(cpu) {
         return Some(Exception::x87());
+    }
+    None
+}
+
+/// What VEX-encoded instructions ask for: YMM state enabled in XCR0, and CR0.TS clear (SDM vol. 2, table 2-22).
+#[inline(always)]
+fn avx_unavailable(cpu: &Cpu) -> Option<Exception> {
+    const YMM_STATE: u64 = 6;
+    if cpu.state.cr4 & cr4::OSXSAVE == 0 || cpu.state.xcr0 & YMM_STATE != YMM_STATE {
+        return Some(Exception::undefined());
+    }
+    if cpu.state.cr0 & cr0::TS != 0 {
+        return Some(Exception::device_not_available());
     }
     None
 }
@@ -138,6 +169,18 @@ fn low(x: [u64; 4]) -> V128 {
 #[inline(always)]
 fn high(x: [u64; 4]) -> V128 {
     [x[2], x[3]]
+}
+
+/// Whether a conversion's result is twice as wide as its source, which lies in the low half.
+#[inline(always)]
+const fn widens(op: FloatOp) -> bool {
+    matches!(op, FloatOp::Cvtdq2pd | FloatOp::Cvtps2pd | FloatOp::Cvtph2ps)
+}
+
+/// Whether it is half as wide.
+#[inline(always)]
+const fn narrows(op: FloatOp) -> bool {
+    matches!(op, FloatOp::Cvtpd2dq | FloatOp::Cvttpd2dq | FloatOp::Cvtpd2ps | FloatOp::Cvtps2ph)
 }
 
 /// Runs a function on one half or both.
@@ -185,6 +228,12 @@ impl<T: ConcreteVector<X = [u64; 4]>> VectorAlgebra for T {
     }
 
     #[inline(always)]
+    fn set_vector_whole(&mut self, r: u8, w: Width, x: [u64; 4]) {
+        let x = if w == Width::Y { x } else { [x[0], x[1], 0, 0] };
+        self.set_vector(r, Width::Y, x);
+    }
+
+    #[inline(always)]
     fn vec_from_low(&mut self, v: u64) -> [u64; 4] {
         [v, 0, 0, 0]
     }
@@ -208,11 +257,22 @@ impl<T: ConcreteVector<X = [u64; 4]>> VectorAlgebra for T {
         if w == Width::Q {
             return [lanes::bin64(op, x[0], y[0]), 0, 0, 0];
         }
+        if op == VecOp::Vpermd {
+            return avx::permute_doublewords(x, y);
+        }
+        let y = if w == Width::Y && op.takes_count() { [y[0], y[1], y[0], y[1]] } else { y };
         halves(w, |half| lanes::bin(op, half(x), half(y)))
     }
 
     #[inline(always)]
     fn vec_unary(&mut self, op: VecUnaryOp, w: Width, x: [u64; 4]) -> [u64; 4] {
+        if op as u8 >= VecUnaryOp::Pbroadcastb as u8 {
+            return avx::broadcast(op, x);
+        }
+        let x = match avx::widening_step(op) {
+            Some(step) if w == Width::Y => [x[0], x[1], if step == 64 { x[1] } else { x[0] >> step }, 0],
+            _ => x,
+        };
         halves(w, |half| lanes::unary(op, half(x)))
     }
 
@@ -221,7 +281,12 @@ impl<T: ConcreteVector<X = [u64; 4]>> VectorAlgebra for T {
         if w == Width::Q {
             return [shuffle::imm64(op, x[0], y[0], imm), 0, 0, 0];
         }
-        halves(w, |half| shuffle::imm(op, half(x), half(y), imm))
+        if op as u8 >= VecImmOp::Vpermq as u8 {
+            return avx::imm(op, x, y, imm);
+        }
+        let low = shuffle::imm(op, low(x), low(y), imm);
+        let high = if w == Width::Y { shuffle::imm(op, high(x), high(y), avx::upper_imm(op, imm)) } else { [0, 0] };
+        [low[0], low[1], high[0], high[1]]
     }
 
     #[inline(always)]
@@ -267,7 +332,27 @@ impl<T: ConcreteVector<X = [u64; 4]>> VectorAlgebra for T {
             return Ok([r[0], r[1], 0, 0]);
         }
         let mut env = Env::sse(mxcsr);
+        let y = if w == Width::Y && widens(op) { [y[0], 0, y[1], 0] } else { y };
         let result = halves(w, |half| float::run(op, format, imm, &mut env, half(x), half(y)));
+        let result = if w == Width::Y && narrows(op) { [result[0], result[2], 0, 0] } else { result };
+        match settle(self.cpu(), float::raised(op, &env)) {
+            None => Ok(result),
+            Some(exception) => Err(self.stop(exception)),
+        }
+    }
+
+    #[inline(always)]
+    fn fused_or_stop(
+        &mut self,
+        op: FloatOp,
+        format: Format,
+        w: Width,
+        a: [u64; 4],
+        b: [u64; 4],
+        c: [u64; 4],
+    ) -> Result<[u64; 4], Self::Stop> {
+        let mut env = Env::sse(self.cpu().state.mxcsr);
+        let result = halves(w, |half| float::fused(op, format, &mut env, half(a), half(b), half(c)));
         match settle(self.cpu(), float::raised(op, &env)) {
             None => Ok(result),
             Some(exception) => Err(self.stop(exception)),

@@ -27,6 +27,7 @@ pub fn run(op: FloatOp, env: &mut Env, x: V128, y: V128) -> V128 {
             let low = sse::double_to_single(env, y[0]);
             [low_high(low, sse::double_to_single(env, y[1])), 0]
         }
+        FloatOp::Cvtph2ps => [half_pair(env, y[0]), half_pair(env, y[0] >> 32)],
         FloatOp::Cvtss2sd => [sse::single_to_double(env, y[0] as u32), x[1]],
         FloatOp::Cvtsd2ss => [x[0] & !0xffff_ffff | u64::from(sse::double_to_single(env, y[0])), x[1]],
         FloatOp::Cvtpi2ps => [singles(env, y[0]), x[1]],
@@ -35,6 +36,20 @@ pub fn run(op: FloatOp, env: &mut Env, x: V128, y: V128) -> V128 {
         // The others are no conversions.
         _ => x,
     }
+}
+
+fn half_pair(env: &mut Env, two: u64) -> u64 {
+    let low = sse::half_to_single(env, two as u16);
+    low_high(low, sse::half_to_single(env, (two >> 16) as u16))
+}
+
+/// VCVTPS2PH: four halves, rounded as the immediate says.
+pub fn to_halves(env: &mut Env, y: V128, imm: u8) -> V128 {
+    let mut half = |i: usize| {
+        let single = (y[i / 2] >> (32 * (i % 2))) as u32;
+        u64::from(sse::single_to_half(env, single, imm)) << (16 * i)
+    };
+    [half(0) | half(1) | half(2) | half(3), 0]
 }
 
 fn singles(env: &mut Env, two: u64) -> u64 {

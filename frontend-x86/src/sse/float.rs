@@ -131,7 +131,39 @@ pub fn run(op: FloatOp, format: Format, imm: u8, env: &mut Env, x: V128, y: V128
         FloatOp::Hadd => horizontal(format, env, x, y, sse::add::<Single>, sse::add::<Double>),
         FloatOp::Hsub => horizontal(format, env, x, y, sse::sub::<Single>, sse::sub::<Double>),
         FloatOp::Addsub => add_sub(format, env, x, y),
+        FloatOp::Cvtps2ph => convert::to_halves(env, y, imm),
         _ => convert::run(op, env, x, y),
+    }
+}
+
+/// A fused operation: `a * b + c` lane by lane, with the signs that it says. Only the low lane of scalar formats counts.
+#[inline(never)]
+pub fn fused(op: FloatOp, format: Format, env: &mut Env, a: V128, b: V128, c: V128) -> V128 {
+    let signs = |odd: bool| match op {
+        FloatOp::Fmadd => (false, false),
+        FloatOp::Fmsub => (false, true),
+        FloatOp::Fnmadd => (true, false),
+        FloatOp::Fnmsub => (true, true),
+        FloatOp::Fmaddsub => (false, !odd),
+        _ => (false, odd),
+    };
+    let doubles = |env: &mut Env, i: usize| {
+        let (product, addend) = signs(i == 1);
+        sse::fma_signs::<Double>(env, a[i], b[i], c[i], product, addend)
+    };
+    let singles = |env: &mut Env, i: usize, shift: u32| {
+        let (product, addend) = signs(shift != 0);
+        let at = |v: V128| (v[i] >> shift) as u32;
+        u64::from(sse::fma_signs::<Single>(env, at(a), at(b), at(c), product, addend)) << shift
+    };
+    match format {
+        Format::Sd => [doubles(env, 0), 0],
+        Format::Pd => [doubles(env, 0), doubles(env, 1)],
+        Format::Ss => [singles(env, 0, 0), 0],
+        Format::Ps => {
+            let low = singles(env, 0, 0) | singles(env, 0, 32);
+            [low, singles(env, 1, 0) | singles(env, 1, 32)]
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::ops::{BlendOp, VecOp, VecUnaryOp};
 use super::swar::{self, B, D, Q, W};
-use super::{V128, arith, shuffle};
+use super::{V128, arith, avx, crypto, shuffle};
 
 /// The same on both quadwords.
 #[inline(always)]
@@ -111,8 +111,17 @@ fn bin_rare(op: VecOp, x: V128, y: V128) -> V128 {
         VecOp::Punpckhdq => shuffle::unpack_doublewords(x[1], y[1]),
         VecOp::Pshufb => shuffle::bytes_by(x, y),
         VecOp::Movhlps => [y[1], x[1]],
-        // All others are hot.
-        _ => x,
+        VecOp::Aesenc => crypto::aes_encrypt(x, y, false),
+        VecOp::Aesenclast => crypto::aes_encrypt(x, y, true),
+        VecOp::Aesdec => crypto::aes_decrypt(x, y, false),
+        VecOp::Aesdeclast => crypto::aes_decrypt(x, y, true),
+        VecOp::Sha1nexte => crypto::sha1_next_e(x, y),
+        VecOp::Sha1msg1 => crypto::sha1_message_1(x, y),
+        VecOp::Sha1msg2 => crypto::sha1_message_2(x, y),
+        VecOp::Sha256msg1 => crypto::sha256_message_1(x, y),
+        VecOp::Sha256msg2 => crypto::sha256_message_2(x, y),
+        // All others are hot, or AVX's own.
+        _ => avx::bin(op, x, y),
     }
 }
 
@@ -164,6 +173,9 @@ pub fn unary(op: VecUnaryOp, x: V128) -> V128 {
         VecUnaryOp::Movddup => [x[0], x[0]],
         VecUnaryOp::Movshdup => x.map(|x| x >> 32 | x >> 32 << 32),
         VecUnaryOp::Movsldup => x.map(|x| x & 0xffff_ffff | x << 32),
+        VecUnaryOp::Aesimc => crypto::aes_inverse_mix(x),
+        // Broadcasts are made of 256 bits at once.
+        _ => x,
     }
 }
 
@@ -171,6 +183,7 @@ pub fn unary(op: VecUnaryOp, x: V128) -> V128 {
 #[inline]
 pub fn blend(op: BlendOp, x: V128, y: V128, mask: V128) -> V128 {
     let lane = match op {
+        BlendOp::Sha256rnds2 => return crypto::sha256_rounds(x, y, mask),
         BlendOp::Pblendvb => B,
         BlendOp::Blendvps => D,
         BlendOp::Blendvpd => Q,

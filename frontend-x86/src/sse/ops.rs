@@ -50,9 +50,18 @@ operations! {
     Packsswb, Packssdw, Packuswb, Packusdw,
     Punpcklbw, Punpcklwd, Punpckldq, Punpcklqdq, Punpckhbw, Punpckhwd, Punpckhdq, Punpckhqdq,
     Pshufb, Movss, Movsd, Movhlps,
+    Vpsllvd, Vpsllvq, Vpsrlvd, Vpsrlvq, Vpsravd, Vpermilps, Vpermilpd, Vpermd,
+    Aesenc, Aesenclast, Aesdec, Aesdeclast,
+    Sha1nexte, Sha1msg1, Sha1msg2, Sha256msg1, Sha256msg2,
 }
 
 impl VecOp {
+    /// Whether the second operand is one count for all lanes, in its low quadword.
+    #[inline(always)]
+    pub const fn takes_count(self) -> bool {
+        self as u8 >= VecOp::Psllw as u8 && self as u8 <= VecOp::Psrldq as u8
+    }
+
     /// The operations that guests use all the time.
     pub const HOT: &'static [VecOp] = &[
         VecOp::Paddb,
@@ -93,19 +102,23 @@ operations! {
     Movq, Pabsb, Pabsw, Pabsd,
     Pmovsxbw, Pmovsxbd, Pmovsxbq, Pmovsxwd, Pmovsxwq, Pmovsxdq,
     Pmovzxbw, Pmovzxbd, Pmovzxbq, Pmovzxwd, Pmovzxwq, Pmovzxdq,
-    Phminposuw, Movddup, Movshdup, Movsldup,
+    Phminposuw, Movddup, Movshdup, Movsldup, Aesimc,
+    Pbroadcastb, Pbroadcastw, Pbroadcastd, Pbroadcastq, Broadcast128,
 }
 
 operations! {
     /// Operations on the destination, a source and an immediate. PSHUFD and its like do not look at the destination.
     VecImmOp:
     Pshufd, Pshuflw, Pshufhw, Pshufw, Shufps, Shufpd, Palignr, Pblendw, Blendps, Blendpd, Mpsadbw, Insertps,
+    Pclmulqdq, Aeskeygenassist, Sha1rnds4,
+    Vpblendd, Vpermilps, Vpermilpd, Vpermq, Vperm2x128, Vinsert128,
 }
 
 operations! {
-    /// Blends under a mask in a register.
+    /// Operations with a third operand in a register: blends under a mask, and SHA256RNDS2, whose third operand is the
+    /// message.
     BlendOp:
-    Pblendvb, Blendvps, Blendvpd,
+    Pblendvb, Blendvps, Blendvpd, Sha256rnds2,
 }
 
 operations! {
@@ -119,6 +132,9 @@ operations! {
     Ptest,
     Ucomiss, Ucomisd, Comiss, Comisd,
     Cvtsi2ss, Cvtsi2sd, Cvtss2si, Cvtsd2si, Cvttss2si, Cvttsd2si,
+    Testps, Testpd,
+    // Their destination is a vector register or memory.
+    Extract128, Cvtps2ph,
 }
 
 operations! {
@@ -130,6 +146,8 @@ operations! {
     Low,
     // The store of the high quadword (MOVHPS).
     High,
+    // VZEROUPPER and VZEROALL, of `imm2` registers.
+    ZeroUpper, ZeroAll,
 }
 
 operations! {
@@ -138,6 +156,8 @@ operations! {
     Add, Sub, Mul, Div, Min, Max, Sqrt, Cmp, Round, Dp, Hadd, Hsub, Addsub, Rcp, Rsqrt,
     Cvtdq2ps, Cvtps2dq, Cvttps2dq, Cvtdq2pd, Cvtpd2dq, Cvttpd2dq, Cvtps2pd, Cvtpd2ps, Cvtss2sd, Cvtsd2ss,
     Cvtpi2ps, Cvtpi2pd, Cvtps2pi, Cvttps2pi, Cvtpd2pi, Cvttpd2pi,
+    Cvtph2ps, Cvtps2ph,
+    Fmadd, Fmsub, Fnmadd, Fnmsub, Fmaddsub, Fmsubadd,
 }
 
 operations! {
@@ -156,6 +176,12 @@ impl FloatOp {
     #[inline(always)]
     pub const fn of_number(number: u8) -> (FloatOp, Format) {
         (FloatOp::from_number(number >> 2), Format::from_number(number & 3))
+    }
+
+    /// Whether it has three operands.
+    #[inline(always)]
+    pub const fn is_fused(self) -> bool {
+        self as u8 >= FloatOp::Fmadd as u8
     }
 
     /// Whether it is one that guests use all the time.

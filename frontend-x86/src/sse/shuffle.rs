@@ -1,7 +1,7 @@
 //! Operations that move lanes about: shuffles, unpacking, blends by immediate, byte shifts, widening.
 
 use super::ops::VecImmOp;
-use super::{V128, arith, swar};
+use super::{V128, arith, crypto, swar};
 
 /// Bytes of two quadwords in turns.
 #[inline(always)]
@@ -96,6 +96,17 @@ pub fn imm(op: VecImmOp, x: V128, y: V128, imm: u8) -> V128 {
         VecImmOp::Blendpd => blend(x, y, imm, 64),
         VecImmOp::Mpsadbw => arith::block_differences(x, y, imm),
         VecImmOp::Insertps => insert_single(x, y, imm),
+        VecImmOp::Pclmulqdq => crypto::carryless_product(x, y, imm),
+        VecImmOp::Aeskeygenassist => crypto::aes_key_assist(y, imm),
+        VecImmOp::Sha1rnds4 => crypto::sha1_rounds(x, y, imm),
+        VecImmOp::Vpblendd => blend(x, y, imm, 32),
+        VecImmOp::Vpermilps => [
+            doubleword(y, imm) | doubleword(y, imm >> 2) << 32,
+            doubleword(y, imm >> 4) | doubleword(y, imm >> 6) << 32,
+        ],
+        VecImmOp::Vpermilpd => [y[usize::from(imm & 1)], y[usize::from(imm >> 1 & 1)]],
+        // These cross the middle of 256 bits.
+        VecImmOp::Vpermq | VecImmOp::Vperm2x128 | VecImmOp::Vinsert128 => x,
     }
 }
 

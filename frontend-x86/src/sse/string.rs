@@ -145,6 +145,9 @@ pub fn pcmpstr(ctx: &mut Ctx, op: &Op) -> Done {
         let [low, high] = found.mask(imm & 0x40 != 0);
         ctx.cpu.state.vector[0][0] = low;
         ctx.cpu.state.vector[0][1] = high;
+        if op.ins.has(bits::VEX) {
+            ctx.cpu.state.vector[0][2..].fill(0);
+        }
     } else {
         ctx.cpu.set_reg(reg::RCX, Width::D, found.index(imm & 0x40 != 0).into());
     }

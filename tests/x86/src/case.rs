@@ -30,7 +30,7 @@ impl Bits {
     }
 }
 
-/// General registers and flags at one moment; the floating-point state as FXSAVE writes it.
+/// General registers and flags at one moment; the floating-point state as XSAVE writes it.
 #[derive(Clone, PartialEq, Eq)]
 #[repr(C, align(64))]
 pub struct Registers {
@@ -40,22 +40,29 @@ pub struct Registers {
     pub rflags: u64,
     /// RIP.
     pub rip: u64,
-    /// x87, MMX and SSE (FXSAVE's 64-bit layout).
+    /// x87, MMX, SSE and AVX.
     pub fx: Fx,
 }
 
-/// An FXSAVE image (Intel SDM vol. 1, table 10-2).
+/// An XSAVE image of x87, SSE and AVX state in the standard format (Intel SDM vol. 1, section 13.4); its first 512 bytes
+/// are FXSAVE's.
 #[derive(Clone, PartialEq, Eq)]
 #[repr(C, align(64))]
-pub struct Fx(pub [u8; 512]);
+pub struct Fx(pub [u8; FX_BYTES]);
+
+/// The size of an [`Fx`].
+pub const FX_BYTES: usize = 832;
+/// Where the upper halves of the YMM registers lie in it.
+pub const FX_UPPER: usize = 576;
 
 impl Fx {
     /// After FNINIT, with MXCSR as after reset.
     pub fn reset() -> Self {
-        let mut fx = [0; 512];
+        let mut fx = [0; FX_BYTES];
         fx[..2].copy_from_slice(&0x37fu16.to_le_bytes());
         fx[24..28].copy_from_slice(&0x1f80u32.to_le_bytes());
         fx[28..32].copy_from_slice(&0xffffu32.to_le_bytes());
+        fx[512] = 7; // XSTATE_BV: all three are there
         Fx(fx)
     }
 }

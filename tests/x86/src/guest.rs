@@ -2,7 +2,7 @@
 //! segments with Linux's selectors. Every exception ends in a HLT of its own in the kernel's half.
 
 use crate::bus::NoBus;
-use crate::case::{Bits, CODE, CODE_BYTES, Case, DATA, DATA_BYTES, Fx, GS_BASE, Outcome, Registers};
+use crate::case::{Bits, CODE, CODE_BYTES, Case, DATA, DATA_BYTES, FX_UPPER, Fx, GS_BASE, Outcome, Registers};
 
 use backend_interp::InterpVcpu;
 use backend_jit::{JitVcpu, Options};
@@ -268,7 +268,8 @@ fn start_state(system: System, bits: Bits, reset: CpuState) -> CpuState {
         tr: Segment { selector: 0x40, base: kernel + TSS, limit: 0x67, attributes: 0x8b },
         cr0: 0x8005_0033,
         cr3: TABLES,
-        cr4: 0x6a0,
+        cr4: 0x4_06a0,
+        xcr0: 7,
         efer: if long { 0xd01 } else { 0x800 },
         ..reset
     }
@@ -287,12 +288,13 @@ fn from_fx(fx: &Fx, state: &mut CpuState) {
         (r.significand, r.sign_exponent) = (u64_at(32 + 16 * i), u16_at(40 + 16 * i));
     }
     for (i, v) in state.vector.iter_mut().enumerate() {
-        (v[0], v[1]) = (u64_at(160 + 16 * i), u64_at(168 + 16 * i));
+        let upper = FX_UPPER + 16 * i;
+        *v = [u64_at(160 + 16 * i), u64_at(168 + 16 * i), u64_at(upper), u64_at(upper + 8)];
     }
 }
 
 fn to_fx(state: &CpuState) -> Fx {
-    let mut fx = Fx([0; 512]);
+    let mut fx = Fx::reset();
     let mut put = |at: usize, bytes: &[u8]| fx.0[at..at + bytes.len()].copy_from_slice(bytes);
     let x87 = &state.x87;
     put(0, &x87.control.to_le_bytes());
@@ -311,6 +313,8 @@ fn to_fx(state: &CpuState) -> Fx {
     for (i, v) in state.vector.iter().enumerate() {
         put(160 + 16 * i, &v[0].to_le_bytes());
         put(168 + 16 * i, &v[1].to_le_bytes());
+        put(FX_UPPER + 16 * i, &v[2].to_le_bytes());
+        put(FX_UPPER + 8 + 16 * i, &v[3].to_le_bytes());
     }
     fx
 }

@@ -14,4 +14,5 @@ pub mod native;
 pub mod oracle;
 pub mod rng;
 pub mod undefined;
+pub mod vendor;
 pub mod wild;

@@ -1,6 +1,7 @@
 //! Compares a guest's outcome with the host's, and says what differs.
 
-use crate::case::{Bits, CODE, Case, Outcome};
+use crate::case::{Bits, CODE, Case, FX_BYTES, FX_UPPER, Outcome};
+use crate::vendor;
 use frontend_x86::flags::rflags::{AC, ARITHMETIC, DF, ID};
 use frontend_x86::model::Model;
 use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, Mnemonic, NasmFormatter};
@@ -21,8 +22,15 @@ const FLAGS: u64 = ARITHMETIC | DF | AC | ID;
 /// What differs, or nothing.
 pub fn differences(case: &Case, host: &Outcome, guest: &Outcome) -> Option<String> {
     let stopped_at = instruction(case, host.after.rip);
-    if host.vector != 3 && matches!(stopped_at.mnemonic(), Mnemonic::Maskmovq | Mnemonic::Maskmovdqu) {
+    if host.vector != 3 && is_masked_store(&stopped_at) {
         // Whether bytes that are masked out fault, and which address is told, is the processor's choice (SDM vol. 2).
+        return None;
+    }
+    if host.vector != 3 && (stopped_at.is_vsib() || vendor::is_amd() && vendor::stores_late(stopped_at.mnemonic())) {
+        // How far a gather had come, and what its mask looks like then, is the processor's choice, too.
+        return None;
+    }
+    if vendor::is_amd() && vendor::wraps(case.bits, host.vector, guest.vector) {
         return None;
     }
     let mut out = String::new();
@@ -42,7 +50,11 @@ pub fn differences(case: &Case, host: &Outcome, guest: &Outcome) -> Option<Strin
         differ(name, h.gpr[r] & mask, g.gpr[r] & mask);
     }
     differ("rip", h.rip & mask, g.rip & mask);
-    let known = FLAGS & !case.undefined_at(h.rip, host.vector);
+    let mut known = FLAGS & !case.undefined_at(h.rip, host.vector);
+    if host.vector != 3 && vendor::is_amd() && stopped_at.is_string_instruction() {
+        // The flags of the iterations before the fault are in RFLAGS, or not yet.
+        known &= !ARITHMETIC;
+    }
     differ("flags", h.rflags & known, g.rflags & known);
     differ("vector", host.vector.into(), guest.vector.into());
     // Linux says of all that is not the user's that it is there; and a 32-bit guest has its kernel where the host has nothing.
@@ -57,7 +69,8 @@ pub fn differences(case: &Case, host: &Outcome, guest: &Outcome) -> Option<Strin
         // the reserved parts of the registers and MXCSR_MASK are no results.
         // An MMX instruction that faults has cleared TOP already on Intel's processors, and nothing else.
         let first = if host.vector != 3 && is_mmx(&stopped_at) { 160 } else { 0 };
-        for at in (first..416).step_by(8).filter(|at| *at != 8 && *at != 16) {
+        let places = (first..416).chain(FX_UPPER..FX_BYTES).step_by(8);
+        for at in places.filter(|at| *at != 8 && *at != 16) {
             let known = match at {
                 0 => 0x0000_ffff_ffff_ffff,
                 24 => 0xffff_ffff,
@@ -86,6 +99,11 @@ fn instruction(case: &Case, rip: u64) -> Instruction {
     let at = (rip.wrapping_sub(CODE) as usize).wrapping_sub(case.offset);
     let code = case.code.get(at..).unwrap_or(&[]);
     Decoder::new(case.bits.number(), code, DecoderOptions::NONE).decode()
+}
+
+fn is_masked_store(instr: &Instruction) -> bool {
+    use Mnemonic as M;
+    matches!(instr.mnemonic(), M::Maskmovq | M::Maskmovdqu | M::Vmaskmovdqu)
 }
 
 fn is_mmx(instr: &Instruction) -> bool {
@@ -118,7 +136,9 @@ pub fn describe(case: &Case) -> String {
             } else {
                 String::new()
             };
-            writeln!(out, "  xmm{i:<2} {:016x} {:016x}{st}", fx(168 + 16 * i), fx(160 + 16 * i)).expect("a string");
+            let upper = FX_UPPER + 16 * i;
+            let ymm = [upper + 8, upper, 168 + 16 * i, 160 + 16 * i].map(|at| format!(" {:016x}", fx(at))).concat();
+            writeln!(out, "  ymm{i:<2}{ymm}{st}").expect("a string");
         }
     }
     writeln!(out, "  flags {:x}, undefined {:x?}", case.before.rflags, case.undefined).expect("a string");

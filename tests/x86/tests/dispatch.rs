@@ -8,14 +8,17 @@ use lyrebird_memory::GuestMemory;
 use std::process::Command;
 use std::sync::Arc;
 
-/// Functions of the module that call through pointers and are no handlers' ends: the table of plain functions.
-const CALLS_FUNCTIONS: &str = "handlers::helper";
+/// Functions of the module that call through pointers and are no handlers: the table of plain functions, and what handlers
+/// leave to a function of its own.
+const CALLS_FUNCTIONS: &[&str] = &["handlers::helper", "_body", "::body"];
 
 #[test]
 fn dispatches_are_jumps() {
-    // So that the linker keeps the handlers.
+    // Behind a trait object, so that the linker keeps the handlers, which nobody calls here.
     let memory = Arc::new(GuestMemory::new());
-    let mut vcpu = InterpVcpu::new(0, Arc::new(Model::by_name("max").expect("max")), memory, Signals::new());
+    let model = Arc::new(Model::by_name("max").expect("max"));
+    let mut vcpu: Box<dyn Vcpu> = Box::new(InterpVcpu::new(0, model, memory, Signals::new()));
+    vcpu = std::hint::black_box(vcpu);
     assert_eq!(vcpu.state().gpr[0], 0);
     if cfg!(debug_assertions) || !cfg!(target_arch = "x86_64") {
         eprintln!("skipped: only the code of a release build for x86-64 is looked at");
@@ -35,7 +38,10 @@ fn dispatches_are_jumps() {
         } else if name.contains("backend_interp::handlers::") {
             let Some((_, instruction)) = line.split_once(":\t") else { continue };
             jumps += usize::from(instruction.starts_with("jmp") && instruction.contains('*'));
-            if instruction.starts_with("call") && instruction.contains('*') && !name.contains(CALLS_FUNCTIONS) {
+            // Through the global offset table go calls of other libraries' functions.
+            let through_pointer = instruction.contains('*') && !instruction.contains("(%rip)");
+            let allowed = CALLS_FUNCTIONS.iter().any(|part| name.contains(part));
+            if instruction.starts_with("call") && through_pointer && !allowed {
                 calls.push(format!("{name}: {instruction}"));
             }
         }

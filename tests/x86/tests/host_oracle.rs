@@ -77,6 +77,34 @@ fn vector_32() {
     compare(&Generator::vector(), Bits::B32, &[(System::Legacy, Engine::Interp)], number("ORACLE_CASES", 20_000));
 }
 
+/// Whether the host has everything of which the cases are made.
+fn has_avx() -> bool {
+    let has = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c")
+        && is_x86_feature_detected!("vaes")
+        && is_x86_feature_detected!("vpclmulqdq");
+    if !has {
+        eprintln!("skipped: the host lacks AVX2, FMA, F16C, VAES or VPCLMULQDQ");
+    }
+    has
+}
+
+#[test]
+fn avx_64() {
+    if has_avx() {
+        compare(&Generator::avx(), Bits::B64, &[(System::Long, Engine::Interp)], number("ORACLE_CASES", 100_000));
+    }
+}
+
+#[test]
+fn avx_32() {
+    if has_avx() {
+        let guests = [(System::Long, Engine::Interp), (System::Legacy, Engine::Interp)];
+        compare(&Generator::avx(), Bits::B32, &guests, number("ORACLE_CASES", 20_000));
+    }
+}
+
 #[test]
 fn x87_64() {
     compare(&Generator::x87(), Bits::B64, &[(System::Long, Engine::Interp)], number("ORACLE_CASES", 100_000));
@@ -97,10 +125,16 @@ fn compiled_64() {
     compiled(&Generator::integer(), Bits::B64, System::Long);
     compiled(&Generator::vector(), Bits::B64, System::Long);
     compiled(&Generator::x87(), Bits::B64, System::Long);
+    if has_avx() {
+        compiled(&Generator::avx(), Bits::B64, System::Long);
+    }
 }
 
 #[test]
 fn compiled_32() {
     compiled(&Generator::integer(), Bits::B32, System::Legacy);
     compiled(&Generator::vector(), Bits::B32, System::Legacy);
+    if has_avx() {
+        compiled(&Generator::avx(), Bits::B32, System::Legacy);
+    }
 }

@@ -1,12 +1,12 @@
 //! Vector operations whose result or source is a general register or the flags.
 
 use super::super::operand::{place, put, read};
-use super::{destination, enter_mmx, source, write};
+use super::{destination, enter_mmx, memory, source, write};
 use crate::algebra::{Access, Outcome};
 use crate::flags::{FlagKind, Flags, rflags};
 use crate::op::{Ins, Kind, Width, bits};
 use crate::sse::algebra::VectorAlgebra;
-use crate::sse::ops::{Format, GprOp};
+use crate::sse::ops::{FloatOp, Format, GprOp, VecImmOp, VecOp, VecUnaryOp};
 
 /// `sub` is a [`GprOp`]. `w` is the width of the vector, or of the general register where there is one; `w2` that of the
 /// lane, or of the source in memory.
@@ -33,8 +33,9 @@ pub fn vec_gpr<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
         GprOp::Pmovmskb => signs(a, i, Width::B),
         GprOp::Movmskps => signs(a, i, Width::D),
         GprOp::Movmskpd => signs(a, i, Width::Q),
-        GprOp::Ptest => {
+        GprOp::Ptest | GprOp::Testps | GprOp::Testpd => {
             let y = source(a, i)?;
+            let y = signs_only(a, i, y);
             let x = destination(a, i);
             let (zf, cf) = a.vec_test(i.w, x, y);
             if i.has(bits::FLAGS) {
@@ -56,7 +57,47 @@ pub fn vec_gpr<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
         GprOp::Cvtsd2si => to_int(a, i, Format::Sd, false),
         GprOp::Cvttss2si => to_int(a, i, Format::Ss, true),
         GprOp::Cvttsd2si => to_int(a, i, Format::Sd, true),
+        GprOp::Extract128 | GprOp::Cvtps2ph => narrow(a, i),
     }
+}
+
+/// VTESTPS and VTESTPD look at the signs alone.
+#[inline(always)]
+fn signs_only<A: VectorAlgebra>(a: &mut A, i: Ins, y: A::X) -> A::X {
+    let signs = match GprOp::from_number(i.sub) {
+        GprOp::Testps => 0x8000_0000_8000_0000,
+        GprOp::Testpd => 1 << 63,
+        _ => return y,
+    };
+    let signs = a.k(Width::Q, signs);
+    let signs = a.vec_from_low(signs);
+    let signs = a.vec_unary(VecUnaryOp::Pbroadcastq, i.w, signs);
+    a.vec_bin(VecOp::Pand, i.w, y, signs)
+}
+
+/// VEXTRACTF128, VEXTRACTI128 and VCVTPS2PH: a result of `w2`, to a register or to memory.
+#[inline(always)]
+fn narrow<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
+    let memory = match i.k0 {
+        Kind::Mem => Some(memory(a, i, i.w2, Access::Write, false)?),
+        _ => None,
+    };
+    let (r0, r1, imm) = (a.op().r0, a.op().r1, a.op().imm as u8);
+    let x = a.vector(r1, i.w);
+    let x = if i.sub == GprOp::Cvtps2ph as u8 {
+        a.float_or_stop(FloatOp::Cvtps2ph, Format::Ps, i.w, imm, x, x)?
+    } else {
+        a.vec_imm(VecImmOp::Vperm2x128, Width::Y, x, x, imm & 1)
+    };
+    match memory {
+        Some(p) if i.w2 == Width::X => a.store_vector(Width::X, p, x),
+        Some(p) => {
+            let v = a.vec_extract(Width::Q, x, 0);
+            a.store(Width::Q, p, v);
+        }
+        None => a.set_vector_whole(r0, Width::X, x),
+    }
+    Ok(a.next())
 }
 
 /// The lane that the immediate names: its upper bits do not count.

@@ -1,6 +1,9 @@
 //! One instruction's bytes: prefixes, opcode, ModRM, SIB, displacement, immediate; and the registers that it needs.
 
-use super::table::{BITS, FRAME, Form, Imm, JUMPS, LOCKS, MEMORY, Operand, REGISTER, RETURNS, STRING, VEX};
+use super::table::{
+    BITS, FIRST, FIXED, FRAME, Form, GATHERS, Imm, JUMPS, LOCKS, LONG, MEMORY, Operand, REGISTER, RETURNS, STRING, VEX,
+    WIDE,
+};
 use super::{Builder, Fix};
 use crate::case::{Bits, CODE, DATA, DATA_MAPPED, GS_BASE};
 
@@ -37,7 +40,9 @@ impl Builder<'_> {
         let imm_bytes = self.imm_bytes(form, &p);
         let mut tail = Vec::new();
         if let Some(reg) = modrm {
-            if memory {
+            if form.bits & GATHERS != 0 {
+                self.gather(reg, &p, form, &mut tail);
+            } else if memory {
                 self.memory(reg, &mut p, form, imm_bytes, &mut tail);
             } else {
                 tail.push(0xc0 | reg << 3 | self.rng.below(8) as u8);
@@ -248,6 +253,9 @@ impl Builder<'_> {
             _ => 0,
         };
         let wide = self.wide();
+        if form.bits & FIXED != 0 {
+            return self.vex_fixed(form, rex, pp);
+        }
         let third = match form.opcode {
             [3, 0xf0] if !self.rng.chance(2) => 0, // RORX has two operands only
             _ => self.rng.below(if wide { 16 } else { 8 }) as u8,
@@ -256,6 +264,41 @@ impl Builder<'_> {
         let rxb = if wide { !(rex << 5) & 0xe0 } else { 0xe0 };
         let w = if wide { rex << 4 & 0x80 } else { 0 };
         self.code.extend_from_slice(&[0xc4, rxb | form.opcode[0], w | (!third & 15) << 3 | pp, form.opcode[1]]);
+    }
+
+    /// A form whose VEX fields are known, but for the registers.
+    fn vex_fixed(&mut self, form: Form, rex: u8, pp: u8) {
+        let has = |bit: u16| u8::from(form.bits & bit != 0);
+        let first = if has(FIRST) == 0 { 0 } else { self.rng.below(if self.wide() { 16 } else { 8 }) as u8 };
+        let rest = (!first & 15) << 3 | has(LONG) << 2 | pp;
+        let rxb = if self.wide() { !(rex << 5) & 0xe0 } else { 0xe0 };
+        // With two bytes there is no room for the map, W, X and B.
+        if form.opcode[0] == 1 && has(WIDE) == 0 && rxb & 0x60 == 0x60 && self.rng.chance(60) {
+            self.code.extend_from_slice(&[0xc5, rxb & 0x80 | rest, form.opcode[1]]);
+        } else {
+            self.code.extend_from_slice(&[0xc4, rxb | form.opcode[0], has(WIDE) << 7 | rest, form.opcode[1]]);
+        }
+    }
+
+    /// Emits ModRM and SIB of a gather, and gives the register of indices small ones.
+    fn gather(&mut self, reg: u8, p: &Prefixes, form: Form, tail: &mut Vec<u8>) {
+        let rex = |bit: u8| if self.bits == Bits::B64 && p.rex & bit != 0 { 8 } else { 0 };
+        let (rex_b, rex_x) = (rex(1), rex(2));
+        let (index, scale) = (self.rng.below(8) as u8, self.rng.below(4) as u8);
+        let base = loop {
+            let base = self.rng.below(8) as u8;
+            if base != 5 {
+                break base;
+            }
+        };
+        tail.extend_from_slice(&[reg << 3 | 4, scale << 6 | index << 3 | base]);
+        self.pin(base | rex_b, |b| b.target());
+        let wide = form.opcode[1] & 1 != 0;
+        let indices = std::array::from_fn(|_| {
+            let mut small = || self.rng.below(0x80).wrapping_sub(if self.rng.chance(30) { 0x40 } else { 0 });
+            if wide { small() } else { small() & 0xffff_ffff | small() << 32 }
+        });
+        self.vectors.push((index | rex_x, indices));
     }
 
     fn imm_bytes(&self, form: Form, p: &Prefixes) -> usize {

@@ -2,7 +2,7 @@
 //! What is no instruction, or none of the CPU models', is sorted out when a case is decoded again.
 
 use super::table::{Form, Imm, Operand, REGISTER, STRING};
-use crate::case::Fx;
+use crate::case::{FX_BYTES, FX_UPPER, Fx};
 use crate::rng::Rng;
 use iced_x86::{Decoder, DecoderOptions, Mnemonic as M};
 
@@ -26,13 +26,13 @@ fn exists(prefix: u8, opcode: &[u8], digit: u8) -> (bool, bool) {
 
 /// Instructions that show what differs between processors: where pointers to the last instruction are kept or
 /// approximations are made.
-fn excluded(m: M) -> bool {
+pub(super) fn excluded(m: M) -> bool {
     matches!(
         m,
         M::Fxsave | M::Fxsave64 | M::Fxrstor | M::Fxrstor64 | M::Xsave | M::Xsave64 | M::Xrstor | M::Xrstor64
             | M::Xsaveopt | M::Xsaveopt64 | M::Xsavec | M::Xsavec64 | M::Clflush | M::Clflushopt | M::Clwb
             | M::Fnsave | M::Fnstenv | M::Fldenv | M::Frstor | M::Rcpps | M::Rcpss | M::Rsqrtps | M::Rsqrtss
-            | M::Rdfsbase | M::Rdgsbase | M::Wrfsbase | M::Wrgsbase | M::Sysenter | M::Syscall | M::Emms
+            | M::Vrcpps | M::Vrcpss | M::Vrsqrtps | M::Vrsqrtss | M::Rdfsbase | M::Rdgsbase | M::Wrfsbase | M::Wrgsbase | M::Sysenter | M::Syscall | M::Emms
             // Right to the last place or two, not bit by bit: `float` has its own tests of them.
             | M::F2xm1 | M::Fyl2x | M::Fyl2xp1 | M::Fptan | M::Fpatan | M::Fsin | M::Fcos | M::Fsincos
     )
@@ -180,7 +180,7 @@ pub fn state(rng: &mut Rng, fx: &mut Fx) {
         put(32 + 16 * i, &significand.to_le_bytes());
         put(40 + 16 * i, &top.to_le_bytes());
     }
-    for at in (160..416).step_by(8) {
+    for at in (160..416).chain(FX_UPPER..FX_BYTES).step_by(8) {
         let bits = match rng.below(4) {
             0 => rng.number(),
             1 => double(rng),

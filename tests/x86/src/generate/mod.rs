@@ -1,13 +1,14 @@
 //! Random code for the host oracle: a few instructions of chosen forms, their memory operands pointed into the data, in a
 //! state of random and edge values. Prefixes include redundant and ill-placed ones.
 
+pub mod avx;
 mod encode;
 pub mod float;
 pub mod table;
 
 use crate::case::{Bits, CODE, Case, DATA, DATA_BYTES, Registers};
 use crate::rng::Rng;
-use crate::undefined;
+use crate::{undefined, vendor};
 use frontend_x86::flags::rflags::ARITHMETIC;
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction};
 use table::Form;
@@ -34,6 +35,8 @@ pub struct Builder<'a> {
     offset: usize,
     data: Vec<u8>,
     fixes: Vec<(usize, Fix)>,
+    /// Vector registers that hold indices.
+    vectors: Vec<(u8, [u64; 4])>,
     floating: bool,
 }
 
@@ -52,6 +55,13 @@ impl Generator {
     /// Of MMX and SSE instructions, with integer ones between.
     pub fn vector() -> Self {
         Generator { forms: float::vector_forms(), floating: true }
+    }
+
+    /// Of AVX, AVX2, FMA, F16C, AES, PCLMULQDQ and SHA instructions, with legacy SSE ones between.
+    pub fn avx() -> Self {
+        let mut forms = avx::forms();
+        forms.extend(float::vector_forms().into_iter().step_by(8));
+        Generator { forms, floating: true }
     }
 
     /// Of x87 instructions.
@@ -102,6 +112,7 @@ impl Generator {
             offset,
             data,
             fixes: Vec::new(),
+            vectors: Vec::new(),
             floating: self.floating,
         };
         let count = match builder.rng.below(8) {
@@ -123,12 +134,13 @@ impl Generator {
         }
         starts.push(builder.code.len());
         builder.apply_fixes(&starts)?;
-        let Builder { rng, gpr, code, data, .. } = builder;
+        let Builder { rng, gpr, code, data, vectors, .. } = builder;
         let undefined = check(bits, &code, offset, gpr[1], self.floating)?;
         let flags = rng.bits() & 0x8d5 | if rng.chance(25) { 0x400 } else { 0 } | 0x202;
         let mut before = Registers { gpr, rflags: flags, rip: 0, ..Registers::new() };
         if self.floating {
             float::state(rng, &mut before.fx);
+            avx::place(&vectors, &mut before.fx);
         }
         Some(Case { bits, code, offset, before, data, undefined, floating: self.floating })
     }
@@ -174,8 +186,12 @@ fn check(bits: Bits, code: &[u8], offset: usize, rcx: u64, floating: bool) -> Op
     let mut forks = false;
     let mut all = Vec::new();
     while decoder.can_decode() {
-        all.push(((decoder.ip() - ip) as usize, unknown));
+        let at = (decoder.ip() - ip) as usize;
+        all.push((at, unknown));
         decoder.decode_out(&mut instr);
+        if vendor::is_amd() && !instr.is_invalid() && vendor::differs(&instr, &code[at..], bits) {
+            return None;
+        }
         if instr.is_invalid() {
             if floating {
                 return None;

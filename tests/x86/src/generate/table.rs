@@ -72,6 +72,16 @@ pub const JUMPS: u16 = 128;
 pub const FRAME: u16 = 256;
 /// VEX-encoded: `prefix` is what VEX.pp stands for, the opcode begins with its map.
 pub const VEX: u16 = 512;
+/// Of a VEX-encoded form: VEX.L and VEX.W are as the other bits say, and VEX.vvvv is a register only with [`FIRST`].
+pub const FIXED: u16 = 2048;
+/// VEX.vvvv is a register.
+pub const FIRST: u16 = 1 << 12;
+/// VEX.L is set.
+pub const LONG: u16 = 1 << 13;
+/// VEX.W is set.
+pub const WIDE: u16 = 1 << 14;
+/// The memory operand has a vector of indices.
+pub const GATHERS: u16 = 1 << 15;
 /// A return: the stack holds an address of code.
 pub const RETURNS: u16 = 1024;
 

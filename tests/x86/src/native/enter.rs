@@ -15,6 +15,8 @@ struct FarPointer {
 
 static mut TARGET: u64 = 0;
 static mut FAR_TARGET: FarPointer = FarPointer { offset: 0, selector: LINUX_CODE32 };
+/// Whether the host has YMM registers.
+static mut HAS_YMM: bool = false;
 /// The stack pointer to go back to.
 pub static mut BACK: u64 = 0;
 
@@ -22,6 +24,7 @@ pub static mut BACK: u64 = 0;
 pub unsafe fn run(start: &Registers, narrow: bool, patience: u64) -> Stop {
     // SAFETY: `Native` exists once, so nobody else uses the statics.
     unsafe {
+        HAS_YMM = is_x86_feature_detected!("avx");
         TARGET = start.rip;
         FAR_TARGET.offset = start.rip as u32;
         signal::arm(patience);
@@ -43,7 +46,15 @@ macro_rules! enter {
                 "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15",
                 "mov [rip + {back}], rsp",
                 $segments,
+                "cmp byte ptr [rip + {ymm}], 0",
+                "je 2f",
+                "mov eax, 7",
+                "xor edx, edx",
+                "xrstor64 [rdi + {fx}]",
+                "jmp 3f",
+                "2:",
                 "fxrstor64 [rdi + {fx}]",
+                "3:",
                 "push qword ptr [rdi + {rflags}]",
                 "popfq",
                 "mov rax, [rdi]", "mov rcx, [rdi + 8]", "mov rdx, [rdi + 16]", "mov rbx, [rdi + 24]",
@@ -54,6 +65,7 @@ macro_rules! enter {
                 $jump,
                 back = sym BACK,
                 target = sym $target,
+                ymm = sym HAS_YMM,
                 fx = const offset_of!(Registers, fx),
                 rflags = const offset_of!(Registers, rflags),
             )

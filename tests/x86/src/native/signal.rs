@@ -4,7 +4,7 @@
 
 use super::Stop;
 use super::enter::{BACK, leave};
-use crate::case::Registers;
+use crate::case::{FX_BYTES, Registers};
 use libc::{c_int, c_void, siginfo_t, ucontext_t};
 use std::io::Error;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -107,7 +107,8 @@ unsafe extern "C" fn handle(signal: c_int, _info: *mut siginfo_t, context: *mut 
         }
         registers.rflags = get(libc::REG_EFL);
         registers.rip = get(libc::REG_RIP);
-        registers.fx.0.copy_from_slice(std::slice::from_raw_parts(machine.fpregs.cast::<u8>(), 512));
+        let bytes = if is_x86_feature_detected!("avx") { FX_BYTES } else { 512 };
+        registers.fx.0[..bytes].copy_from_slice(std::slice::from_raw_parts(machine.fpregs.cast::<u8>(), bytes));
         let stop = Stop {
             vector: if signal == libc::SIGALRM { HANGS } else { get(libc::REG_TRAPNO) as u8 },
             error: get(libc::REG_ERR) as u32,

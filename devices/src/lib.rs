@@ -8,6 +8,8 @@ pub mod acpi_pm;
 pub mod apic;
 pub mod debug_exit;
 pub mod debugcon;
+pub mod dma;
+pub mod fdc;
 pub mod ferr;
 pub mod fw_cfg;
 pub mod ide;

@@ -421,7 +421,7 @@ fn errors_have_a_remedy() {
         (&["qemu", "-kernle", &kernel], &["`-kernle`", "`-kernel`"]),
         (&["run", "-k", &kernel, "-d", "/nonexistent.img"], &["/nonexistent.img", "No such file", "check the path"]),
         (&["run", "-k", &kernel, "--drive", "x,formt=raw"], &["`formt`", "`format`"]),
-        (&["qemu", "-fda", "x.img"], &["`-fda` is not supported yet"]),
+        (&["qemu", "-sd", "x.img"], &["`-sd` is not supported yet"]),
         (&["qemu", "-kernel", &kernel, "-enable-kvm"], &["`kvm` is not there yet"]),
         (&["qemu", "-kernel", &kernel, "-cpu", "qemu46", "-nographic"], &["unknown CPU model", "`qemu64`"]),
     ] {

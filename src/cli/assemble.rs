@@ -34,6 +34,7 @@ const BIOS_SIZES: std::ops::RangeInclusive<u64> = 64 << 10..=16 << 20;
 pub struct Plan {
     config: MachineConfig,
     serial: Vec<Target>,
+    parallel: Target,
     debugcon: Option<Target>,
     /// What the user should know, though it stops nothing.
     pub notes: Vec<String>,
@@ -94,7 +95,9 @@ pub fn plan(spec: &MachineSpec, serial: &[Target]) -> Result<Plan> {
     config.debug_exit = spec.debug_exit.map(|exit| DebugExitConfig { iobase: exit.iobase, iosize: exit.iosize });
     config.testdev = spec.test_device;
     config.bios = spec.bios.as_deref().map(read_bios).transpose()?;
-    config.drives = drive::open(&spec.drive)?;
+    let opened = drive::open(&spec.drive)?;
+    (config.drives, config.floppies, config.flash) = (opened.ide, opened.floppies, opened.flash);
+    config.hpet = !spec.no_hpet;
     config.rtc_base = rtc_base(spec);
     config.no_reboot = spec.no_reboot;
     config.no_shutdown = spec.no_shutdown;
@@ -105,7 +108,13 @@ pub fn plan(spec: &MachineSpec, serial: &[Target]) -> Result<Plan> {
         config.time = TimeMode::DETERMINISTIC;
         config.entropy = EntropySource::Seed(0);
     }
-    Ok(Plan { config, serial: serial.to_vec(), debugcon: spec.debugcon.clone(), notes })
+    Ok(Plan {
+        config,
+        serial: serial.to_vec(),
+        parallel: spec.parallel.clone(),
+        debugcon: spec.debugcon.clone(),
+        notes,
+    })
 }
 
 impl Plan {
@@ -120,6 +129,7 @@ impl Plan {
             let port = open(lines, &format!("serial{number}"), target, say)?;
             self.config.serial.push(port);
         }
+        self.config.parallel = open(lines, "parallel0", &self.parallel, say)?.map(|port| port.out);
         if let Some(target) = &self.debugcon {
             self.config.debugcon = open(lines, "debugcon", target, say)?.map(|port| port.out);
         }
@@ -165,7 +175,11 @@ fn check_sizes(spec: &MachineSpec, serial: &[Target]) -> Result<()> {
     if serial.len() > MOST_SERIAL {
         bail!("a PC has {MOST_SERIAL} serial lines, not {}: leave some out", serial.len());
     }
-    match (&spec.kernel, &spec.bios) {
+    let flash = spec.drive.iter().find(|drive| drive.kind == drive::Kind::Flash).and_then(|drive| drive.file.as_ref());
+    if flash.is_some() && spec.bios.is_some() {
+        bail!("flash memory takes the place of a firmware's ROM: leave --bios out, or the flash memory")
+    }
+    match (&spec.kernel, &spec.bios.as_ref().or(flash)) {
         (None, None) => match spec.drive.iter().find_map(|drive| drive.file.as_deref()) {
             Some(image) => bail!(
                 "`{}` is no kernel, and there is no firmware of our own yet to start a disk: give a kernel by --kernel, or a firmware by --bios",
@@ -202,6 +216,9 @@ fn board(spec: &MachineSpec, serial: &[Target], model: &Model, apic: bool) -> ta
         cpu_features: leaf[3],
         apic,
         serial_ports,
+        parallel_port: spec.parallel != Target::None,
+        floppy: spec.drive.iter().any(|drive| drive.kind == drive::Kind::Floppy),
+        hpet: !spec.no_hpet,
         ..tables::Board::default()
     }
 }

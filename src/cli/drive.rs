@@ -1,10 +1,12 @@
-//! Drives as they are asked for: `FILE[,kind=disk|cdrom][,format=raw|qcow2][,readonly][,snapshot][,index=N]`, and what each
-//! place of the IDE channels then holds.
+//! Drives as they are asked for: `FILE[,kind=disk|cdrom|floppy|flash][,format=raw|qcow2][,readonly][,snapshot][,index=N]`,
+//! and what each place of the machine then holds.
 
 use super::nearest::nearest;
-use crate::machine::{DriveConfig, Drives};
+use crate::machine::{DriveConfig, Drives, Floppies};
 use anyhow::{Result, anyhow, bail};
+use devices::fdc::format::LARGEST as LARGEST_FLOPPY;
 use host::disk::{self, DiskOptions, Format};
+use lyrebird_core::BlockDevice;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,34 @@ pub enum Kind {
     Disk,
     /// A CD-ROM drive.
     Cdrom,
+    /// A floppy drive.
+    Floppy,
+    /// A flash memory with the firmware or its variables.
+    Flash,
+}
+
+/// The kinds' names.
+const KINDS: [(&str, Kind); 4] =
+    [("disk", Kind::Disk), ("cdrom", Kind::Cdrom), ("floppy", Kind::Floppy), ("flash", Kind::Flash)];
+
+impl Kind {
+    fn name(self) -> &'static str {
+        KINDS.iter().find(|known| known.1 == self).map_or("disk", |known| known.0)
+    }
+
+    /// Whether there is such a drive with nothing in it.
+    pub fn may_be_empty(self) -> bool {
+        matches!(self, Kind::Cdrom | Kind::Floppy)
+    }
+
+    /// What it is connected to, with how many places there are.
+    fn bus(self) -> (usize, usize, &'static str) {
+        match self {
+            Kind::Disk | Kind::Cdrom => (0, 4, "the IDE channels have places for four drives"),
+            Kind::Floppy => (1, 2, "there are two floppy drives"),
+            Kind::Flash => (2, 2, "there are two flash memories"),
+        }
+    }
 }
 
 /// A drive.
@@ -25,7 +55,7 @@ pub enum Kind {
 pub struct DriveSpec {
     /// The image; none leaves a CD-ROM drive empty.
     pub file: Option<PathBuf>,
-    /// Disk or CD-ROM.
+    /// What it is.
     pub kind: Kind,
     /// How the image is laid out, if that is not to be guessed.
     pub format: Option<Format>,
@@ -33,7 +63,7 @@ pub struct DriveSpec {
     pub read_only: bool,
     /// What is written is forgotten in the end.
     pub snapshot: bool,
-    /// Which of the four places: primary 0 and 1, secondary 2 and 3.
+    /// Which of the places: on IDE, primary 0 and 1, secondary 2 and 3; floppy A and B, and flash from the top down, 0 and 1.
     pub index: Option<usize>,
 }
 
@@ -46,6 +76,22 @@ impl DriveSpec {
         let iso = file.extension().is_some_and(|end| end.eq_ignore_ascii_case("iso"));
         let kind = if iso { Kind::Cdrom } else { Kind::Disk };
         DriveSpec { file: Some(file), kind, format: None, read_only: false, snapshot: false, index: None }
+    }
+
+    /// The same for an image whose kind nobody has said: one of a floppy's size is a floppy.
+    pub fn guess(file: PathBuf) -> Self {
+        let small = std::fs::metadata(&file).is_ok_and(|meta| meta.is_file() && meta.len() <= LARGEST_FLOPPY);
+        // An empty qcow2 disk is small, too.
+        let raw = |file: &Path| {
+            let mut magic = [0; 4];
+            let read = std::fs::File::open(file).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut magic));
+            read.is_ok() && magic != *b"QFI\xfb"
+        };
+        let mut drive = DriveSpec::new(file);
+        if drive.kind == Kind::Disk && small && drive.file.as_deref().is_some_and(raw) {
+            drive.kind = Kind::Floppy;
+        }
+        drive
     }
 }
 
@@ -86,11 +132,9 @@ impl FromStr for DriveSpec {
             let (key, value) = part.split_once('=').unwrap_or((&part, "on"));
             match key {
                 "kind" => {
-                    drive.kind = match value {
-                        "disk" => Kind::Disk,
-                        "cdrom" => Kind::Cdrom,
-                        _ => return Err(format!("unknown kind of drive `{value}`: use disk or cdrom")),
-                    }
+                    let known = KINDS.iter().find(|known| known.0 == value);
+                    let unknown = || format!("unknown kind of drive `{value}`: use disk, cdrom, floppy or flash");
+                    drive.kind = known.ok_or_else(unknown)?.1;
                 }
                 "format" => drive.format = Some(format(value)?),
                 "readonly" => drive.read_only = switch(key, value)?,
@@ -104,8 +148,8 @@ impl FromStr for DriveSpec {
         }
         if file.is_empty() {
             drive.file = None;
-            if drive.kind == Kind::Disk {
-                return Err("a disk needs an image, as in `--drive disk.img`".into());
+            if !drive.kind.may_be_empty() {
+                return Err(format!("a {} needs an image, as in `--drive disk.img`", drive.kind.name()));
             }
         }
         Ok(drive)
@@ -116,7 +160,7 @@ impl fmt::Display for DriveSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.as_deref().unwrap_or(Path::new(""));
         write!(f, "{}", file.display().to_string().replace(',', ",,"))?;
-        f.write_str(if self.kind == Kind::Cdrom { ",kind=cdrom" } else { ",kind=disk" })?;
+        write!(f, ",kind={}", self.kind.name())?;
         match self.format {
             Some(Format::Raw) => f.write_str(",format=raw")?,
             Some(Format::Qcow2) => f.write_str(",format=qcow2")?,
@@ -145,36 +189,64 @@ impl From<DriveSpec> for String {
 
 /// The place of each drive: the one it asks for, or else the first that is free. CD-ROMs begin with the secondary channel.
 pub fn places(drives: &[DriveSpec]) -> Result<Vec<usize>> {
-    let mut taken = [false; 4];
-    for index in drives.iter().filter_map(|drive| drive.index) {
-        if std::mem::replace(&mut taken[index & 3], true) {
-            bail!("two drives have index={index}: give each its own, or leave it out");
+    let mut taken = [[false; 4]; 3];
+    for drive in drives {
+        let (bus, places, limit) = drive.kind.bus();
+        match drive.index {
+            Some(index) if index >= places => bail!("index={index}: {limit}, from index=0 to index={}", places - 1),
+            Some(index) if std::mem::replace(&mut taken[bus][index], true) => {
+                bail!("two drives have index={index}: give each its own, or leave it out")
+            }
+            _ => {}
         }
     }
     let place = |drive: &DriveSpec| {
+        let (bus, places, limit) = drive.kind.bus();
         let order = if drive.kind == Kind::Cdrom { [2, 3, 1, 0] } else { [0, 1, 2, 3] };
-        let free = drive.index.or_else(|| order.into_iter().find(|place| !taken[*place]));
-        let place = free.ok_or_else(|| anyhow!("the IDE channels have places for four drives: leave some out"))?;
-        taken[place] = true;
+        let free = drive.index.or_else(|| order.into_iter().find(|place| *place < places && !taken[bus][*place]));
+        let place = free.ok_or_else(|| anyhow!("{limit}: leave some out"))?;
+        taken[bus][place] = true;
         Ok(place)
     };
     drives.iter().map(place).collect()
 }
 
+/// What was opened.
+#[derive(Default)]
+pub struct Opened {
+    /// For the IDE channels.
+    pub ide: Drives,
+    /// For the floppy controller.
+    pub floppies: Floppies,
+    /// Flash memories, from the top down.
+    pub flash: Vec<Box<dyn BlockDevice>>,
+}
+
 /// Opens the images.
-pub fn open(drives: &[DriveSpec]) -> Result<Drives> {
-    let mut opened = Drives::default();
+pub fn open(drives: &[DriveSpec]) -> Result<Opened> {
+    let mut opened = Opened::default();
+    let mut flash = [None, None];
     for (drive, place) in drives.iter().zip(places(drives)?) {
-        let cdrom = drive.kind == Kind::Cdrom;
-        let options =
-            DiskOptions { format: drive.format, read_only: drive.read_only || cdrom, snapshot: drive.snapshot };
+        let read_only = drive.read_only || drive.kind == Kind::Cdrom;
+        let options = DiskOptions { format: drive.format, read_only, snapshot: drive.snapshot };
         let medium = drive.file.as_deref().map(|file| disk::open(file, options)).transpose()?;
-        opened[place] = match medium {
-            medium if cdrom => Some(DriveConfig::Cdrom(medium)),
-            Some(medium) => Some(DriveConfig::Disk(medium)),
-            None => None,
-        };
+        if let (Kind::Floppy, Some(medium)) = (drive.kind, &medium)
+            && medium.sectors() > LARGEST_FLOPPY / 512
+        {
+            bail!("`{}` has {} KiB, and a floppy at most 2880: use kind=disk", medium.name(), medium.sectors() / 2);
+        }
+        match (drive.kind, medium) {
+            (Kind::Cdrom, medium) => opened.ide[place] = Some(DriveConfig::Cdrom(medium)),
+            (Kind::Disk, Some(medium)) => opened.ide[place] = Some(DriveConfig::Disk(medium)),
+            (Kind::Floppy, medium) => opened.floppies[place] = Some(medium),
+            (Kind::Flash, Some(medium)) => flash[place] = Some(medium),
+            (Kind::Disk | Kind::Flash, None) => {}
+        }
     }
+    if let [None, Some(second)] = &flash {
+        bail!("`{}` is the lower flash memory (index=1), and there is no upper one: add it", second.name());
+    }
+    opened.flash = flash.into_iter().flatten().collect();
     Ok(opened)
 }
 
@@ -199,7 +271,7 @@ mod tests {
         for (text, part) in [
             ("x,formt=raw", "knows no `formt`; the nearest known is `format`"),
             ("x,format=vmdk", "use raw or qcow2"),
-            ("x,kind=floppy", "use disk or cdrom"),
+            ("x,kind=tape", "use disk, cdrom, floppy or flash"),
             ("x,index=4", "places 0 to 3"),
             ("x,snapshot=maybe", "snapshot=on or snapshot=off"),
             ("", "needs an image"),
@@ -214,6 +286,9 @@ mod tests {
         let drives = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<DriveSpec>>();
         assert_eq!(places(&drives(&["a", "b", "c.iso", "d"])).unwrap(), [0, 1, 2, 3]);
         assert_eq!(places(&drives(&["a.iso", "b,index=0", "c"])).unwrap(), [2, 0, 1]);
+        assert_eq!(places(&drives(&["a,kind=floppy", "b", "c,kind=flash"])).unwrap(), [0, 0, 0]);
+        let error = places(&drives(&["a,kind=floppy,index=2"])).unwrap_err().to_string();
+        assert!(error.contains("two floppy drives"), "{error}");
         assert!(places(&drives(&["a,index=1", "b,index=1"])).unwrap_err().to_string().contains("two drives"));
         assert!(places(&drives(&["a", "b", "c", "d", "e"])).unwrap_err().to_string().contains("four drives"));
     }

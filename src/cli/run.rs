@@ -19,7 +19,7 @@ use std::path::PathBuf;
 #[command(after_help = "See `lyrebird run --help` for examples, and for what each option takes.")]
 #[command(after_long_help = EXAMPLES)]
 pub struct RunArgs {
-    /// A kernel, as with --kernel, or a disk image, as with --drive
+    /// A kernel, as with --kernel, or the image of a disk, CD or floppy, as with --drive
     #[arg(value_name = "IMAGE")]
     image: Option<PathBuf>,
 
@@ -51,6 +51,10 @@ pub struct RunArgs {
     #[arg(long, help_heading = "Machine")]
     deterministic: bool,
 
+    /// Leave the HPET out
+    #[arg(long, help_heading = "Machine")]
+    no_hpet: bool,
+
     /// A machine file (TOML): its keys are these options' names; options given here override it
     #[arg(long, value_name = "FILE", help_heading = "Machine")]
     machine: Option<PathBuf>,
@@ -71,13 +75,14 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "What to start")]
     append: Option<String>,
 
-    /// A drive; give it again for up to four
+    /// A drive; give it again for more
     ///
-    /// kind=disk or kind=cdrom says what it is (usual: a disk, or a CD-ROM if the file is named .iso){n}
+    /// kind=disk, cdrom, floppy or flash says what it is (usual: a disk, or a CD-ROM if the file is named .iso){n}
     /// format=raw or format=qcow2 says how the image is laid out, if that is not to be guessed{n}
     /// readonly lets nobody write; snapshot keeps the image as it is, and forgets in the end what was written{n}
-    /// index=N is its place: primary channel 0 and 1, secondary channel 2 and 3{n}
-    /// A comma in a file's name is written twice. Without a file, kind=cdrom is an empty drive.
+    /// index=N is its place: on IDE, primary channel 0 and 1, secondary channel 2 and 3; floppy A and B, 0 and 1{n}
+    /// kind=flash holds the firmware (index=0) and its variables (index=1), as with OVMF_CODE.fd and OVMF_VARS.fd{n}
+    /// A comma in a file's name is written twice. Without a file, kind=cdrom or kind=floppy is an empty drive.
     #[arg(short, long, value_name = "FILE[,KEY=VALUE]", help_heading = "Disks")]
     drive: Vec<DriveSpec>,
 
@@ -133,6 +138,10 @@ pub struct RunArgs {
     /// none                            no serial line
     #[arg(short, long, value_name = "WHERE", help_heading = "Lines")]
     serial: Vec<Target>,
+
+    /// Where the printer at the parallel port prints; takes what --serial takes [default: null]
+    #[arg(long, value_name = "WHERE", help_heading = "Lines")]
+    parallel: Option<Target>,
 
     /// Where bytes written to the debug ports E9h and 402h go; takes what --serial takes
     #[arg(long, value_name = "WHERE", help_heading = "Lines")]
@@ -226,7 +235,7 @@ impl RunArgs {
                     bail!("both an image (`{}`) and --kernel: give one of them", image.display())
                 }
                 true => spec.kernel = Some(image),
-                false => spec.drive.insert(0, DriveSpec::new(image)),
+                false => spec.drive.insert(0, DriveSpec::guess(image)),
             }
         }
         set(&mut spec.memory, self.memory);
@@ -240,6 +249,8 @@ impl RunArgs {
         set_option(&mut spec.append, self.append);
         set_option(&mut spec.bios, self.bios);
         set_option(&mut spec.debugcon, self.debugcon);
+        set(&mut spec.parallel, self.parallel);
+        spec.no_hpet |= self.no_hpet;
         set_option(&mut spec.debug_exit, self.debug_exit);
         spec.drive.extend(self.drive);
         if !self.serial.is_empty() {

@@ -40,12 +40,15 @@ pub struct MachineSpec {
     /// A firmware image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bios: Option<PathBuf>,
-    /// What is on the IDE channels.
+    /// Disks, CD-ROMs, floppies and flash memories.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub drive: Vec<DriveSpec>,
     /// COM1 to COM4; without a word, the terminal has COM1 unless it shows the screen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serial: Option<Vec<Target>>,
+    /// The printer at the parallel port.
+    #[serde(skip_serializing_if = "is_null")]
+    pub parallel: Target,
     /// Ports E9h and 402h.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub debugcon: Option<Target>,
@@ -74,6 +77,8 @@ pub struct MachineSpec {
     pub no_reboot: bool,
     /// A power-off leaves the machine standing.
     pub no_shutdown: bool,
+    /// The machine has no HPET.
+    pub no_hpet: bool,
     /// The real-time clock at power-on; without a word, UTC, or in a deterministic machine a fixed day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rtc: Option<Clock>,
@@ -95,6 +100,7 @@ impl Default for MachineSpec {
             bios: None,
             drive: Vec::new(),
             serial: None,
+            parallel: Target::Null,
             debugcon: None,
             debug_exit: None,
             display: Display::Auto,
@@ -106,14 +112,19 @@ impl Default for MachineSpec {
             test_device: false,
             no_reboot: false,
             no_shutdown: false,
+            no_hpet: false,
             rtc: None,
             deterministic: false,
         }
     }
 }
 
+fn is_null(target: &Target) -> bool {
+    *target == Target::Null
+}
+
 /// The keys of a machine file.
-pub const KEYS: [&str; 24] = [
+pub const KEYS: [&str; 26] = [
     "name",
     "memory",
     "cpus",
@@ -125,6 +136,7 @@ pub const KEYS: [&str; 24] = [
     "bios",
     "drive",
     "serial",
+    "parallel",
     "debugcon",
     "debug-exit",
     "display",
@@ -136,6 +148,7 @@ pub const KEYS: [&str; 24] = [
     "test-device",
     "no-reboot",
     "no-shutdown",
+    "no-hpet",
     "rtc",
     "deterministic",
 ];

@@ -10,10 +10,15 @@ use devices::acpi_pm::AcpiPm;
 use devices::apic::LocalApic;
 use devices::debug_exit::DebugExit;
 use devices::debugcon::DebugCon;
+use devices::dma::Dma;
+use devices::fdc::Fdc;
 use devices::ferr::FerrLatch;
+use devices::flash::Flash;
 use devices::fw_cfg::FwCfg;
+use devices::hpet::{self, Hpet};
 use devices::ide::Ide;
 use devices::ioapic::IoApic;
+use devices::parallel::Parallel;
 use devices::pci::{HostBridge, Pam, Piix3, WindowBus};
 use devices::pic::Pic;
 use devices::pit::Pit;
@@ -23,7 +28,7 @@ use devices::request::Requests;
 use devices::rtc::Rtc;
 use devices::testdev::{self, TestDev};
 use devices::uart::Uart;
-use lyrebird_core::{Device, Signals, Timer, TimerQueue, TimerToken};
+use lyrebird_core::{BlockDevice, Device, Signals, Timer, TimerQueue, TimerToken};
 use lyrebird_memory::{GuestMemory, PAGE_SIZE, Region, Target};
 use std::sync::Arc;
 
@@ -48,7 +53,7 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
     }
     let memory = Arc::new(GuestMemory::new());
     let ram = RamLayout { low: config.memory.min(LOW_RAM_END), high: config.memory.saturating_sub(LOW_RAM_END) };
-    let bios = config.bios.take().unwrap_or_default();
+    let mut bios = config.bios.take().unwrap_or_default();
     let block = memory.add_block("ram", config.memory).context("RAM")?;
     memory.map(Region { base: 0, bytes: ram.low, priority: 0, target: Target::Ram { block, offset: 0 } });
     if ram.high > 0 {
@@ -57,16 +62,20 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
     }
     memory.map(Region { base: 0xa_0000, bytes: 0x2_0000, priority: 1, target: Target::Device });
     map_bios(&memory, &bios)?;
+    let flash = flash(&memory, std::mem::take(&mut config.flash))?;
+    if let Some(flash) = flash.first() {
+        bios = flash.content();
+    }
     let pam = Pam::new(memory.clone(), block, &bios).context("the BIOS area")?;
 
     let (timers, windows, requests) = (TimerQueue::new(), WindowBus::new(), Requests::default());
     let timer = |device: DeviceId| timers.timer(TimerToken { device: device.into(), timer: 0 });
     let mut wiring = Wiring::new();
+    let pit_line = wiring.line(Wire::Replaceable(0));
+    let mut rtc = Rtc::new(inputs.wall_clock(config.rtc_base), wiring.line(Wire::Replaceable(8)), timer(RTC));
     let mut isa = |irq: u8| wiring.line(Wire::Gsi(irq));
-    let mut rtc = Rtc::new(inputs.wall_clock(config.rtc_base), isa(8), timer(RTC));
     cmos::fill(&mut rtc, ram, config.cpus, config.boot_order);
     drives::describe(&mut rtc, drives::disk_sizes(&config.drives));
-    config.cmos.iter().for_each(|(index, value)| rtc.set_cmos(*index, *value));
     let mut serial: [Option<Uart>; 4] = Default::default();
     for (n, port) in config.serial.drain(..).enumerate() {
         let Some(place) = serial.get_mut(n) else { bail!("a PC has four serial ports") };
@@ -74,9 +83,16 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
     }
     let mut ide = Ide::new(memory.clone(), [isa(14), isa(15)], windows.handle(1));
     drives::connect(&mut ide, std::mem::take(&mut config.drives));
+    let dma = Dma::new(memory.clone());
+    let mut fdc = Fdc::new(isa(6), timer(FDC), dma.channel(2));
+    drives::connect_floppies(&mut fdc, std::mem::take(&mut config.floppies));
+    drives::describe_floppies(&mut rtc, fdc.kinds());
+    config.cmos.iter().for_each(|(index, value)| rtc.set_cmos(*index, *value));
+    let parallel = config.parallel.take().map(|out| Parallel::new(isa(7), timer(PARALLEL), out));
+    let hpet = config.hpet.then(|| Hpet::new([0, 8].map(&mut isa), hpet::ROUTES.map(&mut isa), timer(HPET)));
     let mut board = Board {
         pic: Pic::new(),
-        pit: Pit::new(isa(0), timer(PIT)),
+        pit: Pit::new(pit_line, timer(PIT)),
         ps2: Ps2::new(isa(1), isa(12), timer(PS2), memory.clone(), requests.clone()),
         pm: AcpiPm::new(isa(9), timer(PM), requests.clone(), windows.handle(0)),
         ferr: FerrLatch::new(isa(13)),
@@ -90,6 +106,11 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
         debugcon: config.debugcon.take().map(DebugCon::new),
         serial,
         ide,
+        dma,
+        fdc,
+        parallel,
+        hpet,
+        flash,
         others: Vec::new(),
         ports: PortMap::new(),
         mmio: MmioMap::default(),
@@ -131,6 +152,18 @@ fn map_bios(memory: &GuestMemory, image: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Flash memories from 4 GiB down.
+fn flash(memory: &Arc<GuestMemory>, images: Vec<Box<dyn BlockDevice>>) -> Result<Vec<Flash>> {
+    let mut end = 4 * GIB;
+    let mut flash = Vec::new();
+    for (n, image) in images.into_iter().enumerate() {
+        let unit = Flash::new(&format!("flash{n}"), memory.clone(), image, end)?;
+        end = unit.base();
+        flash.push(unit);
+    }
+    Ok(flash)
+}
+
 /// Ports and addresses that never move.
 fn map_fixed(board: &mut Board) {
     let mut ports = |first, last, width, device| {
@@ -152,6 +185,12 @@ fn map_fixed(board: &mut Board) {
         ports(command, command + 7, 4, IDE);
         ports(control, control, 1, IDE);
     }
+    for (first, last) in [(0x00, 0x0f), (0x80, 0x8f), (0xc0, 0xdf)] {
+        ports(first, last, 1, DMA);
+    }
+    for (first, last) in [(0x3f2, 0x3f5), (0x3f7, 0x3f7)] {
+        ports(first, last, 1, FDC);
+    }
     ports(0x510, 0x511, 2, FW_CFG);
     ports(0x514, 0x51b, 4, FW_CFG);
     ports(0xcf8, 0xcfb, 4, HOST_BRIDGE);
@@ -164,6 +203,15 @@ fn map_fixed(board: &mut Board) {
         if board.serial[n].is_some() {
             ports(first, first + 7, 1, SERIAL + n as u16);
         }
+    }
+    if board.parallel.is_some() {
+        ports(0x378, 0x37a, 1, PARALLEL);
+    }
+    if board.hpet.is_some() {
+        board.mmio.add(MmioRange { base: hpet::BASE, bytes: hpet::BYTES, offset: 0, device: HPET });
+    }
+    for (n, flash) in (0..).zip(&board.flash) {
+        board.mmio.add(MmioRange { base: flash.base(), bytes: flash.bytes(), offset: 0, device: FLASH + n });
     }
     if board.ioapic.is_some() {
         board.mmio.add(MmioRange { base: IOAPIC_BASE, bytes: 0x1000, offset: 0, device: IOAPIC });

@@ -6,10 +6,15 @@ use super::wiring::{Target, Wiring};
 use devices::acpi_pm::AcpiPm;
 use devices::apic::{self, LocalApic, Message, Output};
 use devices::debugcon::DebugCon;
+use devices::dma::Dma;
+use devices::fdc::Fdc;
 use devices::ferr::FerrLatch;
+use devices::flash::Flash;
 use devices::fw_cfg::FwCfg;
+use devices::hpet::Hpet;
 use devices::ide::Ide;
 use devices::ioapic::IoApic;
+use devices::parallel::Parallel;
 use devices::pci::{HostBridge, Piix3, Space, Window, WindowBus};
 use devices::pic::Pic;
 use devices::pit::Pit;
@@ -40,6 +45,14 @@ pub(super) const DEBUGCON: DeviceId = 11;
 /// COM1 to COM4.
 pub(super) const SERIAL: DeviceId = 12;
 pub(super) const IDE: DeviceId = 16;
+pub(super) const DMA: DeviceId = 17;
+pub(super) const FDC: DeviceId = 18;
+pub(super) const PARALLEL: DeviceId = 19;
+pub(super) const HPET: DeviceId = 20;
+/// Two flash memories.
+pub(super) const FLASH: DeviceId = 21;
+/// One more than the last of those that are on every board.
+const FIXED: DeviceId = 23;
 /// The local APICs, by CPU.
 pub(super) const APIC: DeviceId = 0x100;
 /// Whatever else is plugged in.
@@ -85,6 +98,11 @@ pub struct Board {
     pub(super) debugcon: Option<DebugCon>,
     pub(super) serial: [Option<Uart>; 4],
     pub(super) ide: Ide,
+    pub(super) dma: Dma,
+    pub(super) fdc: Fdc,
+    pub(super) parallel: Option<Parallel>,
+    pub(super) hpet: Option<Hpet>,
+    pub(super) flash: Vec<Flash>,
     pub(super) others: Vec<Box<dyn Device>>,
     // Derived.
     pub(super) pic_intr: bool,
@@ -124,6 +142,11 @@ impl Board {
         &mut self.ide
     }
 
+    /// The floppy controller and its drives.
+    pub fn fdc(&mut self) -> &mut Fdc {
+        &mut self.fdc
+    }
+
     /// A device by its number.
     pub(super) fn device(&mut self, id: DeviceId) -> Option<&mut dyn Device> {
         Some(match id {
@@ -140,7 +163,13 @@ impl Board {
             FERR => &mut self.ferr,
             DEBUGCON => self.debugcon.as_mut()?,
             IDE => &mut self.ide,
-            SERIAL..APIC => self.serial.get_mut(usize::from(id - SERIAL))?.as_mut()?,
+            DMA => &mut self.dma,
+            FDC => &mut self.fdc,
+            PARALLEL => self.parallel.as_mut()?,
+            HPET => self.hpet.as_mut()?,
+            FLASH..FIXED => self.flash.get_mut(usize::from(id - FLASH))?,
+            SERIAL..IDE => self.serial.get_mut(usize::from(id - SERIAL))?.as_mut()?,
+            FIXED..APIC => return None,
             APIC..OTHER => self.apics.get_mut(usize::from(id - APIC))?,
             _ => self.others.get_mut(usize::from(id - OTHER))?.as_mut(),
         })
@@ -148,7 +177,7 @@ impl Board {
 
     /// The numbers of all devices, in the order of resets and snapshots.
     pub(super) fn ids(&self) -> Vec<DeviceId> {
-        let all = (0..=IDE).chain((APIC..).take(self.apics.len())).chain((OTHER..).take(self.others.len()));
+        let all = (0..FIXED).chain((APIC..).take(self.apics.len())).chain((OTHER..).take(self.others.len()));
         all.collect()
     }
 
@@ -201,6 +230,7 @@ impl Board {
         if let Some(unit) = find("wiring") {
             self.wiring.restore(&unit.unpack::<Vec<bool>>("wiring", 1)?);
         }
+        self.wiring.replace(self.hpet.as_ref().is_some_and(Hpet::replaces_legacy));
         self.pic_intr = self.pic.intr();
         self.settle();
         Ok(())
@@ -213,13 +243,17 @@ impl Board {
         if self.windows.pending() {
             self.move_windows();
         }
+        if self.wiring.replace(self.hpet.as_ref().is_some_and(Hpet::replaces_legacy)) {
+            self.drive(0);
+            self.drive(8);
+        }
         loop {
             let mut quiet = true;
             if self.wiring.pending() {
                 quiet = false;
                 for (wire, level) in self.wiring.take() {
                     match self.wiring.set(wire, level) {
-                        Some(Target::Gsi(gsi)) => self.drive(gsi),
+                        Some(Target::Gsi(gsi) | Target::Replaceable(gsi)) => self.drive(gsi),
                         Some(Target::Pirq(pirq)) => {
                             if let Some(irq) = self.piix3.route(pirq) {
                                 self.drive(irq);
@@ -394,6 +428,9 @@ impl Board {
     /// Makes output visible.
     pub(super) fn flush(&mut self) {
         self.serial.iter_mut().flatten().for_each(Uart::flush);
+        if let Some(parallel) = &mut self.parallel {
+            parallel.flush();
+        }
         if let Some(debugcon) = &mut self.debugcon {
             debugcon.flush();
         }

@@ -3,7 +3,7 @@
 use devices::fw_cfg::FwCfg;
 use devices::rtc::Rtc;
 use lyrebird_core::chars::{CharOut, CharPort};
-use lyrebird_core::{CpuState, Engine};
+use lyrebird_core::{BlockDevice, CpuState, Engine};
 use lyrebird_memory::GuestMemory;
 use std::sync::Arc;
 
@@ -23,6 +23,14 @@ pub struct MachineConfig {
     pub debugcon: Option<Box<dyn CharOut>>,
     /// What is connected to the IDE channels.
     pub drives: super::Drives,
+    /// The floppy drives.
+    pub floppies: super::Floppies,
+    /// Flash memories that end at 4 GiB, from the top down: they hold the firmware, and there is no [`MachineConfig::bios`].
+    pub flash: Vec<Box<dyn BlockDevice>>,
+    /// The printer at the parallel port; `None` leaves the port out.
+    pub parallel: Option<Box<dyn CharOut>>,
+    /// There is an HPET.
+    pub hpet: bool,
     /// A port by which the guest ends the machine with an exit code.
     pub debug_exit: Option<DebugExitConfig>,
     /// The test device at ports E0h and 2000h and memory FF000000h.
@@ -65,6 +73,10 @@ impl MachineConfig {
             serial: Vec::new(),
             debugcon: None,
             drives: Default::default(),
+            floppies: Default::default(),
+            flash: Vec::new(),
+            parallel: None,
+            hpet: true,
             debug_exit: None,
             testdev: false,
             bios: None,

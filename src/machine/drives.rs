@@ -1,5 +1,6 @@
-//! The drives of the IDE channels, as a machine is configured with them.
+//! The drives of the IDE channels and of the floppy controller, as a machine is configured with them.
 
+use devices::fdc::Fdc;
 use devices::ide::Ide;
 use devices::rtc::Rtc;
 use lyrebird_core::BlockDevice;
@@ -14,6 +15,9 @@ pub enum DriveConfig {
 
 /// Primary device 0 and 1, then secondary device 0 and 1.
 pub type Drives = [Option<DriveConfig>; 4];
+
+/// Floppy drives A and B: whether there is one, and what is in it.
+pub type Floppies = [Option<Option<Box<dyn BlockDevice>>>; 2];
 
 /// The disks' sizes in sectors.
 pub(super) fn disk_sizes(drives: &Drives) -> [Option<u64>; 4] {
@@ -58,4 +62,24 @@ pub(super) fn describe(rtc: &mut Rtc, disks: [Option<u64>; 4]) {
     }
     rtc.set_cmos(0x12, types);
     rtc.set_cmos(0x39, translations);
+}
+
+/// Connects the floppy drives.
+pub(super) fn connect_floppies(fdc: &mut Fdc, floppies: Floppies) {
+    for (n, medium) in floppies.into_iter().enumerate() {
+        if let Some(medium) = medium {
+            fdc.connect(n, medium);
+        }
+    }
+}
+
+/// Tells the firmware of the floppy drives: their types (10h), and how many there are (14h).
+pub(super) fn describe_floppies(rtc: &mut Rtc, kinds: [u8; 2]) {
+    rtc.set_cmos(0x10, kinds[0] << 4 | kinds[1]);
+    let equipment = match kinds.iter().filter(|kind| **kind != 0).count() {
+        0 => 0,
+        count => 1 | (count as u8 - 1) << 6,
+    };
+    let other = rtc.cmos(0x14) & !0xc1;
+    rtc.set_cmos(0x14, other | equipment);
 }

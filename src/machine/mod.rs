@@ -24,7 +24,7 @@ use board::Board;
 use clock::Clock;
 pub use config::{BootLoader, BootTarget, DebugExitConfig, EntropySource, MachineConfig, RtcBase, TimeMode};
 pub use control::{Handle, Order};
-pub use drives::{DriveConfig, Drives};
+pub use drives::{DriveConfig, Drives, Floppies};
 use host_inputs::HostInputs;
 use lyrebird_core::{CpuState, Engine, ResetKind, Signals, TimerQueue, Vcpu, VmTime};
 use lyrebird_memory::GuestMemory;
@@ -90,7 +90,7 @@ impl Machine {
             input.set_waker(move || handle.wake());
         }
         let mut inputs = HostInputs::new(config.entropy, serial, handle.input_queue());
-        let firmware = config.bios.is_some();
+        let firmware = config.bios.is_some() || !config.flash.is_empty();
         let board = assembly::assemble(&mut config, &mut inputs, signals.clone())?;
         let memory = board.memory().clone();
         let mut vcpus = Vec::new();

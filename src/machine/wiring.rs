@@ -9,6 +9,8 @@ use std::sync::Arc;
 pub enum Target {
     /// A global system interrupt: 0 to 15 are the ISA IRQs, of both the 8259A pair and the IOAPIC; 16 to 23 are the IOAPIC's.
     Gsi(u8),
+    /// The same for the 8254's IRQ 0 and the clock chip's IRQ 8, which an HPET can put itself in place of.
+    Replaceable(u8),
     /// PCI interrupt line A to D (0 to 3), which the PIIX3 routes to an ISA IRQ.
     Pirq(u8),
 }
@@ -17,12 +19,14 @@ pub enum Target {
 pub struct Wiring {
     bus: Arc<LineBus>,
     wires: Vec<(Target, bool)>,
+    /// An HPET has replaced what can be replaced.
+    replaced: bool,
 }
 
 impl Wiring {
     /// No lines.
     pub(super) fn new() -> Self {
-        Wiring { bus: LineBus::new(), wires: Vec::new() }
+        Wiring { bus: LineBus::new(), wires: Vec::new(), replaced: false }
     }
 
     /// A new line that ends there.
@@ -59,9 +63,15 @@ impl Wiring {
             *level
                 && match *target {
                     Target::Gsi(own) => own == gsi,
+                    Target::Replaceable(own) => own == gsi && !self.replaced,
                     Target::Pirq(pirq) => router.route(pirq) == Some(gsi),
                 }
         })
+    }
+
+    /// Whether an HPET has replaced what can be replaced; says whether that is new.
+    pub fn replace(&mut self, replaced: bool) -> bool {
+        std::mem::replace(&mut self.replaced, replaced) != replaced
     }
 
     /// The levels, for a snapshot.

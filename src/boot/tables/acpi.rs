@@ -1,7 +1,7 @@
 //! The ACPI tables beside the DSDT: RSDP, RSDT, XSDT, FADT, FACS and MADT (ACPI specification 6.4, chapter 5).
 
 use super::sdt::{Sdt, checksum};
-use super::{Board, IO_APIC_BASE, LOCAL_APIC_BASE, PCI_IRQS, PM_BASE, SCI_IRQ};
+use super::{Board, HPET_BASE, IO_APIC_BASE, LOCAL_APIC_BASE, PCI_IRQS, PM_BASE, SCI_IRQ};
 
 /// The root pointer, revision 2, which leads to both the RSDT and the XSDT.
 pub fn rsdp(rsdt: u32, xsdt: u64) -> Vec<u8> {
@@ -82,6 +82,15 @@ pub fn fadt(facs: u32, dsdt: u32) -> Vec<u8> {
     t.io_address(0, 0);
     t.io_address(32, PM_BASE + 8);
     t.io_address(0, 0).io_address(0, 0);
+    t.finish()
+}
+
+/// The event timers (IA-PC HPET specification 1.0a, 3.2.4).
+pub fn hpet() -> Vec<u8> {
+    let mut t = Sdt::new(b"HPET", 1);
+    t.u32(0x8086_a201); // the lower half of its capabilities
+    t.bytes(&[0, 64, 0, 0]).u64(HPET_BASE.into()); // memory
+    t.u8(0).u16(128).u8(0); // its number, the least period in ticks, no page protection
     t.finish()
 }
 

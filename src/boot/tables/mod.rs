@@ -18,6 +18,8 @@ pub const SCI_IRQ: u8 = 9;
 pub const PCI_HOLE: std::ops::Range<u32> = 0xc000_0000..0xfec0_0000;
 /// Where the I/O APIC is.
 pub const IO_APIC_BASE: u32 = 0xfec0_0000;
+/// Where the HPET is.
+pub const HPET_BASE: u32 = 0xfed0_0000;
 /// The I/O APIC's identifier.
 pub const IO_APIC_ID: u8 = 0;
 /// Where the local APICs are.
@@ -49,6 +51,8 @@ pub struct Board {
     pub serial_ports: [bool; 4],
     /// Whether LPT1 is there.
     pub parallel_port: bool,
+    /// Whether an HPET is there.
+    pub hpet: bool,
     /// Whether a floppy controller is there.
     pub floppy: bool,
 }
@@ -63,6 +67,7 @@ impl Default for Board {
             apic: true,
             serial_ports: [true, true, false, false],
             parallel_port: false,
+            hpet: true,
             floppy: false,
         }
     }
@@ -114,6 +119,9 @@ pub fn build(board: &Board, base: u32) -> Tables {
         let mp = tables.put(16, mp::configuration_table(board));
         tables.mp = Some(tables.put(16, mp::floating_pointer(mp)));
     }
+    if board.hpet {
+        roots.push(tables.put(16, acpi::hpet()));
+    }
     let rsdt = tables.put(16, acpi::rsdt(&roots));
     let xsdt = tables.put(16, acpi::xsdt(&roots));
     tables.rsdp = tables.put(16, acpi::rsdp(rsdt, u64::from(xsdt)));
@@ -151,7 +159,7 @@ mod tests {
             assert_eq!((rsdp.len(), sum(rsdp), sum(&rsdp[..20])), (36, 0, 0));
             let (rsdt, xsdt) = (at(&tables, u32_at(rsdp, 16)), at(&tables, u32_at(rsdp, 24)));
             assert_eq!((sum(rsdt), sum(xsdt)), (0, 0));
-            for index in 0..2 {
+            for index in 0..3 {
                 assert_eq!(u32_at(rsdt, 36 + 4 * index), u32_at(xsdt, 36 + 8 * index));
                 let table = at(&tables, u32_at(rsdt, 36 + 4 * index));
                 assert_eq!((sum(table), u32_at(table, 4) as usize), (0, table.len()));

@@ -6,7 +6,7 @@ mod values;
 
 pub use values::split_commas;
 
-use super::drive::{DriveSpec, Kind};
+use super::drive::{self, DriveSpec, Kind};
 use super::models;
 use super::nearest::nearest;
 use super::screen::Display;
@@ -88,6 +88,7 @@ struct Builder {
     request: Request,
     serial: Vec<String>,
     debugcon: Option<String>,
+    parallel: Option<String>,
     chardevs: BTreeMap<String, Target>,
     accelerators: Vec<String>,
     nographic: bool,
@@ -110,6 +111,7 @@ impl Builder {
             request,
             serial: Vec::new(),
             debugcon: None,
+            parallel: None,
             chardevs: BTreeMap::new(),
             accelerators: Vec::new(),
             nographic: false,
@@ -176,6 +178,11 @@ impl Builder {
             "cdrom" => {
                 spec.drive.push(DriveSpec { kind: Kind::Cdrom, index: Some(2), ..DriveSpec::new(value) });
             }
+            "fda" | "fdb" => {
+                let index = Some(usize::from(name == "fdb"));
+                spec.drive.push(DriveSpec { kind: Kind::Floppy, index, ..DriveSpec::new(value) });
+            }
+            "pflash" => spec.drive.push(DriveSpec { kind: Kind::Flash, ..DriveSpec::new(value) }),
             "drive" => spec.drive.push(values::drive(value)?),
             "snapshot" => self.snapshot = true,
             "serial" => self.serial.push(value.into()),
@@ -194,10 +201,9 @@ impl Builder {
             "vga" => {}
             "monitor" if matches!(value, "none" | "null") => self.no_monitor = true,
             "monitor" => bail!("-monitor {value} is not supported yet: use -monitor none"),
-            "parallel" if !matches!(value, "none" | "null") => {
-                bail!("-parallel {value} is not supported yet: use -parallel none")
-            }
+            "parallel" => self.parallel = Some(value.into()),
             "net" | "nic" if value != "none" => bail!("-{name} {value} is not supported yet: use -nic none"),
+            "no-hpet" => spec.no_hpet = true,
             "no-reboot" => spec.no_reboot = true,
             "no-shutdown" => spec.no_shutdown = true,
             "nodefaults" => self.nodefaults = true,
@@ -237,8 +243,12 @@ impl Builder {
             match key.as_str() {
                 "accel" => self.accelerators.extend(value.split(':').map(str::to_owned)),
                 // How the host provides memory or interrupts, or what the board has anyway: nothing to change.
+                "hpet" => {
+                    self.request.spec.no_hpet =
+                        !drive::switch(key, value).map_err(|error| anyhow!("-machine: {error}"))?
+                }
                 "type" | "usb" | "vmport" | "kernel-irqchip" | "kernel_irqchip" | "dump-guest-core" | "mem-merge"
-                | "hpet" | "acpi" | "smm" | "graphics" => {}
+                | "acpi" | "smm" | "graphics" => {}
                 _ => {
                     let nearest = nearest(key, ["accel", "usb", "kernel-irqchip", "hpet", "acpi", "smm"]);
                     bail!("-machine knows no `{key}`; the nearest known is `{}`", nearest.unwrap_or_default());
@@ -399,6 +409,9 @@ impl Builder {
         for text in std::mem::take(&mut self.serial) {
             let target = values::target("serial", &text, &self.chardevs)?;
             self.request.spec.serial.get_or_insert_default().push(target);
+        }
+        if let Some(text) = self.parallel.take() {
+            self.request.spec.parallel = values::target("parallel", &text, &self.chardevs)?;
         }
         self.request.spec.debugcon =
             self.debugcon.take().map(|text| values::target("debugcon", &text, &self.chardevs)).transpose()?;

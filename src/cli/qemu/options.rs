@@ -27,7 +27,6 @@ pub enum Fate {
 
 use Fate::{Here, Ignored, Later};
 
-const FLOPPIES: &str = "floppies are not there yet: use -hda, -cdrom or -drive";
 const BLOCKS: &str = "only IDE drives are there: use -hda, -cdrom or -drive";
 const BOOT: &str = "the boot order is not there yet: leave it out";
 const SCREEN: &str = "the screen is in a window, a terminal or nowhere: use -display sdl, curses or none";
@@ -77,7 +76,10 @@ table! {
     "hdc" "FILE" => Here("hard disk on the secondary channel");
     "hdd" "FILE" => Here("the second");
     "cdrom" "FILE" => Here("CD-ROM on the secondary channel");
-    "drive" "file=F[,if=ide][,media=disk|cdrom][,format=raw|qcow2][,index=N][,readonly=on][,snapshot=on]" => Here("a drive");
+    "fda" "FILE" => Here("floppy in drive A");
+    "fdb" "FILE" => Here("floppy in drive B");
+    "pflash" "FILE" => Here("flash memory with the firmware; again for its variables");
+    "drive" "file=F[,if=ide|floppy|pflash][,media=disk|cdrom][,format=raw|qcow2][,index=N][,readonly=on][,snapshot=on]" => Here("a drive");
     "snapshot" => Here("what is written to disks is forgotten in the end");
     "nographic" => Here("no window; the serial line on this terminal (Ctrl-A x ends, Ctrl-A h helps)");
     "display" "sdl|curses|none[,full-screen=on]" => Here("the screen in a window, in this terminal, or nowhere; gtk is taken as sdl");
@@ -88,7 +90,7 @@ table! {
     "vga" "none" => Here("no display adapter");
     "monitor" "none" => Here("none, null");
     "mon" "chardev=ID" => Ignored("there is no monitor yet; the terminal's keys (Ctrl-A) work without");
-    "parallel" "none" => Here("none, null");
+    "parallel" "DEV" => Here("where the printer's output goes; takes what -serial takes");
     "net" "none" => Here("no network");
     "nic" "none" => Here("no network");
     "no-reboot" => Here("end at a reset instead of starting over");
@@ -96,18 +98,15 @@ table! {
     "nodefaults" => Here("no serial line unless one is given");
     "no-user-config" => Ignored("");
     "nodefconfig" => Ignored("");
-    "no-hpet" => Ignored("");
+    "no-hpet" => Here("no HPET; also -machine hpet=off");
     "no-fd-bootchk" => Ignored("");
     "L" "DIR" => Ignored("the program carries what it needs");
     "d" "ITEM,..." => Here("log items; -d help lists them");
     "D" "FILE" => Here("where the log goes instead of standard error");
     "pidfile" "FILE" => Here("writes the process's number into a file");
     // What comes later.
-    "fda" "FILE" => Later(FLOPPIES);
-    "fdb" "FILE" => Later(FLOPPIES);
     "blockdev" "..." => Later(BLOCKS);
     "boot" "..." => Later(BOOT);
-    "pflash" "FILE" => Later(OTHER);
     "mtdblock" "FILE" => Later(BLOCKS);
     "sd" "FILE" => Later(BLOCKS);
     "option-rom" "..." => Later(OTHER);
@@ -249,7 +248,7 @@ mod tests {
             (&["-kernle", "x"][..], "unknown option `-kernle`; the nearest known is `-kernel`"),
             (&["--no-rebot"], "unknown option `--no-rebot`; the nearest known is `-no-reboot`"),
             (&["-kernel"], "option `-kernel` needs a value: -kernel FILE"),
-            (&["-fda", "x"], "`-fda` is not supported yet: floppies"),
+            (&["-usb"], "`-usb` is not supported yet: USB"),
             (&["-s"], "`-s` is not supported yet: the debugger"),
         ] {
             let error = run(arguments).unwrap_err().to_string();

@@ -156,7 +156,7 @@ fn errors_name_the_option_and_the_nearest() {
         ("-d itn", "unknown log item `itn`; the nearest known is `int`"),
         ("-append x", "-append only makes sense with a kernel"),
         ("-rtc base=noon", "-rtc: `noon` is no clock setting"),
-        ("-fda disk.img", "`-fda` is not supported yet: floppies"),
+        ("-sd disk.img", "`-sd` is not supported yet"),
         ("-drive file=x,if=virtio", "if=virtio is not there"),
         ("-drive fiel=x", "knows no `fiel`; the nearest known is `file`"),
         ("-drive media=disk", "needs file="),

@@ -106,17 +106,19 @@ pub fn drive(text: &str) -> Result<DriveSpec> {
     let properties = Properties::new(text);
     let known = ["file", "if", "format", "media", "index", "bus", "unit", "snapshot", "readonly", "read-only"];
     properties.only("-drive", &[&known[..], &IGNORED].concat())?;
-    match properties.get("if") {
-        None | Some("ide") => {}
-        Some(other) => bail!("-drive: if={other} is not there yet: use if=ide"),
-    }
-    let kind = match properties.get("media") {
-        None | Some("disk") => Kind::Disk,
-        Some("cdrom") => Kind::Cdrom,
-        Some(other) => bail!("-drive: unknown medium `{other}`: use media=disk or media=cdrom"),
+    let kind = match (properties.get("if"), properties.get("media")) {
+        (Some("floppy"), None | Some("disk")) => Kind::Floppy,
+        (Some("pflash"), None | Some("disk")) => Kind::Flash,
+        (None | Some("ide"), None | Some("disk")) => Kind::Disk,
+        (None | Some("ide"), Some("cdrom")) => Kind::Cdrom,
+        (_, Some(other @ "cdrom")) => bail!("-drive: media={other} is for if=ide"),
+        (None | Some("ide" | "floppy" | "pflash"), Some(other)) => {
+            bail!("-drive: unknown medium `{other}`: use media=disk or media=cdrom")
+        }
+        (Some(other), _) => bail!("-drive: if={other} is not there yet: use if=ide, if=floppy or if=pflash"),
     };
     let file = properties.get("file").or(properties.first.as_deref()).map(Into::into);
-    if file.is_none() && kind == Kind::Disk {
+    if file.is_none() && !kind.may_be_empty() {
         bail!("-drive {text}: a disk needs file=..., as in file=disk.img");
     }
     let said = |error: String| anyhow!("-drive: {error}");

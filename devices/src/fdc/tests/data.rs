@@ -35,7 +35,8 @@ fn errors() {
     assert_eq!(b.run(&[0x4a, 1])[..2], [0x41, 0x01], "no drive");
     b.out(0x3f2, 0x0c);
     assert_eq!(b.run(&[0x4a, 0])[..2], [0x40, 0x01], "the motor stands");
-    // Nobody programs the DMA controller: the disk does not wait for ever.
+    // The DMA channel is masked: the disk does not wait for ever.
+    b.dma.write(0x0a, 1, 6, b.now);
     b.out(0x3f2, 0x1c);
     assert_eq!(b.run(&[0x46, 0, 0, 0, 1, 2, 18, 0x1b, 0xff])[..2], [0x40, 0x10]);
 }

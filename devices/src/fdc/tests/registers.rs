@@ -116,7 +116,7 @@ fn nothing_that_a_guest_does_panics_and_states_survive() {
     };
     let mut b = bench();
     b.begin(0);
-    for step in 0..12_000 {
+    for step in 0..6_000 {
         match next() % 9 {
             0..=1 => {
                 b.out(0x3f5, FIRST[next() as usize % FIRST.len()]);

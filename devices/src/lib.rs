@@ -26,3 +26,4 @@ pub mod request;
 pub mod rtc;
 pub mod testdev;
 pub mod uart;
+pub mod vga;

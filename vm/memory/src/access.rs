@@ -1,6 +1,6 @@
 //! Copies between the host and guest-physical memory, for devices, loaders, page walks and debuggers.
 
-use crate::block::HostPage;
+use crate::block::{Block, HostPage};
 use crate::layout::{Backing, FlatMap};
 use crate::{GuestMemory, MemoryError, PAGE_SIZE};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -34,6 +34,20 @@ impl GuestMemory {
             self.note_write(&page, gpa % PAGE_SIZE, piece.len() as u64);
             Ok(())
         })
+    }
+
+    /// Writes into one of this memory's blocks, wherever the guest sees it or not, and tells its watchers: for a device that
+    /// owns the block. Nothing is written if the range does not lie inside.
+    pub fn write_block(&self, block: &Block, offset: u64, bytes: &[u8]) -> Result<(), MemoryError> {
+        block.fill(offset, bytes)?;
+        let mut at = offset;
+        let end = offset + bytes.len() as u64;
+        while at < end {
+            let piece = (PAGE_SIZE - at % PAGE_SIZE).min(end - at);
+            self.note_write(&block.page((at / PAGE_SIZE) as usize), at % PAGE_SIZE, piece);
+            at += piece;
+        }
+        Ok(())
     }
 
     /// Splits a range at page boundaries.

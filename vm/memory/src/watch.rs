@@ -190,6 +190,9 @@ mod tests {
         memory.write(0, &[9]).unwrap();
         assert_eq!(collect(&a), [0]);
         assert_eq!(collect(&b), [0, 1, 2]);
+        memory.write_block(&memory.block(ram), 0x1fff, &[1, 2]).unwrap();
+        assert_eq!(collect(&a), [1, 2]);
+        assert!(memory.write_block(&memory.block(ram), 0x3fff, &[1, 2]).is_err());
     }
 
     #[test]

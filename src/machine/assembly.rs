@@ -28,6 +28,7 @@ use devices::request::Requests;
 use devices::rtc::Rtc;
 use devices::testdev::{self, TestDev};
 use devices::uart::Uart;
+use devices::vga::{self, Vga};
 use lyrebird_core::{BlockDevice, Device, Signals, Timer, TimerQueue, TimerToken};
 use lyrebird_memory::{GuestMemory, PAGE_SIZE, Region, Target};
 use std::sync::Arc;
@@ -54,13 +55,16 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
     let memory = Arc::new(GuestMemory::new());
     let ram = RamLayout { low: config.memory.min(LOW_RAM_END), high: config.memory.saturating_sub(LOW_RAM_END) };
     let mut bios = config.bios.take().unwrap_or_default();
+    let (timers, windows, requests) = (TimerQueue::new(), WindowBus::new(), Requests::default());
+    // Before there is RAM: the screen's tracker of dirty pages need not watch it.
+    let vga = plug_in_vga(config, &memory, &windows)?;
     let block = memory.add_block("ram", config.memory).context("RAM")?;
     memory.map(Region { base: 0, bytes: ram.low, priority: 0, target: Target::Ram { block, offset: 0 } });
     if ram.high > 0 {
         let target = Target::Ram { block, offset: ram.low };
         memory.map(Region { base: 4 * GIB, bytes: ram.high, priority: 0, target });
     }
-    memory.map(Region { base: 0xa_0000, bytes: 0x2_0000, priority: 1, target: Target::Device });
+    memory.map(Region { base: vga::LEGACY_BASE, bytes: vga::LEGACY_BYTES, priority: 1, target: Target::Device });
     map_bios(&memory, &bios)?;
     let flash = flash(&memory, std::mem::take(&mut config.flash))?;
     if let Some(flash) = flash.first() {
@@ -68,7 +72,6 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
     }
     let pam = Pam::new(memory.clone(), block, &bios).context("the BIOS area")?;
 
-    let (timers, windows, requests) = (TimerQueue::new(), WindowBus::new(), Requests::default());
     let timer = |device: DeviceId| timers.timer(TimerToken { device: device.into(), timer: 0 });
     let mut wiring = Wiring::new();
     let pit_line = wiring.line(Wire::Replaceable(0));
@@ -111,11 +114,12 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
         parallel,
         hpet,
         flash,
+        vga,
         others: Vec::new(),
         ports: PortMap::new(),
         mmio: MmioMap::default(),
-        functions: vec![(0x00, HOST_BRIDGE), (0x08, PIIX3), (0x09, IDE), (0x0b, PM)],
-        window_owners: [PM, IDE].map(|device| WindowOwner { device, port_slot: None, mmio_slot: None }).into(),
+        functions: vec![(0x00, HOST_BRIDGE), (0x08, PIIX3), (0x09, IDE), (0x0b, PM), (0x10, VGA)],
+        window_owners: [PM, IDE, VGA].map(|device| WindowOwner { device, port_slot: None, mmio_slot: None }).into(),
         pic_intr: false,
         memory,
         wiring,
@@ -130,6 +134,17 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
     describe(&mut board, config)?;
     board.settle();
     Ok(board)
+}
+
+fn plug_in_vga(config: &mut MachineConfig, memory: &Arc<GuestMemory>, windows: &Arc<WindowBus>) -> Result<Option<Vga>> {
+    if !config.vga {
+        return Ok(None);
+    }
+    let vga = Vga::new(memory.clone(), windows.handle(2)).context("the display adapter")?;
+    Ok(Some(match config.vga_rom.take() {
+        Some(image) => vga.with_rom(image).context("the video BIOS")?,
+        None => vga,
+    }))
 }
 
 fn apics(cpus: u32, timers: &Arc<TimerQueue>) -> Vec<LocalApic> {
@@ -195,6 +210,14 @@ fn map_fixed(board: &mut Board) {
     ports(0x514, 0x51b, 4, FW_CFG);
     ports(0xcf8, 0xcfb, 4, HOST_BRIDGE);
     ports(0xcfc, 0xcff, 4, HOST_BRIDGE);
+    if board.vga.is_some() {
+        for (first, last) in [(0x3b4, 0x3b5), (0x3ba, 0x3ba), (0x3c0, 0x3cf), (0x3d4, 0x3d5), (0x3da, 0x3da)] {
+            ports(first, last, 4, VGA);
+        }
+        ports(0x1ce, 0x1d0, 2, VGA);
+        let (base, bytes) = (vga::LEGACY_BASE, vga::LEGACY_BYTES);
+        board.mmio.add(MmioRange { base, bytes, offset: 0, device: VGA });
+    }
     if board.debugcon.is_some() {
         ports(0xe9, 0xe9, 1, DEBUGCON);
         ports(0x402, 0x402, 1, DEBUGCON);
@@ -250,7 +273,7 @@ fn describe(board: &mut Board, config: &mut MachineConfig) -> Result<()> {
     let (ram, fw_cfg) = (board.ram, &mut board.fw_cfg);
     let cpus = config.cpus as u16;
     fw_cfg.set_item(0x03, config.memory.to_le_bytes().to_vec());
-    fw_cfg.set_item(0x04, 1u16.to_le_bytes().to_vec()); // no graphics
+    fw_cfg.set_item(0x04, u16::from(board.vga.is_none()).to_le_bytes().to_vec()); // no graphics
     fw_cfg.set_item(0x05, cpus.to_le_bytes().to_vec());
     fw_cfg.set_item(0x0e, 0u16.to_le_bytes().to_vec()); // no boot menu
     fw_cfg.set_item(0x0f, cpus.to_le_bytes().to_vec());

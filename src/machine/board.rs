@@ -23,6 +23,7 @@ use devices::ps2::Ps2;
 use devices::request::{Request, Requests};
 use devices::rtc::Rtc;
 use devices::uart::Uart;
+use devices::vga::Vga;
 use lyrebird_core::{Device, Display, Frame, InputEvent, ResetKind, RestoreError, Signals, TimerQueue, Unit, VmTime};
 use lyrebird_memory::GuestMemory;
 use std::sync::Arc;
@@ -51,12 +52,17 @@ pub(super) const PARALLEL: DeviceId = 19;
 pub(super) const HPET: DeviceId = 20;
 /// Two flash memories.
 pub(super) const FLASH: DeviceId = 21;
+pub(super) const VGA: DeviceId = 23;
 /// One more than the last of those that are on every board.
-const FIXED: DeviceId = 23;
+const FIXED: DeviceId = 24;
 /// The local APICs, by CPU.
 pub(super) const APIC: DeviceId = 0x100;
 /// Whatever else is plugged in.
 pub(super) const OTHER: DeviceId = 0x200;
+
+/// Where the display adapter's frame buffer and registers are for kernels that are booted without firmware.
+const VGA_FRAME_BUFFER: u32 = 0xfd00_0000;
+const VGA_REGISTERS: u32 = 0xfebf_0000;
 
 /// How much RAM is where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +109,7 @@ pub struct Board {
     pub(super) parallel: Option<Parallel>,
     pub(super) hpet: Option<Hpet>,
     pub(super) flash: Vec<Flash>,
+    pub(super) vga: Option<Vga>,
     pub(super) others: Vec<Box<dyn Device>>,
     // Derived.
     pub(super) pic_intr: bool,
@@ -168,6 +175,7 @@ impl Board {
             PARALLEL => self.parallel.as_mut()?,
             HPET => self.hpet.as_mut()?,
             FLASH..FIXED => self.flash.get_mut(usize::from(id - FLASH))?,
+            VGA => self.vga.as_mut()?,
             SERIAL..IDE => self.serial.get_mut(usize::from(id - SERIAL))?.as_mut()?,
             FIXED..APIC => return None,
             APIC..OTHER => self.apics.get_mut(usize::from(id - APIC))?,
@@ -201,6 +209,9 @@ impl Board {
         self.piix3.set_routes([10, 10, 11, 11]);
         self.pm.set_base(0x600);
         self.ide.set_base(0xc000);
+        if let Some(vga) = &mut self.vga {
+            vga.firmware_defaults(&roms::font::FONT_8X16, VGA_FRAME_BUFFER, VGA_REGISTERS);
+        }
         if let Some(ports) = self.pic.ports() {
             ports.write(0x4d1, 1, 0x0e, VmTime::ZERO); // the SCI and PCI's IRQ 10 and 11 are level-triggered
         }
@@ -372,7 +383,7 @@ impl Board {
 
     /// The display adapter, if the machine has one.
     pub(super) fn display(&mut self) -> Option<&mut dyn Display> {
-        None
+        self.vga.as_mut().map(|vga| vga as &mut dyn Display)
     }
 
     /// Brings a picture of the screen up to date, and returns whether it changed. No vCPU may be running.

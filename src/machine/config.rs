@@ -56,6 +56,10 @@ pub struct MachineConfig {
     pub cmos: Vec<(u8, u8)>,
     /// The first order of devices to boot from, as CMOS 3Dh and 38h encode it: 1 floppy, 2 disk, 3 CD-ROM.
     pub boot_order: [u8; 3],
+    /// A display adapter is there.
+    pub vga: bool,
+    /// The video BIOS in its expansion ROM.
+    pub vga_rom: Option<Vec<u8>>,
     /// Where random numbers come from.
     pub entropy: EntropySource,
     /// What happens at given moments of guest time.
@@ -89,6 +93,8 @@ impl MachineConfig {
             fw_cfg_files: Vec::new(),
             cmos: Vec::new(),
             boot_order: [2, 3, 1],
+            vga: false,
+            vga_rom: None,
             entropy: EntropySource::Host,
             script: Default::default(),
         }

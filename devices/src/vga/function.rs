@@ -224,13 +224,13 @@ impl Vga {
 
 /// Below plain RAM: a base address register that points there shows nothing.
 fn frame_buffer(vram: &Vram, base: Option<u64>) -> Region {
-    let target = Target::Ram { block: vram.id(), offset: 0 };
+    let target = Target::DeviceRam { block: vram.id(), offset: 0 };
     Region { base: base.unwrap_or(0), bytes: base.map_or(0, |_| VRAM_BYTES.into()), priority: -1, target }
 }
 
 /// Above the legacy window, which is the device's.
 fn direct(vram: &Vram, first: Option<u32>) -> Region {
-    let target = Target::Ram { block: vram.id(), offset: first.unwrap_or(0).into() };
+    let target = Target::DeviceRam { block: vram.id(), offset: first.unwrap_or(0).into() };
     Region { base: LEGACY_BASE, bytes: first.map_or(0, |_| 0x1_0000), priority: 2, target }
 }
 

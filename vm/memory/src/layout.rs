@@ -39,6 +39,13 @@ pub enum Target {
         /// Where in the block the region begins; a whole number of pages.
         offset: u64,
     },
+    /// A device's memory: read and written in place like RAM, but no system memory ([`crate::GuestMemory::ram_ranges`]).
+    DeviceRam {
+        /// The block behind it.
+        block: BlockId,
+        /// Where in the block the region begins; a whole number of pages.
+        offset: u64,
+    },
     /// Both go to the bus.
     Device,
 }
@@ -106,6 +113,7 @@ impl Layout {
             let target = match top.target {
                 Target::Ram { block, offset } => Target::Ram { block, offset: offset + skip },
                 Target::Rom { block, offset } => Target::Rom { block, offset: offset + skip },
+                Target::DeviceRam { block, offset } => Target::DeviceRam { block, offset: offset + skip },
                 Target::RomDevice { block, offset } => Target::RomDevice { block, offset: offset + skip },
                 Target::Split { read, write } => {
                     Target::Split { read: (read.0, read.1 + skip), write: (write.0, write.1 + skip) }
@@ -157,7 +165,9 @@ impl FlatMap {
             (index < block.pages()).then(|| block.page(index))
         };
         let backing = match range.target {
-            Target::Ram { block, offset } => page(block, offset).map(Backing::Ram),
+            Target::Ram { block, offset } | Target::DeviceRam { block, offset } => {
+                page(block, offset).map(Backing::Ram)
+            }
             Target::Rom { block, offset } => page(block, offset).map(Backing::Rom),
             Target::RomDevice { block, offset } => page(block, offset).map(Backing::RomDevice),
             Target::Split { read, write } => {

@@ -3,7 +3,7 @@
 
 use super::clock::Clock;
 use super::size::Size;
-use super::spec::{EngineChoice, MachineSpec};
+use super::spec::{Adapter, EngineChoice, MachineSpec};
 use super::{drive, models, script};
 use crate::boot::{self, BootError, BootRequest, tables};
 use crate::machine::script::Album;
@@ -98,6 +98,14 @@ pub fn plan(spec: &MachineSpec, serial: &[Target]) -> Result<Plan> {
     let opened = drive::open(&spec.drive)?;
     (config.drives, config.floppies, config.flash) = (opened.ide, opened.floppies, opened.flash);
     config.hpet = !spec.no_hpet;
+    config.vga = spec.vga == Adapter::Std;
+    config.vga_rom = match &spec.vga_rom {
+        Some(_) if !config.vga => bail!("--vga-rom is for a display adapter: leave --vga none out"),
+        Some(path) => {
+            Some(std::fs::read(path).with_context(|| format!("cannot read the video BIOS `{}`", path.display()))?)
+        }
+        None => None,
+    };
     config.rtc_base = rtc_base(spec);
     config.no_reboot = spec.no_reboot;
     config.no_shutdown = spec.no_shutdown;

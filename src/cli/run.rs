@@ -5,7 +5,7 @@ use super::drive::DriveSpec;
 use super::screen::Display;
 use super::script::{Screenshot, Seconds, Strokes, picture_file};
 use super::size::Size;
-use super::spec::{CpuSpec, DebugExit, EngineChoice, MachineSpec};
+use super::spec::{Adapter, CpuSpec, DebugExit, EngineChoice, MachineSpec};
 use super::{assemble, start};
 use anyhow::{Result, bail};
 use host::serial::Target;
@@ -89,6 +89,14 @@ pub struct RunArgs {
     /// A firmware image, from 64 KiB, to start instead of a kernel
     #[arg(short, long, value_name = "FILE", help_heading = "What to start")]
     bios: Option<PathBuf>,
+
+    /// The display adapter [default: std]
+    #[arg(long, value_name = "ADAPTER", help_heading = "Screen and keyboard")]
+    vga: Option<Adapter>,
+
+    /// The display adapter's video BIOS, for a firmware that brings none (SeaBIOS: vgabios-stdvga.bin)
+    #[arg(long, value_name = "FILE", help_heading = "Screen and keyboard")]
+    vga_rom: Option<PathBuf>,
 
     /// Where the guest's screen is shown [default: auto]
     ///
@@ -256,6 +264,8 @@ impl RunArgs {
         if !self.serial.is_empty() {
             spec.serial = Some(self.serial);
         }
+        set(&mut spec.vga, self.vga);
+        set_option(&mut spec.vga_rom, self.vga_rom);
         set(&mut spec.display, self.display);
         set_option(&mut spec.screenshot_on_exit, self.screenshot_on_exit);
         set_option(&mut spec.exit_after, self.exit_after);

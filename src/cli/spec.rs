@@ -55,6 +55,11 @@ pub struct MachineSpec {
     /// The port that ends the machine with an exit code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub debug_exit: Option<DebugExit>,
+    /// The display adapter.
+    pub vga: Adapter,
+    /// Its video BIOS, for a firmware that brings none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vga_rom: Option<PathBuf>,
     /// Where the screen is shown.
     pub display: Display,
     /// A window is as large as the screen.
@@ -103,6 +108,8 @@ impl Default for MachineSpec {
             parallel: Target::Null,
             debugcon: None,
             debug_exit: None,
+            vga: Adapter::Std,
+            vga_rom: None,
             display: Display::Auto,
             full_screen: false,
             screenshot: Vec::new(),
@@ -139,6 +146,8 @@ pub const KEYS: [&str; 26] = [
     "parallel",
     "debugcon",
     "debug-exit",
+    "vga",
+    "vga-rom",
     "display",
     "full-screen",
     "screenshot",
@@ -160,7 +169,7 @@ impl MachineSpec {
             .with_context(|| format!("cannot read the machine file `{}`", path.display()))?;
         let mut spec = Self::from_toml(&text).with_context(|| format!("machine file `{}`", path.display()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for file in [&mut spec.kernel, &mut spec.bios].into_iter().flatten() {
+        for file in [&mut spec.kernel, &mut spec.bios, &mut spec.vga_rom].into_iter().flatten() {
             *file = folder.join(&file);
         }
         for file in spec.drive.iter_mut().filter_map(|drive| drive.file.as_mut()) {
@@ -203,6 +212,16 @@ pub enum EngineChoice {
     Jit,
     /// The host's own virtualisation (Linux on x86-64)
     Kvm,
+}
+
+/// A display adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Adapter {
+    /// A VGA with modes to 2560x1600 in 32 bits, as QEMU's
+    Std,
+    /// None
+    None,
 }
 
 /// A CPU model, and features to switch on or off.

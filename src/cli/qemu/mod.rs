@@ -10,7 +10,7 @@ use super::drive::{self, DriveSpec, Kind};
 use super::models;
 use super::nearest::nearest;
 use super::screen::Display;
-use super::spec::{CpuSpec, DebugExit, EngineChoice, MachineSpec, port_number};
+use super::spec::{Adapter, CpuSpec, DebugExit, EngineChoice, MachineSpec, port_number};
 use super::{assemble, start};
 use anyhow::{Result, anyhow, bail};
 use host::serial::Target;
@@ -93,6 +93,7 @@ struct Builder {
     accelerators: Vec<String>,
     nographic: bool,
     nodefaults: bool,
+    vga_given: bool,
     no_monitor: bool,
     snapshot: bool,
 }
@@ -116,6 +117,7 @@ impl Builder {
             accelerators: Vec::new(),
             nographic: false,
             nodefaults: false,
+            vga_given: false,
             no_monitor: false,
             snapshot: false,
         }
@@ -130,6 +132,9 @@ impl Builder {
         }
         if self.snapshot {
             self.request.spec.drive.iter_mut().for_each(|drive| drive.snapshot = true);
+        }
+        if self.nodefaults && !self.vga_given {
+            self.request.spec.vga = Adapter::None;
         }
         self.engine()?;
         self.lines()?;
@@ -197,8 +202,7 @@ impl Builder {
             "sdl" => spec.display = Display::Window,
             "curses" => spec.display = Display::Terminal,
             "full-screen" => spec.full_screen = true,
-            "vga" if value != "none" => self.note(format!("there is no display adapter yet: -vga {value} is ignored")),
-            "vga" => {}
+            "vga" => self.vga(value)?,
             "monitor" if matches!(value, "none" | "null") => self.no_monitor = true,
             "monitor" => bail!("-monitor {value} is not supported yet: use -monitor none"),
             "parallel" => self.parallel = Some(value.into()),
@@ -268,7 +272,7 @@ impl Builder {
     }
 
     fn device(&mut self, value: &str) -> Result<()> {
-        const KNOWN: [&str; 3] = ["isa-debug-exit", "pc-testdev", "isa-debugcon"];
+        const KNOWN: [&str; 4] = ["isa-debug-exit", "pc-testdev", "isa-debugcon", "VGA"];
         let properties = Properties::new(value);
         let kind = properties.first.as_deref().or(properties.get("driver")).unwrap_or_default();
         let whose = format!("-device {kind}");
@@ -296,6 +300,12 @@ impl Builder {
                 }
                 let Some(id) = properties.get("chardev") else { bail!("{whose}: needs chardev=ID, or use -debugcon") };
                 self.debugcon = Some(format!("chardev:{id}"));
+            }
+            "VGA" => {
+                properties.only(&whose, &["romfile", "vgamem_mb", "edid", "id", "bus", "addr", "driver"])?;
+                (self.vga_given, self.request.spec.vga) = (true, Adapter::Std);
+                self.request.spec.vga_rom =
+                    properties.get("romfile").filter(|file| !file.is_empty()).map(PathBuf::from);
             }
             "help" | "?" => self.request.answer = Some(KNOWN.join("\n") + "\n"),
             _ => {
@@ -339,6 +349,28 @@ impl Builder {
         };
         // The others are about how QEMU draws its own window.
         self.request.spec.full_screen |= matches!(properties.get("full-screen"), Some("on" | "yes" | "true"));
+        Ok(())
+    }
+
+    fn vga(&mut self, value: &str) -> Result<()> {
+        const KNOWN: [&str; 8] = ["std", "none", "cirrus", "vmware", "qxl", "virtio", "xenfb", "tcx"];
+        self.vga_given = true;
+        self.request.spec.vga = match value {
+            "std" => Adapter::Std,
+            "none" => Adapter::None,
+            "help" | "?" => {
+                self.request.answer = Some("none    no graphic card\nstd     standard VGA (default)\n".into());
+                return Ok(());
+            }
+            _ if KNOWN.contains(&value) => {
+                self.note(format!("-vga {value} is not there, and taken as std"));
+                Adapter::Std
+            }
+            _ => {
+                let nearest = nearest(value, KNOWN).unwrap_or_default();
+                bail!("-vga: unknown display adapter `{value}`; the nearest known is `{nearest}` (known: std, none)");
+            }
+        };
         Ok(())
     }
 

@@ -70,7 +70,7 @@ table! {
     "serial" "DEV" => Here("stdio, mon:stdio, file:F, pty, unix:P[,server][,nowait], tcp:H:P[,server][,nowait], chardev:ID, null, none");
     "debugcon" "DEV" => Here("where bytes written to ports E9h and 402h go");
     "chardev" "BACKEND,id=ID,..." => Here("stdio, file, pty, socket or null, for -serial chardev:ID and -device isa-debugcon");
-    "device" "NAME[,KEY=VALUE]" => Here("isa-debug-exit, pc-testdev, isa-debugcon");
+    "device" "NAME[,KEY=VALUE]" => Here("isa-debug-exit, pc-testdev, isa-debugcon, VGA[,romfile=FILE]");
     "hda" "FILE" => Here("hard disk on the primary IDE channel; an image without an option is one too");
     "hdb" "FILE" => Here("the second");
     "hdc" "FILE" => Here("hard disk on the secondary channel");
@@ -87,7 +87,7 @@ table! {
     "curses" => Here("the same as -display curses");
     "full-screen" => Here("a window begins as large as the screen");
     "k" "LANGUAGE" => Ignored("keys have their places, whatever the layout");
-    "vga" "none" => Here("no display adapter");
+    "vga" "std|none" => Here("display adapter: a VGA with VBE modes, or none");
     "monitor" "none" => Here("none, null");
     "mon" "chardev=ID" => Ignored("there is no monitor yet; the terminal's keys (Ctrl-A) work without");
     "parallel" "DEV" => Here("where the printer's output goes; takes what -serial takes");

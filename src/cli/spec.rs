@@ -131,7 +131,7 @@ fn is_null(target: &Target) -> bool {
 }
 
 /// The keys of a machine file.
-pub const KEYS: [&str; 26] = [
+pub const KEYS: [&str; 28] = [
     "name",
     "memory",
     "cpus",

@@ -174,7 +174,7 @@ impl Board {
             FDC => &mut self.fdc,
             PARALLEL => self.parallel.as_mut()?,
             HPET => self.hpet.as_mut()?,
-            FLASH..FIXED => self.flash.get_mut(usize::from(id - FLASH))?,
+            FLASH..VGA => self.flash.get_mut(usize::from(id - FLASH))?,
             VGA => self.vga.as_mut()?,
             SERIAL..IDE => self.serial.get_mut(usize::from(id - SERIAL))?.as_mut()?,
             FIXED..APIC => return None,

@@ -5,6 +5,7 @@ mod assemble;
 pub mod clock;
 pub mod drive;
 mod front;
+mod image;
 mod models;
 pub mod nearest;
 pub mod qemu;
@@ -46,6 +47,11 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
         arguments: Vec<OsString>,
     },
+    /// Make disk images, look at them, convert and resize them
+    ///
+    /// The options are those of qemu-img, and a link to this program with that name does the same.
+    #[command(subcommand)]
+    Image(image::ImageCommand),
 }
 
 const EXAMPLES: &str = "\
@@ -55,13 +61,19 @@ Examples:
   lyrebird run -m 64M --debug-exit 0xf4,4 --no-reboot kernel.elf
       runs a multiboot kernel; writing v to port 0xf4 ends it with exit code 2v+1
   lyrebird qemu -m 1G -kernel vmlinuz -append console=ttyS0 -nographic
-      the same habits as with qemu-system-x86_64";
+      the same habits as with qemu-system-x86_64
+  lyrebird image create -f qcow2 disk.qcow2 10G
+      makes a disk for a new machine, which takes space as it is filled";
 
 /// The whole program: reads the process's arguments, gives its exit code.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let result = match qemu::Flavour::of_program(arguments.first().map(Path::new)) {
+    let program = arguments.first().map(Path::new);
+    let result = match qemu::Flavour::of_program(program) {
         Some(flavour) => qemu::main(flavour, &arguments[1..]),
+        None if program.and_then(Path::file_stem).is_some_and(|name| name == "qemu-img") => {
+            image::standalone(&arguments)
+        }
         None => own(&arguments),
     };
     match result {
@@ -81,25 +93,34 @@ fn own(arguments: &[OsString]) -> anyhow::Result<u8> {
     match Cli::try_parse_from(arguments) {
         Ok(Cli { command: Command::Run(arguments) }) => run::main(*arguments),
         Ok(Cli { command: Command::Qemu { arguments } }) => qemu::main(qemu::Flavour::X86_64, &arguments),
-        Err(error) => match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                error.print()?;
-                Ok(0)
-            }
-            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-                error.print()?;
-                Ok(1)
-            }
-            _ => anyhow::bail!("{}", brief(&error.to_string())),
-        },
+        Ok(Cli { command: Command::Image(command) }) => image::main(command),
+        Err(error) => {
+            let image = arguments.get(1).is_some_and(|word| word == "image");
+            refused(&error, if image { "lyrebird image --help" } else { "lyrebird run --help" })
+        }
     }
 }
 
-/// clap's several lines as one or two: what is wrong with its tips, and where to look.
+/// What clap has to say: the help that was asked for, or an error and where to look.
+fn refused(error: &clap::Error, help: &str) -> anyhow::Result<u8> {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            error.print()?;
+            Ok(0)
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            error.print()?;
+            Ok(1)
+        }
+        _ => anyhow::bail!("{}\nlyrebird: try `{help}`", brief(&error.to_string())),
+    }
+}
+
+/// clap's several lines as one: what is wrong, with its tips.
 fn brief(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let said: Vec<&str> = lines.take_while(|line| !line.starts_with("Usage:")).collect();
     let said = said.join("; ");
     let said = said.strip_prefix("error: ").unwrap_or(&said).replace("For more information, try '--help'.", "");
-    format!("{}\nlyrebird: try `lyrebird run --help`", said.trim_end_matches("; "))
+    said.trim_end_matches("; ").to_owned()
 }

@@ -398,7 +398,7 @@ fn serial_input_wakes_a_sleeping_machine() {
             while bus.port_read(0x3fd, 1) & 1 != 0 {
                 let byte = bus.port_read(0x3f8, 1);
                 bus.port_write(0x3f8, 1, byte);
-                if byte == b'!'.into() {
+                if byte == u32::from(b'!') {
                     return exit(bus, 0);
                 }
             }

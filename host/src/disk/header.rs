@@ -2,6 +2,7 @@
 //! what would lead it astray, is refused while nothing has been changed.
 
 use super::raw::read_exact_at;
+use super::tables::{self, Tables};
 use super::{DiskError, Format, QCOW2_MAGIC};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,11 +15,14 @@ const CONVERT: &str = "make a plain copy by `qemu-img convert -O qcow2`";
 const DAMAGED: &str = "the file is damaged or not complete: use a backup, or see what `qemu-img check` says";
 
 // Incompatible features.
+const DIRTY: u64 = 1 << 0;
 const CORRUPT: u64 = 1 << 1;
 const DATA_FILE: u64 = 1 << 2;
 const COMPRESSION: u64 = 1 << 3;
 const EXTENDED_L2: u64 = 1 << 4;
 const KNOWN: u64 = 0x1f;
+/// Compatible feature.
+const LAZY_REFCOUNTS: u64 = 1 << 0;
 
 /// What the rest of the program wants to know of a header.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,6 +31,20 @@ pub struct Header {
     pub size: u64,
     /// The file under this one, as the header names it, and its format.
     pub backing: Option<(PathBuf, Option<Format>)>,
+    /// 2 or 3.
+    pub version: u32,
+    /// Bytes of a cluster.
+    pub cluster: u64,
+    /// Bits of a refcount.
+    pub refcount_bits: u32,
+    /// Refcounts are brought up to date only when the image is closed.
+    pub lazy_refcounts: bool,
+    /// It was not closed as it should have been, and refcounts may be wrong.
+    pub dirty: bool,
+    /// Somebody found it damaged.
+    pub corrupt: bool,
+    /// How many internal snapshots it has.
+    pub snapshots: u32,
 }
 
 /// Reads and checks a header. `write` is whether the image will be written.
@@ -107,8 +125,19 @@ pub fn check(file: &File, path: &Path, write: bool) -> Result<Header, DiskError>
     if u64::from(header_length) < 72 || u64::from(header_length) > cluster {
         return bad(format!("has a header of {header_length} bytes (offset 100)"), DAMAGED);
     }
+    tables::check(file, path, &Tables { offset: long(40), entries: l1_entries, cluster_bits, length })?;
     let backing = backing(file, path, (long(8), word(16)), u64::from(header_length), cluster.min(length))?;
-    Ok(Header { size, backing })
+    Ok(Header {
+        size,
+        backing,
+        version,
+        cluster,
+        refcount_bits: 1 << order,
+        lazy_refcounts: version == 3 && long(80) & LAZY_REFCOUNTS != 0,
+        dirty: features & DIRTY != 0,
+        corrupt: features & CORRUPT != 0,
+        snapshots,
+    })
 }
 
 /// The backing file's name and format, of which both are in the first cluster.

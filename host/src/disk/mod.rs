@@ -5,13 +5,17 @@
 //!        raw.rs      a file or host device as it is
 //!        qcow2.rs    through imago, after header.rs has looked at the header
 //!        overlay.rs  over either of them: `snapshot`
+//!   image/          what `lyrebird image` does with them: create, info, convert, resize
 //! ```
 
 mod error;
 mod header;
+pub mod image;
+mod lock;
 mod overlay;
 mod qcow2;
 mod raw;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +26,7 @@ pub use raw::RawImage;
 
 use lyrebird_core::BlockDevice;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -51,7 +55,8 @@ pub struct DiskOptions {
 const QCOW2_MAGIC: &[u8; 4] = b"QFI\xfb";
 
 /// Other formats, by what they begin with: they would otherwise be taken for raw disks and be destroyed.
-const FOREIGN: [(&[u8], &str); 6] = [
+const FOREIGN: [(&[u8], &str); 7] = [
+    (b"LUKS\xba\xbe", "a LUKS"),
     (b"KDMV", "a VMDK"),
     (b"# Disk DescriptorFile", "a VMDK"),
     (b"vhdxfile", "a VHDX"),
@@ -77,25 +82,38 @@ pub fn open(path: &Path, options: DiskOptions) -> Result<Box<dyn BlockDevice>, D
 
 /// Opens and locks a file: for us alone if it will be written, together with other readers if not.
 fn open_file(path: &Path, write: bool) -> Result<File, DiskError> {
+    let file = open_unlocked(path, write)?;
+    lock_file(&file, path, write)?;
+    Ok(file)
+}
+
+fn open_unlocked(path: &Path, write: bool) -> Result<File, DiskError> {
     let opened = OpenOptions::new().read(true).write(write).open(path);
     let file = opened.map_err(|error| DiskError::open(path, error, write))?;
     let meta = file.metadata().map_err(|error| DiskError::open(path, error, write))?;
     if meta.is_dir() {
         return Err(DiskError::new(path, "is a folder", "give the path of a disk image"));
     }
-    let locked = if write { file.try_lock() } else { file.try_lock_shared() };
-    match locked {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            let remedy = "end the other program first, or use a copy";
-            Err(DiskError::new(path, "is in use by another program that may write to it", remedy))
+    Ok(file)
+}
+
+fn lock_file(file: &File, path: &Path, write: bool) -> Result<(), DiskError> {
+    match lock::lock(file, write) {
+        Ok(()) => {}
+        Err(lock::Refused::InUse) if write => {
+            let remedy = "end that program first, or use `readonly`, `snapshot` or a copy";
+            return Err(DiskError::new(path, "is in use by another program", remedy));
+        }
+        Err(lock::Refused::InUse) => {
+            let remedy = "end that program first, or use a copy";
+            return Err(DiskError::new(path, "is in use by another program that may write to it", remedy));
         }
         // Some network file systems have no locks; that is no reason to refuse work.
-        Err(TryLockError::Error(error)) => {
+        Err(lock::Refused::Unsupported(error)) => {
             tracing::warn!("the disk image `{}` cannot be locked: {error}", path.display());
-            Ok(file)
         }
     }
+    Ok(())
 }
 
 fn probe(file: &mut File, path: &Path) -> Result<Format, DiskError> {
@@ -107,7 +125,7 @@ fn probe(file: &mut File, path: &Path) -> Result<Format, DiskError> {
     }
     match FOREIGN.iter().find(|(magic, _)| start.starts_with(magic)) {
         Some((_, what)) => {
-            let remedy = "convert it by `qemu-img convert -O qcow2`, or say format=raw if it really is a raw disk";
+            let remedy = "convert it by `qemu-img convert -O qcow2`, or say format=raw if that is what the guest's disk begins with";
             Err(DiskError::new(path, format!("is {what} image, which this program cannot read"), remedy))
         }
         None => Ok(Format::Raw),

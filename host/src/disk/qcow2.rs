@@ -2,6 +2,8 @@
 
 use super::{DiskError, Format, header, open_file, probe};
 use imago::file::File as Storage;
+use imago::format::PreallocateMode;
+use imago::format::access::Mapping;
 use imago::qcow2::Qcow2;
 use imago::raw::Raw;
 use imago::{DenyImplicitOpenGate, FormatAccess, FormatDriverBuilder, StorageOpenOptions};
@@ -20,13 +22,32 @@ pub struct Qcow2Image {
     image: FormatAccess<Storage>,
     read_only: bool,
     sectors: u64,
+    /// There is another image under it.
+    backed: bool,
 }
 
 impl Qcow2Image {
     pub(super) fn new(file: File, path: &Path, read_only: bool) -> Result<Self, DiskError> {
-        let image = layer(file, path, !read_only, LONGEST_CHAIN)?;
+        let (image, backed) = layer(file, path, !read_only, LONGEST_CHAIN)?;
         let sectors = image.size() / SECTOR as u64;
-        Ok(Qcow2Image { name: path.display().to_string(), image, read_only, sectors })
+        Ok(Qcow2Image { name: path.display().to_string(), image, read_only, sectors, backed })
+    }
+
+    /// Whether there is data at an offset, or zeroes that nobody has written; and for how many bytes, at least.
+    pub(super) fn extent(&self, offset: u64, most: u64) -> (bool, u64) {
+        match self.image.get_mapping(offset, most) {
+            Ok((Mapping::Zero { .. }, length)) if length != 0 => (false, length.min(most)),
+            Ok((_, length)) if length != 0 => (true, length.min(most)),
+            // Reading will say what is wrong.
+            _ => (true, most),
+        }
+    }
+
+    /// Another size for the disk. What becomes visible is zero, whatever is under it.
+    pub(super) fn resize(&mut self, bytes: u64) -> io::Result<()> {
+        self.image.resize(bytes, if self.backed { PreallocateMode::Zero } else { PreallocateMode::None })?;
+        self.image.flush()?;
+        self.image.sync()
     }
 
     fn fail(&self, what: &str, first: u64, error: &io::Error) -> BlockError {
@@ -40,8 +61,9 @@ impl Qcow2Image {
 }
 
 /// Opens an image with everything under it. Only the topmost is ever written.
-fn layer(file: File, path: &Path, write: bool, depth: usize) -> Result<FormatAccess<Storage>, DiskError> {
+fn layer(file: File, path: &Path, write: bool, depth: usize) -> Result<(FormatAccess<Storage>, bool), DiskError> {
     let header = header::check(&file, path, write)?;
+    let backed = header.backing.is_some();
     let backing = match header.backing {
         None => None,
         Some((name, format)) => Some(Arc::new(backing(path, &name, format, depth)?)),
@@ -52,7 +74,7 @@ fn layer(file: File, path: &Path, write: bool, depth: usize) -> Result<FormatAcc
         .data_file(None)
         .open(DenyImplicitOpenGate::default())
         .map_err(|error| refused(path, &error))?;
-    Ok(FormatAccess::new(image))
+    Ok((FormatAccess::new(image), backed))
 }
 
 fn backing(path: &Path, name: &Path, format: Option<Format>, depth: usize) -> Result<FormatAccess<Storage>, DiskError> {
@@ -71,7 +93,7 @@ fn backing(path: &Path, name: &Path, format: Option<Format>, depth: usize) -> Re
         None => probe(&mut file, &under)?,
     };
     match format {
-        Format::Qcow2 => layer(file, &under, false, depth - 1),
+        Format::Qcow2 => Ok(layer(file, &under, false, depth - 1)?.0),
         Format::Raw => {
             let raw = Raw::open_image(storage(file, &under, false)?, false).map_err(|error| refused(&under, &error))?;
             Ok(FormatAccess::new(raw))
@@ -79,7 +101,7 @@ fn backing(path: &Path, name: &Path, format: Option<Format>, depth: usize) -> Re
     }
 }
 
-fn storage(file: File, path: &Path, write: bool) -> Result<Storage, DiskError> {
+pub(super) fn storage(file: File, path: &Path, write: bool) -> Result<Storage, DiskError> {
     let options = StorageOpenOptions::new().filename(path).write(write);
     Storage::from_open_file(file, options).map_err(|error| refused(path, &error))
 }

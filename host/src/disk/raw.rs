@@ -29,6 +29,27 @@ impl RawImage {
         Ok(RawImage { name: path.display().to_string(), file, read_only, sectors, bytes })
     }
 
+    /// Whether there is data at an offset or a hole in the file; and for how many bytes, at least.
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    pub(super) fn extent(&self, offset: u64, most: u64) -> (bool, u64) {
+        use rustix::fs::{SeekFrom, seek};
+        match seek(&self.file, SeekFrom::Data(offset)) {
+            Ok(data) if data > offset => (false, (data - offset).min(most)),
+            Ok(_) => match seek(&self.file, SeekFrom::Hole(offset)) {
+                Ok(hole) if hole > offset => (true, (hole - offset).min(most)),
+                _ => (true, most),
+            },
+            // No more data until the file's end.
+            Err(rustix::io::Errno::NXIO) => (false, most),
+            Err(_) => (true, most),
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "macos")))]
+    pub(super) fn extent(&self, _offset: u64, most: u64) -> (bool, u64) {
+        (true, most)
+    }
+
     fn fail(&self, what: &str, first: u64, error: &io::Error) -> BlockError {
         let offset = first * SECTOR as u64;
         let remedy = match error.kind() {

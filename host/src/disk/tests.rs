@@ -6,16 +6,20 @@ use std::fs;
 use std::path::PathBuf;
 
 /// A folder that goes away.
-struct Folder(PathBuf);
+pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("lyrebird-disk-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Folder(path)
     }
 
-    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(super) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.0.join(name);
         fs::write(&path, bytes).unwrap();
         path
@@ -208,6 +212,61 @@ fn bad_headers_are_refused_before_anything_is_changed() {
 }
 
 #[test]
+fn images_that_were_cut_off_are_refused() {
+    let folder = Folder::new("cut");
+    let path = folder.file("a.qcow2", &qcow2(300 << 20, None));
+    let mut disk = open(&path, PLAIN).unwrap();
+    disk.write_at(0, &[1; 512]).unwrap();
+    disk.write_at(400_000, &[2; 512]).unwrap();
+    disk.flush().unwrap();
+    drop(disk);
+    let whole = fs::read(&path).unwrap();
+    assert!(open(&path, PLAIN).is_ok());
+    for length in (0..whole.len()).step_by(0x8000) {
+        let path = folder.file("cut.qcow2", &whole[..length]);
+        for options in [PLAIN, SNAPSHOT, READ_ONLY] {
+            // A part of the last cluster may be missing: nobody has written it.
+            match open(&path, options) {
+                Ok(_) => assert!(length + 0x1_0000 > whole.len(), "{length:#x}"),
+                Err(error) => assert!(length == 0 || error.to_string().contains("backup"), "{error}"),
+            }
+        }
+        assert!(fs::read(&path).unwrap() == whole[..length]);
+    }
+}
+
+/// As QEMU's block driver locks what it has open.
+#[cfg(target_os = "linux")]
+#[test]
+fn images_that_qemu_uses_are_locked_too() {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+    let folder = Folder::new("qemu-lock");
+    let path = folder.file("disk.img", &[0; 4096]);
+    let mut command = Command::new("qemu-io");
+    command.args(["-f", "raw"]).arg(&path);
+    let Ok(mut writer) = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn() else {
+        eprintln!("skipped: qemu-io is not installed (Debian: qemu-utils)");
+        return;
+    };
+    // It waits for a command, with the image open.
+    let start = Instant::now();
+    while open(&path, READ_ONLY).is_ok() && start.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    for options in [PLAIN, SNAPSHOT, READ_ONLY] {
+        assert!(refusal(&path, options).contains("in use by another program"));
+    }
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    let ours = open(&path, PLAIN).unwrap();
+    let refused = Command::new("qemu-io").args(["-f", "raw", "-c", "length"]).arg(&path).output().unwrap();
+    let said = String::from_utf8_lossy(&[refused.stdout, refused.stderr].concat()).into_owned();
+    assert!(said.contains("lock"), "{said}");
+    drop(ours);
+}
+
+#[test]
 fn other_errors_have_a_remedy() {
     let folder = Folder::new("errors");
     for (path, parts) in [
@@ -215,6 +274,7 @@ fn other_errors_have_a_remedy() {
         (folder.0.clone(), ["folder", "disk image"]),
         (folder.file("empty.img", b""), ["is empty", "truncate"]),
         (folder.file("x.vmdk", b"KDMV and more"), ["is a VMDK", "qemu-img convert"]),
+        (folder.file("x.luks", b"LUKS\xba\xbe\0\x01"), ["is a LUKS", "format=raw"]),
     ] {
         let said = refusal(&path, READ_ONLY);
         assert!(parts.iter().all(|part| said.contains(part)), "{said}");

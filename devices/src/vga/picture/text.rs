@@ -94,7 +94,7 @@ impl Text {
 
     fn draw_cells(&self, drawn: &mut Drawn, whole: bool, task: &Task, frame: &mut Frame) -> bool {
         let columns = self.raster.columns;
-        let across = columns as usize + 1; // panning shows a part of one more
+        let across = columns as usize + 1;
         if drawn.cells.len() != across * self.bands.len() {
             drawn.cells.clear();
             drawn.cells.resize(across * self.bands.len(), 0);
@@ -104,7 +104,8 @@ impl Text {
         let mut cursor = None;
         for (n, band) in self.bands.iter().enumerate() {
             let row = self.raster.rows[band.start];
-            for column in 0..=columns {
+            // Panning shows a part of one more.
+            for column in 0..columns + u32::from(row.pan != 0) {
                 let counter = self.raster.counter(&row, column);
                 let [character, attribute, ..] = task.vram.word(self.raster.address(counter, row.scan)).to_le_bytes();
                 let mut cell = u32::from(character) | u32::from(attribute) << 8;

@@ -2,13 +2,13 @@
 //! Technical Reference, video modes), the expectations come from the hardware manual.
 
 mod access;
-//mod dispi;
+mod dispi;
 mod modes;
-//mod pictures;
-//mod random;
-//mod registers;
-//mod scrolling;
-//mod text;
+mod pictures;
+mod random;
+mod registers;
+mod scrolling;
+mod text;
 
 use super::*;
 use crate::pci::WindowHandle;

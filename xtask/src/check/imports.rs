@@ -20,6 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("host", &[CORE]),
     ("gdb", &[CORE]),
     ("roms", &[]),
+    ("tour", &[]),
     ("xtask", &[]),
     ("x86-tests", &["backend-interp", "backend-jit", "backend-kvm", FRONTEND, CORE, MEMORY, FLOAT]),
 ];

@@ -53,7 +53,12 @@ impl Drop for Folder {
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
-    command.args(arguments).env_remove("LYREBIRD_LOG").stdin(Stdio::null());
+    command
+        .args(arguments)
+        .env_remove("LYREBIRD_LOG")
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .stdin(Stdio::null());
     command
 }
 

@@ -7,12 +7,15 @@ use super::spec::{Adapter, EngineChoice, MachineSpec};
 use super::{drive, models, script};
 use crate::boot::{self, BootError, BootRequest, tables};
 use crate::machine::script::Album;
-use crate::machine::{BootLoader, DebugExitConfig, EntropySource, Machine, MachineConfig, RtcBase, TimeMode};
+use crate::machine::{
+    BootLoader, DebugExitConfig, DriveConfig, EntropySource, Machine, MachineConfig, RtcBase, TimeMode,
+};
 use anyhow::{Context, Result, anyhow, bail};
 use backend_interp::InterpEngine;
 use frontend_x86::model::{self, Feature, Model, View};
 use host::serial::{Lines, Target};
 use lyrebird_core::Engine;
+use lyrebird_core::block::MemoryDisk;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -106,6 +109,9 @@ pub fn plan(spec: &MachineSpec, serial: &[Target]) -> Result<Plan> {
         }
         None => None,
     };
+    if spec.tour {
+        config.drives[0] = Some(DriveConfig::Disk(Box::new(MemoryDisk::new("the tour", tour::disk()))));
+    }
     config.rtc_base = rtc_base(spec);
     config.no_reboot = spec.no_reboot;
     config.no_shutdown = spec.no_shutdown;

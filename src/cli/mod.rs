@@ -37,6 +37,10 @@ struct Cli {
 enum Command {
     /// Run a machine
     Run(Box<run::RunArgs>),
+    /// Show a tour of a PC, with a self-test; so does the program without any argument
+    ///
+    /// The guest is one that the program carries, and needs nothing else. It takes the options of `run`.
+    Tour(Box<run::RunArgs>),
     /// Run a machine, with QEMU's own options
     ///
     /// A link to this program named qemu-system-x86_64 or qemu-system-i386 does the same. `lyrebird qemu -help` lists the
@@ -56,6 +60,8 @@ enum Command {
 
 const EXAMPLES: &str = "\
 Examples:
+  lyrebird
+      shows a small guest that the program carries: a tour of a PC, and a self-test
   lyrebird run --kernel vmlinuz --initrd initrd.gz --append console=ttyS0
       boots Linux; its serial console is this terminal (Ctrl-A x ends it, Ctrl-A h helps)
   lyrebird run -m 64M --debug-exit 0xf4,4 --no-reboot kernel.elf
@@ -90,8 +96,14 @@ fn own(arguments: &[OsString]) -> anyhow::Result<u8> {
     if arguments.get(1).is_some_and(|word| word == "qemu") {
         return qemu::main(qemu::Flavour::X86_64, &arguments[2..]);
     }
+    // A person who starts the program sees something; one whose program starts it reads what it can do.
+    let around = screen::Surroundings::find();
+    if arguments.len() <= 1 && (around.terminal || around.no_window.is_none()) {
+        return run::tour(run::RunArgs::default());
+    }
     match Cli::try_parse_from(arguments) {
         Ok(Cli { command: Command::Run(arguments) }) => run::main(*arguments),
+        Ok(Cli { command: Command::Tour(arguments) }) => run::tour(*arguments),
         Ok(Cli { command: Command::Qemu { arguments } }) => qemu::main(qemu::Flavour::X86_64, &arguments),
         Ok(Cli { command: Command::Image(command) }) => image::main(command),
         Err(error) => {

@@ -214,15 +214,32 @@ Examples:
 
 Exit codes: 0 after a power-off, 1 after an error, 2v+1 after v was written to the debug exit port.";
 
+/// Runs the tour, on a machine as the options say.
+pub fn tour(arguments: RunArgs) -> Result<u8> {
+    run(arguments, |spec| {
+        if let Some(drive) = spec.drive.iter().find(|drive| drive.index == Some(0)) {
+            bail!("the tour is a disk at index 0, and `{drive}` cannot be there: give it another index");
+        }
+        spec.tour = true;
+        spec.name.get_or_insert_with(|| "Tour".into());
+        Ok(())
+    })
+}
+
 /// Runs what the options say.
 pub fn main(arguments: RunArgs) -> Result<u8> {
+    run(arguments, |_| Ok(()))
+}
+
+fn run(arguments: RunArgs, change: impl FnOnce(&mut MachineSpec) -> Result<()>) -> Result<u8> {
     start::log(arguments.verbose, &[], None)?;
     if arguments.cpu.as_ref().is_some_and(|cpu| cpu.model == "help" || cpu.model == "?") {
         print!("{}", super::models::list());
         return Ok(0);
     }
     let print = arguments.print_machine;
-    let spec = arguments.spec()?;
+    let mut spec = arguments.spec()?;
+    change(&mut spec)?;
     if print {
         print!("{}", toml::to_string(&spec)?);
         return Ok(0);

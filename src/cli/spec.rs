@@ -60,6 +60,9 @@ pub struct MachineSpec {
     /// Its video BIOS, for a firmware that brings none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vga_rom: Option<PathBuf>,
+    /// The first disk is the tour that the program carries.
+    #[serde(skip)]
+    pub tour: bool,
     /// Where the screen is shown.
     pub display: Display,
     /// A window is as large as the screen.
@@ -110,6 +113,7 @@ impl Default for MachineSpec {
             debug_exit: None,
             vga: Adapter::Std,
             vga_rom: None,
+            tour: false,
             display: Display::Auto,
             full_screen: false,
             screenshot: Vec::new(),

@@ -19,6 +19,7 @@ fn full() -> MachineSpec {
         parallel: "file:printed".parse().unwrap(),
         debugcon: Some("null".parse().unwrap()),
         debug_exit: Some(DebugExit { iobase: 0xf4, iosize: 4 }),
+        tour: false,
         display: Display::Terminal,
         full_screen: true,
         screenshot: vec!["a.png@2.5".parse().unwrap()],

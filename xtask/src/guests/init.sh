@@ -1,6 +1,7 @@
 #!/bin/busybox sh
 # The first program of a test guest. It says MARK-INIT when user space starts, runs a benchmark, says MARK-DONE and switches the
-# machine off. On the kernel's command line, bench=0 leaves the benchmark out, and stay=1 gives a shell first.
+# machine off. On the kernel's command line, bench=0 leaves the benchmark out, stay=1 gives a shell first, and screen=1 is for
+# guests that are seen on their screen and not on the serial line.
 
 b=/bin/busybox
 $b mount -t proc proc /proc
@@ -8,7 +9,9 @@ $b mount -t sysfs sysfs /sys
 $b mount -t devtmpfs devtmpfs /dev 2>/dev/null
 $b --install -s /bin
 export PATH=/bin
-if [ -c /dev/ttyS0 ]; then
+if [ "$screen" = 1 ] && [ -c /dev/tty1 ]; then
+    exec </dev/tty1 >/dev/tty1 2>&1
+elif [ -c /dev/ttyS0 ]; then
     exec </dev/ttyS0 >/dev/ttyS0 2>&1
 fi
 

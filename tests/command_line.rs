@@ -6,7 +6,7 @@ use common::guest::{self, End, Program};
 use iced_x86::IcedError;
 use iced_x86::code_asm::*;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, tcgetattr};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -316,6 +316,8 @@ impl OnTerminal {
         unlockpt(&master).unwrap();
         let path = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
         let slave: OwnedFd = OpenOptions::new().read(true).write(true).open(path).unwrap().into();
+        let size = Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&slave, size).unwrap();
         let end = || Stdio::from(slave.try_clone().unwrap());
         let mut command = command(arguments);
         command.stdin(end()).stdout(end()).stderr(end());
@@ -364,6 +366,31 @@ fn a_terminal_has_a_way_out_and_is_given_back() {
         assert!(wait(&mut terminal.child).success());
         assert!(!terminal.is_raw());
     }
+}
+
+#[test]
+fn a_terminal_shows_the_guests_screen() {
+    let folder = Folder::new("screen");
+    let kernel = folder.file("greeter.elf", guest::greeter());
+    let arguments = ["run", "--display", "terminal", "--debug-exit", "0xf4,4", &kernel];
+    let mut terminal = OnTerminal::start(&arguments);
+    terminal.until("Guten Tag!");
+    terminal.until("Type something.");
+    assert!(terminal.is_raw());
+    terminal.keys(b"\x01h");
+    terminal.until("Keys of this terminal");
+    terminal.keys(b"a");
+    // The scan code of A, in set 1 or 2, twice and one.
+    assert!(matches!(wait(&mut terminal.child).code(), Some(0x3d | 0x39)));
+    terminal.until("\x1b[?1049l");
+    assert!(!terminal.is_raw());
+
+    let mut terminal = OnTerminal::start(&arguments);
+    terminal.until("Guten Tag!");
+    terminal.keys(b"\x01x");
+    terminal.until("\x1b[?1049l");
+    assert!(wait(&mut terminal.child).success());
+    assert!(!terminal.is_raw());
 }
 
 #[test]

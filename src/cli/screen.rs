@@ -1,7 +1,7 @@
 //! Where the guest's screen is shown: what somebody asked for, against what this program and its surroundings have. The
 //! serial line goes where the screen leaves room.
 
-use super::spec::MachineSpec;
+use super::spec::{Adapter, MachineSpec};
 use anyhow::{Result, bail};
 use host::serial::Target;
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ pub fn decide(spec: &MachineSpec, around: &Surroundings) -> Result<Decision> {
             )
         }
         (Display::Terminal, _) => Shown::Terminal,
-        (Display::Auto, _) if serial_console(spec) => Shown::Nowhere,
+        (Display::Auto, _) if serial_console(spec) || spec.vga == Adapter::None => Shown::Nowhere,
         (Display::Auto, None) => Shown::Window,
         (Display::Auto, Some(_)) if !around.terminal || terminal_taken || spec.kernel.is_some() => {
             // A kernel that is being written speaks on the serial line, most likely.
@@ -165,6 +165,7 @@ mod tests {
             (SERIAL, true, true, Nowhere, "stdio", 0),
             (SERIAL, false, false, Nowhere, "stdio", 0),
             (BOTH, true, true, Window, "stdio", 0),
+            ("drive = ['disk.img']\nvga = 'none'", true, true, Nowhere, "stdio", 0),
         ] {
             let decision = decide(&spec(text), &around(window, terminal)).unwrap();
             let said: Vec<_> = decision.serial.iter().map(ToString::to_string).collect();

@@ -19,6 +19,8 @@ fn full() -> MachineSpec {
         parallel: "file:printed".parse().unwrap(),
         debugcon: Some("null".parse().unwrap()),
         debug_exit: Some(DebugExit { iobase: 0xf4, iosize: 4 }),
+        vga: Adapter::None,
+        vga_rom: Some("vgabios.bin".into()),
         tour: false,
         display: Display::Terminal,
         full_screen: true,

@@ -102,9 +102,12 @@ pub fn run(spec: &MachineSpec, voice: Voice) -> Result<u8> {
             0
         }
         Outcome::Quit => {
-            match exit.lock().signal {
+            let exit = exit.lock();
+            match exit.signal {
                 Some(signal) => eprintln!("lyrebird: terminating on signal {signal}"),
-                None => eprintln!("\nlyrebird: terminated"),
+                None if exit.asked => eprintln!("\nlyrebird: terminated"),
+                // The window was closed, or the machine's time was over.
+                None => {}
             }
             0
         }

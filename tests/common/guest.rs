@@ -239,3 +239,26 @@ pub fn hello_pvh_64(end: End) -> Vec<u8> {
         program.end(end)
     })
 }
+
+/// Writes on the screen, waits for a byte of the keyboard's, writes again, and ends with that byte.
+pub fn greeter() -> Vec<u8> {
+    multiboot(|program| {
+        let a = &mut program.asm;
+        let mut wait = a.create_label();
+        for (at, text) in [(160u32, "Guten Tag! "), (320, "Type something.")] {
+            for (n, byte) in (0u32..).zip(text.bytes()) {
+                a.mov(word_ptr(0xb_8000 + at + 2 * n), 0x1e00 | u32::from(byte))?;
+            }
+        }
+        a.set_label(&mut wait)?;
+        a.in_(al, 0x64)?;
+        a.test(al, 1)?;
+        a.jz(wait)?;
+        a.in_(al, 0x60)?;
+        a.mov(word_ptr(0xb_8000 + 480), 0x0c01)?;
+        a.movzx(eax, al)?;
+        a.mov(edx, 0xf4u32)?;
+        a.out(dx, eax)?;
+        program.end(End::Halt)
+    })
+}

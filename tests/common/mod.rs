@@ -6,3 +6,4 @@ pub mod elf;
 pub mod guest;
 pub mod machine;
 pub mod pio;
+pub mod screens;

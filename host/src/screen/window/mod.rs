@@ -150,10 +150,20 @@ impl Window {
             return;
         }
         let desktop = window.display_index().and_then(|display| self.video.display_usable_bounds(display));
-        let desktop = desktop.map_or((1920, 1080), |bounds| bounds.size());
-        let size = first_size(picture, desktop);
-        if window.set_size(size.0, size.1).is_ok() {
-            self.given = size;
+        let (left, top, width, height) =
+            desktop.map_or((0, 0, 1920, 1080), |area| (area.x(), area.y(), area.width(), area.height()));
+        let size = first_size(picture, (width, height));
+        if window.set_size(size.0, size.1).is_err() {
+            return;
+        }
+        self.given = size;
+        // A window that grows shall not grow out of the desktop.
+        let (x, y) = window.position();
+        let most = |at: i32, first: i32, room: u32, size: u32| at.min(first + room as i32 - size as i32).max(first);
+        let inside = (most(x, left, width, size.0), most(y, top, height, size.1));
+        if inside != (x, y) {
+            use sdl2::video::WindowPos::Positioned;
+            window.set_position(Positioned(inside.0), Positioned(inside.1));
         }
     }
 

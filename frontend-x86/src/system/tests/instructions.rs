@@ -78,8 +78,8 @@ fn string_ports_stop_where_memory_does() {
     (m.cpu.regs[7], m.cpu.regs[1], m.cpu.regs[2]) = (0x4ff0, 8, 0x1f0);
     m.exec(&[0xf3, 0x6d]).unwrap();
     assert_eq!((m.cpu.regs[1], m.cpu.regs[7], m.cpu.rip), (4, 0x5000, CODE));
-    assert_eq!(m.exec(&[0xf3, 0x6d]).unwrap_err().vector, 14);
-    assert_eq!((m.cpu.state.cr2, m.cpu.regs[1], m.cpu.rip), (0x5000, 4, CODE));
+    let fault = m.exec(&[0xf3, 0x6d]).unwrap_err();
+    assert_eq!((fault.vector, fault.address, m.cpu.regs[1], m.cpu.rip), (14, 0x5000, 4, CODE));
     // With a count of zero nothing is asked, not even the bitmap.
     let mut m = Machine::protected(3);
     m.cpu.regs[1] = 0;
@@ -105,7 +105,7 @@ fn string_ports_go_down_and_to_devices_item_by_item() {
     m.exec(&[0xf3, 0x6e]).unwrap();
     m.cpu.rip = CODE;
     m.exec(&[0xf3, 0x6e]).unwrap();
-    assert_eq!(m.bus.written, [(0x1f0, 1, 0xff), (0x1f0, 1, 0xff)]);
+    assert_eq!(m.bus.written, [(0x1f0, 1, u32::MAX), (0x1f0, 1, u32::MAX)]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod command;
 mod cpio;
+mod disks;
 mod guests;
 mod selftests;
 
@@ -26,6 +27,8 @@ enum Chore {
     Bench(bench::BenchArgs),
     /// Check who imports whom, where `unsafe` is, and how long files are
     CheckImports,
+    /// Let a Linux guest work on disks, by DMA and PIO, and pull the plug
+    Disks(disks::DisksArgs),
     /// Get kernels and busybox from Debian packages, and make initial file systems for them
     Guests(guests::GuestsArgs),
     /// Run Linux's own x86 tests in a guest
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
         Chore::Bench(arguments) => bench::main(&arguments),
         Chore::CheckImports => check::main(),
+        Chore::Disks(arguments) => disks::main(&arguments),
         Chore::Guests(arguments) => guests::main(&arguments),
         Chore::Selftests(arguments) => selftests::main(&arguments),
     };

@@ -108,6 +108,11 @@ impl Apt {
         })
     }
 
+    /// The sources that packages come from, as apt reads them.
+    pub fn sources(&self) -> PathBuf {
+        self.dir.join("apt/sources.list")
+    }
+
     /// Where a package was unpacked, under this name of ours, if it was.
     pub fn unpacked(&self, name: &str) -> Option<PathBuf> {
         let dir = self.dir.join("x").join(name);
@@ -120,7 +125,10 @@ impl Apt {
             return Ok(dir);
         }
         self.update()?;
-        let uris = command::output(self.apt("apt-get").args(["-qq", "--print-uris", "download", package]))?;
+        // From another folder: apt says nothing of what lies here already.
+        let mut ask = self.apt("apt-get");
+        let uris = ask.args(["-qq", "--print-uris", "download", package]).current_dir(self.dir.join("apt"));
+        let uris = command::output(uris)?;
         let file = uris.split_whitespace().nth(1).with_context(|| format!("apt does not say where {package} is"))?;
         let dir = self.dir.join("x").join(name);
         let from = dir.join(".from");

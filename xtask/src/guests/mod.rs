@@ -2,6 +2,10 @@
 //! systems are made here, with an `init` of our own.
 
 pub mod apt;
+mod debian;
+mod disks;
+mod firmware;
+mod media;
 
 use crate::cpio::Archive;
 use anyhow::{Context, Result};
@@ -28,6 +32,21 @@ pub struct GuestsArgs {
     /// Only the smallest guest: the 64-bit cloud kernel with its initial file system
     #[arg(long)]
     smallest: bool,
+    /// Everything but the Debian disks
+    #[arg(long)]
+    all: bool,
+    /// Also firmware: SeaBIOS, the Bochs BIOS, their VGA BIOSes and OVMF, in DIR/fw
+    #[arg(long)]
+    firmware: bool,
+    /// Also what boots from a CD or a floppy: memtest86+, GRUB, isolinux with a kernel, grub-invaders
+    #[arg(long)]
+    media: bool,
+    /// Also the initial file system that tries disks (`cargo xtask disks`)
+    #[arg(long)]
+    disks: bool,
+    /// Also a disk with Debian 12 and GRUB, img/deb12-ARCH.img: amd64 or i386 (takes some minutes, and root)
+    #[arg(long, value_name = "ARCH", num_args = 0..=1, default_missing_value = "amd64", value_parser = ["amd64", "i386"])]
+    debian: Option<String>,
 }
 
 /// The kernels, and the meta-packages that always name the newest.
@@ -66,7 +85,22 @@ pub fn main(arguments: &GuestsArgs) -> Result<()> {
         initramfs(&busybox)?.write_gzip(&initrd)?;
         report(&initrd)?;
     }
-    if arguments.smallest { Ok(()) } else { gnumach(&mut apt, &images) }
+    if !arguments.smallest {
+        gnumach(&mut apt, &images)?;
+    }
+    if arguments.firmware || arguments.all {
+        firmware::get(&mut apt, &arguments.dir.join("fw"))?;
+    }
+    if arguments.media || arguments.all {
+        media::get(&mut apt, &images)?;
+    }
+    if arguments.disks || arguments.all {
+        disks::get(&mut apt, &images)?;
+    }
+    match &arguments.debian {
+        Some(arch) => debian::get(&apt, &images, arch),
+        None => Ok(()),
+    }
 }
 
 /// GNU Mach: a 32-bit Multiboot kernel, which its package has compressed.

@@ -1,0 +1,190 @@
+//! `cargo xtask disks`: a Linux guest works on an ext4 file system by DMA and by PIO, on a raw and on a qcow2 image, and reads a
+//! CD; then the file system must be clean. And the program is killed in the middle of work: what the guest had made durable by then
+//! must be there.
+
+use crate::{check, command};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+/// What `cargo xtask disks` takes.
+#[derive(clap::Args)]
+pub struct DisksArgs {
+    /// The folder of `cargo xtask guests --disks`
+    #[arg(default_value = "target/guests")]
+    dir: PathBuf,
+    /// This program, if it is not to be built
+    #[arg(long)]
+    program: Option<PathBuf>,
+    /// Options to add to its command line
+    #[arg(long, allow_hyphen_values = true, default_value = "")]
+    options: String,
+    /// Seconds for one run of the guest
+    #[arg(long, default_value_t = 300)]
+    timeout: u64,
+}
+
+const DISK_BYTES: u64 = 96 << 20;
+/// So many files are made durable before the plug is pulled.
+const FLUSHED: u32 = 8;
+
+struct Bench {
+    program: PathBuf,
+    options: Vec<String>,
+    kernel: PathBuf,
+    initrd: PathBuf,
+    cd: PathBuf,
+    limit: Duration,
+}
+
+/// Kills the program when it goes out of scope, by the signal that cannot be caught.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+/// Runs all of it.
+pub fn main(arguments: &DisksArgs) -> Result<()> {
+    let images = arguments.dir.join("img");
+    let bench = Bench {
+        program: match &arguments.program {
+            Some(program) => program.clone(),
+            None => check::metadata()?.target_directory.join("release/lyrebird"),
+        },
+        options: arguments.options.split_whitespace().map(str::to_owned).collect(),
+        kernel: images.join("vmlinuz-cloud-amd64"),
+        initrd: images.join("initrd-disks.gz"),
+        // Any file is a CD, if nobody looks for a file system.
+        cd: images.join("vmlinuz-cloud-amd64"),
+        limit: Duration::from_secs(arguments.timeout),
+    };
+    for file in [&bench.kernel, &bench.initrd] {
+        if !file.exists() {
+            bail!("{} is missing: run `cargo xtask guests {} --disks`", file.display(), arguments.dir.display());
+        }
+    }
+    let folder = arguments.dir.join("disks");
+    fs::create_dir_all(&folder)?;
+    let (raw, qcow2) = (folder.join("disk.img"), folder.join("disk.qcow2"));
+    let (back, cd) = (folder.join("back.img"), cd_sum(&bench.cd)?);
+    file_system(&raw)?;
+    bench.image(&["convert", "--force", "-O", "qcow2"], &raw, &qcow2)?;
+
+    for (disk, mode, append) in [(&raw, "DMA", ""), (&qcow2, "PIO", "libata.dma=0")] {
+        let said = bench.run(disk, &format!("do=fill {append}"), "DISK-DONE")?;
+        println!("{mode} on {}: {}", disk.display(), modes(&said));
+        if !modes(&said).contains(mode) {
+            bail!("the guest does not use {mode}: {said}");
+        }
+        if !said.contains(&cd) {
+            bail!("the CD has another content in the guest than on the host ({cd}): {said}");
+        }
+        if said.contains("DISK-FAIL") {
+            bail!("{said}");
+        }
+        let said = bench.run(disk, "do=check", "DISK-DONE")?;
+        if said.contains("DISK-FAIL") {
+            bail!("{said}");
+        }
+    }
+    bench.image(&["convert", "--force", "-O", "raw"], &qcow2, &back)?;
+    clean(&raw)?;
+    clean(&back)?;
+
+    for disk in [&raw, &qcow2] {
+        bench.run(disk, "do=flush", &format!("DISK-FLUSHED {FLUSHED}"))?; // and then it is killed
+        let said = bench.run(disk, &format!("do=flushed last={FLUSHED}"), "DISK-DONE")?;
+        if said.contains("DISK-FAIL") {
+            bail!("after the program was killed: {said}");
+        }
+        println!("killed with {}: {} files that were flushed are there", disk.display(), FLUSHED + 1);
+    }
+    bench.image(&["convert", "--force", "-O", "raw"], &qcow2, &back)?;
+    clean(&raw)?;
+    clean(&back)?;
+    if Command::new("qemu-img").arg("--version").output().is_ok() {
+        command::run(Command::new("qemu-img").arg("check").arg(&qcow2))?;
+        println!("qemu-img check: nothing to complain of");
+    }
+    fs::remove_dir_all(&folder)?;
+    Ok(())
+}
+
+/// An empty disk with a file system that needs no partition.
+fn file_system(path: &Path) -> Result<()> {
+    let file = fs::File::create(path).with_context(|| format!("{} cannot be made", path.display()))?;
+    file.set_len(DISK_BYTES)?;
+    let made = command::run(Command::new("mke2fs").args(["-q", "-F", "-t", "ext4"]).arg(path));
+    made.context("apt-get install e2fsprogs")
+}
+
+/// The file system has no errors.
+fn clean(path: &Path) -> Result<()> {
+    let text = command::output(Command::new("e2fsck").args(["-f", "-n"]).arg(path))?;
+    println!("e2fsck: {}", text.lines().last().unwrap_or_default());
+    Ok(())
+}
+
+/// The SHA-256 of what the guest sees of a CD: whole blocks of 2048 bytes.
+fn cd_sum(path: &Path) -> Result<String> {
+    let bytes = fs::metadata(path)?.len();
+    let padding = bytes.next_multiple_of(2048) - bytes;
+    let script = format!("{{ cat \"$1\"; head -c {padding} /dev/zero; }} | sha256sum");
+    let text = command::output(Command::new("sh").args(["-c", &script, "sh"]).arg(path))?;
+    Ok(text.split_whitespace().next().context("sha256sum said nothing")?.to_owned())
+}
+
+/// What the guest's kernel said of the disk's mode.
+fn modes(said: &str) -> String {
+    let lines = said.lines().filter_map(|line| line.strip_prefix("DISK-MODE "));
+    lines.filter(|line| line.contains("configured")).collect::<Vec<_>>().join("; ")
+}
+
+impl Bench {
+    fn image(&self, arguments: &[&str], from: &Path, to: &Path) -> Result<()> {
+        command::run(Command::new(&self.program).arg("image").args(arguments).args([from, to]))
+    }
+
+    /// Runs the guest until it says the last words, or fails; then the program is killed, unless it ends by itself at once.
+    fn run(&self, disk: &Path, append: &str, last: &str) -> Result<String> {
+        let mut command = Command::new(&self.program);
+        command.args(["run", "--memory", "256M", "--no-reboot", "--serial", "stdio"]).args(&self.options);
+        command.arg("--kernel").arg(&self.kernel).arg("--initrd").arg(&self.initrd);
+        command.args(["--append", &format!("console=ttyS0 quiet {append}")]);
+        command.arg("--drive").arg(disk).arg("--drive").arg(format!("{},kind=cdrom,format=raw", self.cd.display()));
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        let mut child = Guard(child.with_context(|| format!("{} cannot be started", self.program.display()))?);
+        let output = BufReader::new(child.0.stdout.take().context("no pipe")?);
+        let (sender, receiver) = channel();
+        std::thread::spawn(move || {
+            for line in output.split(b'\n').map_while(Result::ok) {
+                if sender.send(String::from_utf8_lossy(&line).trim_end().to_owned()).is_err() {
+                    return;
+                }
+            }
+        });
+        let end = Instant::now() + self.limit;
+        let mut said = String::new();
+        while let Ok(line) = receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            said += &(line.clone() + "\n");
+            if line.starts_with("DISK-DONE") || line.starts_with("DISK-FAIL") {
+                // It powers off by itself, and writes back what it holds.
+                while receiver.recv_timeout(Duration::from_secs(20)).is_ok() {}
+                _ = child.0.wait();
+                return Ok(said);
+            }
+            if line.starts_with(last) {
+                return Ok(said);
+            }
+        }
+        bail!("the guest did not come to `{last}` in {} s; it said: {said}", self.limit.as_secs())
+    }
+}

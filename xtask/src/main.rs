@@ -8,6 +8,7 @@ mod command;
 mod cpio;
 mod disks;
 mod guests;
+mod screens;
 mod selftests;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +32,8 @@ enum Chore {
     Disks(disks::DisksArgs),
     /// Get kernels and busybox from Debian packages, and make initial file systems for them
     Guests(guests::GuestsArgs),
+    /// Boot media of others through firmware, and look at the screen
+    Screens(screens::ScreensArgs),
     /// Run Linux's own x86 tests in a guest
     Selftests(selftests::SelftestsArgs),
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Chore::CheckImports => check::main(),
         Chore::Disks(arguments) => disks::main(&arguments),
         Chore::Guests(arguments) => guests::main(&arguments),
+        Chore::Screens(arguments) => screens::main(&arguments),
         Chore::Selftests(arguments) => selftests::main(&arguments),
     };
     match result {

@@ -1,0 +1,144 @@
+//! `cargo xtask screens`: boots what others have written from CDs and floppies, through firmware, and looks at the screen. Guest time
+//! follows the instructions (`--deterministic`), so that a slow host sees what a fast one sees, only later.
+
+use crate::check;
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What `cargo xtask screens` takes.
+#[derive(clap::Args)]
+pub struct ScreensArgs {
+    /// Only these
+    names: Vec<String>,
+    /// The folder of `cargo xtask guests --media --firmware`
+    #[arg(long, default_value = "target/guests")]
+    dir: PathBuf,
+    /// This program, if it is not to be built
+    #[arg(long)]
+    program: Option<PathBuf>,
+    /// Options to add to its command line
+    #[arg(long, allow_hyphen_values = true, default_value = "")]
+    options: String,
+    /// Seconds for each of them
+    #[arg(long, default_value_t = 400)]
+    timeout: u64,
+}
+
+/// A screen to see.
+struct Screen {
+    name: &'static str,
+    /// The machine, with {img} and {fw} for the folders.
+    machine: &'static str,
+    keys: &'static str,
+    /// Seconds of guest time.
+    at: f64,
+    /// What must stand on the screen, or on the serial line.
+    texts: &'static [&'static str],
+}
+
+const SEABIOS: &str = "--bios {fw}/seabios/bios-256k.bin --vga-rom {fw}/seabios/vgabios-stdvga.bin";
+
+const SCREENS: [Screen; 4] = [
+    Screen {
+        name: "isolinux",
+        machine: "--drive {img}/boot-amd64.iso",
+        keys: "",
+        at: 30.0,
+        texts: &["ISOLINUX", "MARK-INIT", "MARK-DONE"],
+    },
+    Screen {
+        name: "grub-cd",
+        machine: "--drive {img}/grub-rescue-cdrom.iso",
+        keys: "8:type=echo lyre$((bird\\n",
+        at: 10.0,
+        texts: &["GNU GRUB", "version 2"],
+    },
+    Screen {
+        name: "memtest-x64",
+        machine: "--drive {img}/memtest-6-x64.iso --memory 64M",
+        keys: "",
+        at: 6.0,
+        texts: &["Memtest86+ v6", "Test #", "Pass"],
+    },
+    Screen {
+        name: "memtest-ia32",
+        machine: "--drive {img}/memtest-6-ia32.iso --memory 64M --cpu pentium3",
+        keys: "",
+        at: 6.0,
+        texts: &["Memtest86+ v6", "Test #", "Pass"],
+    },
+];
+
+/// Looks at all of them.
+pub fn main(arguments: &ScreensArgs) -> Result<()> {
+    if let Some(name) = arguments.names.iter().find(|name| SCREENS.iter().all(|screen| screen.name != **name)) {
+        let known: Vec<&str> = SCREENS.iter().map(|screen| screen.name).collect();
+        bail!("there is no screen `{name}`: known are {}", known.join(", "));
+    }
+    let program = match &arguments.program {
+        Some(program) => program.clone(),
+        None => check::metadata()?.target_directory.join("release/lyrebird"),
+    };
+    let folder = arguments.dir.join("screens");
+    fs::create_dir_all(&folder)?;
+    let mut failed = Vec::new();
+    for screen in
+        SCREENS.iter().filter(|screen| arguments.names.is_empty() || arguments.names.iter().any(|n| n == screen.name))
+    {
+        let began = Instant::now();
+        let seen = look(screen, &program, arguments, &folder)?;
+        let missing: Vec<&&str> = screen.texts.iter().filter(|text| !seen.contains(**text)).collect();
+        println!(
+            "{}: {} ({} s)",
+            screen.name,
+            if missing.is_empty() { "seen" } else { "NOT seen" },
+            began.elapsed().as_secs()
+        );
+        if !missing.is_empty() {
+            println!("{missing:?} stand neither on the screen nor on the serial line:\n{seen}");
+            failed.push(screen.name);
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("not as expected: {}", failed.join(", ")) }
+}
+
+/// Runs a machine, and gives what its screen and its serial line show.
+fn look(screen: &Screen, program: &Path, arguments: &ScreensArgs, folder: &Path) -> Result<String> {
+    let (images, firmware) = (arguments.dir.join("img"), arguments.dir.join("fw"));
+    let fill = |word: &str| {
+        word.replace("{img}", &images.display().to_string()).replace("{fw}", &firmware.display().to_string())
+    };
+    let shown = folder.join(format!("{}.txt", screen.name));
+    let serial = folder.join(format!("{}.serial", screen.name));
+    _ = fs::remove_file(&shown);
+    let mut command = Command::new(program);
+    command.args(["run", "--deterministic", "--no-reboot", "--display", "none", "--serial"]);
+    command.arg(format!("file:{}", serial.display()));
+    for words in [SEABIOS, screen.machine, &arguments.options] {
+        command.args(words.split_whitespace().map(fill));
+    }
+    if !screen.keys.is_empty() {
+        command.args(["--keys", screen.keys]);
+    }
+    command.arg("--screenshot-on-exit").arg(&shown).arg("--exit-after").arg(screen.at.to_string());
+    let mut child =
+        command.stdin(Stdio::null()).spawn().with_context(|| format!("{} cannot be started", program.display()))?;
+    let end = Instant::now() + Duration::from_secs(arguments.timeout);
+    while child.try_wait()?.is_none() {
+        if Instant::now() > end {
+            // It may be asked to end, and then shows what there is.
+            _ = Command::new("kill").arg(child.id().to_string()).status();
+            std::thread::sleep(Duration::from_secs(5));
+            _ = child.kill();
+            _ = child.wait();
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let read =
+        |path: &Path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    Ok(read(&shown) + &read(&serial))
+}

@@ -17,7 +17,7 @@ mod multiboot;
 mod plan;
 mod pvh;
 mod space;
-pub mod tables;
+pub use roms::tables;
 
 pub use error::BootError;
 pub use image::Image;

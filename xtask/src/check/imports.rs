@@ -19,7 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("devices", &[CORE, MEMORY]),
     ("host", &[CORE]),
     ("gdb", &[CORE]),
-    ("roms", &[]),
+    ("roms", &[CORE, MEMORY]),
     ("tour", &[]),
     ("xtask", &[]),
     ("x86-tests", &["backend-interp", "backend-jit", "backend-kvm", FRONTEND, CORE, MEMORY, FLOAT]),

@@ -67,7 +67,7 @@ pub struct Firmware {
     state: State,
     passage: Passage,
     /// A machine started more than once since power-on does not obey "once" any more.
-    pub(crate) started: bool,
+    started: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,6 +122,15 @@ impl Firmware {
             state.start = StartState { again: self.started, ..StartState::default() };
             self.started = true;
         }
+        tracing::trace!(
+            service = format_args!("{:x}", regs.service),
+            eax = format_args!("{:x}", regs.eax),
+            ebx = format_args!("{:x}", regs.ebx),
+            ecx = format_args!("{:x}", regs.ecx),
+            edx = format_args!("{:x}", regs.edx),
+            ip = format_args!("{:x}:{:x}", regs.cs, regs.ip),
+            "call"
+        );
         let mut call = Call { regs: &mut regs, machine, state, facts: &self.facts };
         let flow = serve(&mut call);
         let next = match flow {

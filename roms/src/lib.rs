@@ -32,7 +32,7 @@ mod system;
 pub mod tables;
 mod video;
 
-pub use firmware::Firmware;
+pub use firmware::{Firmware, PORT_COUNT, PORTS};
 pub use platform::{BootDevice, BootOrder, Facts, Floppy, Platform};
 
 #[cfg(test)]

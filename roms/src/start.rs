@@ -51,9 +51,7 @@ pub fn candidates(call: &mut Call<'_>) -> Vec<Candidate> {
                 .filter(|drive| matches!(call.machine.floppy(*drive), Floppy::Disk(_)))
                 .map(|drive| Candidate::Floppy(drive as u8))
                 .collect(),
-            BootDevice::Disk => {
-                (0..disk::disk_places(call).len()).map(|n| Candidate::Disk(0x80 + n as u8)).collect()
-            }
+            BootDevice::Disk => (0..disk::disk_places(call).len()).map(|n| Candidate::Disk(0x80 + n as u8)).collect(),
             BootDevice::Cdrom => {
                 (0..4).filter(|place| call.machine.cdrom(*place).is_some()).map(Candidate::Cdrom).collect()
             }

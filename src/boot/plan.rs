@@ -160,7 +160,7 @@ impl Start {
 
     /// Memory types as firmware leaves them: RAM write-back, video memory and the hole for PCI uncacheable, ROM
     /// write-protected. Linux does without PAT when the MTRRs are off.
-    fn set_mtrrs(&self, state: &mut CpuState) {
+    pub fn set_mtrrs(&self, state: &mut CpuState) {
         const WRITE_BACK: u64 = 0x0606_0606_0606_0606;
         const WRITE_PROTECTED: u64 = 0x0505_0505_0505_0505;
         let mtrrs = &mut state.mtrrs;

@@ -89,7 +89,13 @@ pub fn plan(spec: &MachineSpec, serial: &[Target]) -> Result<Plan> {
     }
     let model = model.with_cpus(spec.cpus).with_clock(clock());
     let board = board(spec, serial, &model, apic);
-    let boot = boot_loader(spec, board, model.physical_bits)?;
+    let facts = roms::Facts { board: board.clone(), boot: spec.boot.0.clone(), ..roms::Facts::default() };
+    let flash = spec.drive.iter().any(|drive| drive.kind == drive::Kind::Flash);
+    let own_firmware = spec.kernel.is_none() && spec.bios.is_none() && !flash;
+    let boot = match own_firmware {
+        true => Some(memory_types(model.physical_bits)),
+        false => boot_loader(spec, board, model.physical_bits)?,
+    };
     let engine = engine(spec.engine, Arc::new(model));
 
     let mut config = MachineConfig::new(spec.memory.0.next_multiple_of(4096), engine);
@@ -116,6 +122,7 @@ pub fn plan(spec: &MachineSpec, serial: &[Target]) -> Result<Plan> {
     config.no_reboot = spec.no_reboot;
     config.no_shutdown = spec.no_shutdown;
     config.apic = apic;
+    config.firmware = own_firmware.then_some(facts);
     config.boot = boot;
     config.script = script::script(&spec.keys, &spec.screenshot, spec.exit_after);
     if spec.deterministic {
@@ -194,17 +201,10 @@ fn check_sizes(spec: &MachineSpec, serial: &[Target]) -> Result<()> {
         bail!("flash memory takes the place of a firmware's ROM: leave --bios out, or the flash memory")
     }
     match (&spec.kernel, &spec.bios.as_ref().or(flash)) {
-        (None, None) => match spec.drive.iter().find_map(|drive| drive.file.as_deref()) {
-            Some(image) => bail!(
-                "`{}` is no kernel, and there is no firmware of our own yet to start a disk: give a kernel by --kernel, or a firmware by --bios",
-                image.display()
-            ),
-            None => bail!("there is nothing to start: give a kernel by -kernel, or a firmware by -bios"),
-        },
         (Some(_), Some(_)) => {
             bail!("a kernel is started without firmware: leave -bios out, or leave -kernel out")
         }
-        (None, Some(_)) if spec.append.is_some() || spec.initrd.is_some() => {
+        (None, _) if spec.append.is_some() || spec.initrd.is_some() => {
             bail!("-append and -initrd are for a kernel, and there is none: add -kernel")
         }
         _ => Ok(()),
@@ -235,6 +235,15 @@ fn board(spec: &MachineSpec, serial: &[Target], model: &Model, apic: bool) -> ta
         hpet: !spec.no_hpet,
         ..tables::Board::default()
     }
+}
+
+/// Our own firmware's part that only a CPU itself could do: its MTRRs.
+fn memory_types(physical_bits: u32) -> BootLoader {
+    let start = boot::Start { physical_bits, ..boot::Start::default() };
+    Box::new(move |target| {
+        target.cpus.iter_mut().for_each(|cpu| start.set_mtrrs(cpu));
+        Ok(())
+    })
 }
 
 fn boot_loader(spec: &MachineSpec, board: tables::Board, physical_bits: u32) -> Result<Option<BootLoader>> {

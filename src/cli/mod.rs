@@ -2,7 +2,8 @@
 //! QEMU's. Both make a [`spec::MachineSpec`]; [`assemble`] makes a machine of it and [`start`] runs that to its end.
 
 mod assemble;
-pub mod clock;
+pub mod boot_order;
+mod clock;
 pub mod drive;
 mod front;
 mod image;

@@ -1,5 +1,6 @@
 //! `lyrebird run`: our own options, over those of a machine file.
 
+use super::boot_order::BootSpec;
 use super::clock::Clock;
 use super::drive::DriveSpec;
 use super::screen::Display;
@@ -132,6 +133,12 @@ pub struct RunArgs {
     /// order=power-button (or reset, nmi, pause, quit)
     #[arg(long, value_name = "SCRIPT", help_heading = "Screen and keyboard")]
     keys: Vec<Strokes>,
+
+    /// What to start from: c the disk, d the CD, a the floppy, in this order [default: cda]
+    ///
+    /// order=LETTERS is the same; once=LETTERS holds for the first start only; menu=on asks.
+    #[arg(long, value_name = "ORDER", help_heading = "What to start")]
+    boot: Option<BootSpec>,
 
     /// Serial line; give it again for COM2 to COM4 [default: stdio]
     ///
@@ -273,6 +280,7 @@ impl RunArgs {
         set_option(&mut spec.initrd, self.initrd);
         set_option(&mut spec.append, self.append);
         set_option(&mut spec.bios, self.bios);
+        set(&mut spec.boot, self.boot);
         set_option(&mut spec.debugcon, self.debugcon);
         set(&mut spec.parallel, self.parallel);
         spec.no_hpet |= self.no_hpet;

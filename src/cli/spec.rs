@@ -1,5 +1,6 @@
 //! What machine somebody wants, as plain data: both command lines and the machine file come to this.
 
+use super::boot_order::BootSpec;
 use super::clock::Clock;
 use super::drive::DriveSpec;
 use super::screen::Display;
@@ -40,6 +41,8 @@ pub struct MachineSpec {
     /// A firmware image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bios: Option<PathBuf>,
+    /// What to start from.
+    pub boot: BootSpec,
     /// Disks, CD-ROMs, floppies and flash memories.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub drive: Vec<DriveSpec>,
@@ -106,6 +109,7 @@ impl Default for MachineSpec {
             initrd: None,
             append: None,
             bios: None,
+            boot: BootSpec::default(),
             drive: Vec::new(),
             serial: None,
             parallel: Target::Null,
@@ -135,7 +139,7 @@ fn is_null(target: &Target) -> bool {
 }
 
 /// The keys of a machine file.
-pub const KEYS: [&str; 28] = [
+pub const KEYS: [&str; 29] = [
     "name",
     "memory",
     "cpus",
@@ -145,6 +149,7 @@ pub const KEYS: [&str; 28] = [
     "initrd",
     "append",
     "bios",
+    "boot",
     "drive",
     "serial",
     "parallel",

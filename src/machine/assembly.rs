@@ -58,6 +58,11 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
     let (timers, windows, requests) = (TimerQueue::new(), WindowBus::new(), Requests::default());
     // Before there is RAM: the screen's tracker of dirty pages need not watch it.
     let vga = plug_in_vga(config, &memory, &windows)?;
+    if bios.is_empty() && config.firmware.is_some() {
+        bios = roms::image::system_rom();
+    }
+    let facts = config.firmware.take().unwrap_or_default();
+    let facts = roms::Facts { low_ram: ram.low, high_ram: ram.high, ..facts };
     let block = memory.add_block("ram", config.memory).context("RAM")?;
     memory.map(Region { base: 0, bytes: ram.low, priority: 0, target: Target::Ram { block, offset: 0 } });
     if ram.high > 0 {
@@ -115,6 +120,7 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
         hpet,
         flash,
         vga,
+        firmware: Some(roms::Firmware::new(facts)),
         others: Vec::new(),
         ports: PortMap::new(),
         mmio: MmioMap::default(),
@@ -206,6 +212,7 @@ fn map_fixed(board: &mut Board) {
     for (first, last) in [(0x3f2, 0x3f5), (0x3f7, 0x3f7)] {
         ports(first, last, 1, FDC);
     }
+    ports(roms::PORTS, roms::PORTS + roms::PORT_COUNT - 1, 4, FIRMWARE);
     ports(0x510, 0x511, 2, FW_CFG);
     ports(0x514, 0x51b, 4, FW_CFG);
     ports(0xcf8, 0xcfb, 4, HOST_BRIDGE);

@@ -53,8 +53,10 @@ pub(super) const HPET: DeviceId = 20;
 /// Two flash memories.
 pub(super) const FLASH: DeviceId = 21;
 pub(super) const VGA: DeviceId = 23;
+/// What answers the stubs of our own ROMs.
+pub(super) const FIRMWARE: DeviceId = 24;
 /// One more than the last of those that are on every board.
-const FIXED: DeviceId = 24;
+const FIXED: DeviceId = 25;
 /// The local APICs, by CPU.
 pub(super) const APIC: DeviceId = 0x100;
 /// Whatever else is plugged in.
@@ -110,6 +112,8 @@ pub struct Board {
     pub(super) hpet: Option<Hpet>,
     pub(super) flash: Vec<Flash>,
     pub(super) vga: Option<Vga>,
+    /// Taken out while it runs, since it uses the board.
+    pub(super) firmware: Option<roms::Firmware>,
     pub(super) others: Vec<Box<dyn Device>>,
     // Derived.
     pub(super) pic_intr: bool,
@@ -176,6 +180,7 @@ impl Board {
             HPET => self.hpet.as_mut()?,
             FLASH..VGA => self.flash.get_mut(usize::from(id - FLASH))?,
             VGA => self.vga.as_mut()?,
+            FIRMWARE => self.firmware.as_mut()?,
             SERIAL..IDE => self.serial.get_mut(usize::from(id - SERIAL))?.as_mut()?,
             FIXED..APIC => return None,
             APIC..OTHER => self.apics.get_mut(usize::from(id - APIC))?,
@@ -505,9 +510,20 @@ impl Board {
         }
     }
 
+    /// A stub of our ROMs calls its service, which uses the board itself.
+    fn firmware_write(&mut self, port: u16, bytes: u8, value: u32, now: VmTime) {
+        if let Some(mut firmware) = self.firmware.take() {
+            firmware.port_write(&mut super::firmware::Machine { board: self, now }, port, bytes, value);
+            self.firmware = Some(firmware);
+        }
+    }
+
     fn port_in(&mut self, port: u16, bytes: u8, now: VmTime) -> u32 {
         match self.ports.find(port, bytes) {
             Found::Device(HOST_BRIDGE) => self.pci_read(port, bytes, now),
+            Found::Device(FIRMWARE) => {
+                self.firmware.as_mut().map_or(u32::MAX, |firmware| firmware.port_read(port).into())
+            }
             Found::Device(id) => {
                 let ports = self.device(id).and_then(|device| device.ports());
                 ports.map_or(u32::MAX, |ports| ports.read(port, bytes, now))
@@ -525,6 +541,7 @@ impl Board {
     fn port_out(&mut self, port: u16, bytes: u8, value: u32, now: VmTime) {
         match self.ports.find(port, bytes) {
             Found::Device(HOST_BRIDGE) => self.pci_write(port, bytes, value, now),
+            Found::Device(FIRMWARE) => self.firmware_write(port, bytes, value, now),
             Found::Device(id) => {
                 if let Some(ports) = self.device(id).and_then(|device| device.ports()) {
                     ports.write(port, bytes, value, now);
@@ -555,7 +572,7 @@ impl Board {
     /// REP INS.
     pub fn port_read_block(&mut self, port: u16, bytes: u8, data: &mut [u8], now: VmTime) {
         match self.ports.find(port, bytes) {
-            Found::Device(id) if id != HOST_BRIDGE => {
+            Found::Device(id) if id != HOST_BRIDGE && id != FIRMWARE => {
                 if let Some(ports) = self.device(id).and_then(|device| device.ports()) {
                     ports.read_block(port, bytes, data, now);
                 }
@@ -572,7 +589,7 @@ impl Board {
     /// REP OUTS.
     pub fn port_write_block(&mut self, port: u16, bytes: u8, data: &[u8], now: VmTime) {
         match self.ports.find(port, bytes) {
-            Found::Device(id) if id != HOST_BRIDGE => {
+            Found::Device(id) if id != HOST_BRIDGE && id != FIRMWARE => {
                 if let Some(ports) = self.device(id).and_then(|device| device.ports()) {
                     ports.write_block(port, bytes, data, now);
                 }

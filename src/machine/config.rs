@@ -38,6 +38,8 @@ pub struct MachineConfig {
     /// A firmware image: it ends at 4 GiB, and its last 128 KiB also at 1 MiB. Without one the chipset is set up as a
     /// firmware would leave it, for the direct boot loaders.
     pub bios: Option<Vec<u8>>,
+    /// Our own firmware, if there is no other and no kernel is put in place: what it needs to know, but for RAM.
+    pub firmware: Option<roms::Facts>,
     /// What the real-time clock shows at power-on.
     pub rtc_base: RtcBase,
     /// A reset ends the machine with [`super::Outcome::Reset`].
@@ -84,6 +86,7 @@ impl MachineConfig {
             debug_exit: None,
             testdev: false,
             bios: None,
+            firmware: None,
             rtc_base: RtcBase::Host { utc_offset: 0 },
             no_reboot: false,
             no_shutdown: false,

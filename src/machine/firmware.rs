@@ -61,7 +61,10 @@ impl Platform for Machine<'_> {
         }
     }
 
-    fn floppy(&mut self, _drive: usize) -> Floppy<'_> {
-        Floppy::None
+    fn floppy(&mut self, drive: usize) -> Floppy<'_> {
+        match self.board.fdc.drive(drive) {
+            None => Floppy::None,
+            Some(drive) => drive.medium().map_or(Floppy::Empty, |(disk, _)| Floppy::Disk(disk)),
+        }
     }
 }

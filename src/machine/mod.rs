@@ -11,6 +11,7 @@ pub mod config;
 pub mod control;
 mod cpu_bus;
 mod drives;
+mod firmware;
 pub mod host_inputs;
 pub mod maps;
 mod run;
@@ -90,7 +91,7 @@ impl Machine {
             input.set_waker(move || handle.wake());
         }
         let mut inputs = HostInputs::new(config.entropy, serial, handle.input_queue());
-        let firmware = config.bios.is_some() || !config.flash.is_empty();
+        let firmware = config.bios.is_some() || !config.flash.is_empty() || config.firmware.is_some();
         let board = assembly::assemble(&mut config, &mut inputs, signals.clone())?;
         let memory = board.memory().clone();
         let mut vcpus = Vec::new();

@@ -63,7 +63,8 @@ pub struct Entry {
 /// Finds the entry in a catalog of 2,048 bytes or more.
 pub fn find(catalog: &[u8]) -> Option<Entry> {
     let validation = catalog.get(..32)?;
-    let sum = validation.chunks_exact(2).fold(0u16, |sum, word| sum.wrapping_add(u16::from_le_bytes([word[0], word[1]])));
+    let sum =
+        validation.chunks_exact(2).fold(0u16, |sum, word| sum.wrapping_add(u16::from_le_bytes([word[0], word[1]])));
     if validation[0] != 1 || validation[30..] != [0x55, 0xaa] || sum != 0 {
         return None;
     }
@@ -71,7 +72,12 @@ pub fn find(catalog: &[u8]) -> Option<Entry> {
         let word = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
         let block = u32::from(word(8)) | u32::from(word(10)) << 16;
         let segment = if word(2) == 0 { 0x7c0 } else { word(2) };
-        (bytes[0] == 0x88 && bytes[1] & 15 <= 4).then_some(Entry { kind: bytes[1] & 15, segment, count: word(6), block })
+        (bytes[0] == 0x88 && bytes[1] & 15 <= 4).then_some(Entry {
+            kind: bytes[1] & 15,
+            segment,
+            count: word(6),
+            block,
+        })
     };
     if validation[1] == X86
         && let Some(found) = entry(catalog.get(32..64)?)

@@ -155,7 +155,8 @@ fn bios32_structure() -> [u8; 16] {
 
 /// The interrupt vectors that the system BIOS answers, all in its segment.
 pub fn vectors() -> Vec<(u8, u16)> {
-    let mut vectors: Vec<(u8, u16)> = (0..=0xffu8).filter(|n| !(0x60..=0x67).contains(n)).map(|n| (n, place::IRET)).collect();
+    let mut vectors: Vec<(u8, u16)> =
+        (0..=0xffu8).filter(|n| !(0x60..=0x67).contains(n)).map(|n| (n, place::IRET)).collect();
     vectors.extend((0x0a..=0x0f).map(|n| (n, place::EOI_MASTER)));
     vectors.extend((0x71..=0x77).map(|n| (n, place::EOI_SLAVE)));
     vectors.extend([

@@ -139,18 +139,8 @@ pub fn on_number_block(scan: u8) -> bool {
 
 /// The digit of a key on the number block, for characters that are entered with Alt.
 pub fn digit(scan: u8) -> Option<u8> {
-    const DIGITS: [(u8, u8); 10] = [
-        (0x52, 0),
-        (0x4f, 1),
-        (0x50, 2),
-        (0x51, 3),
-        (0x4b, 4),
-        (0x4c, 5),
-        (0x4d, 6),
-        (0x47, 7),
-        (0x48, 8),
-        (0x49, 9),
-    ];
+    const DIGITS: [(u8, u8); 10] =
+        [(0x52, 0), (0x4f, 1), (0x50, 2), (0x51, 3), (0x4b, 4), (0x4c, 5), (0x4d, 6), (0x47, 7), (0x48, 8), (0x49, 9)];
     DIGITS.iter().find(|digit| digit.0 == scan).map(|digit| digit.1)
 }
 

@@ -24,7 +24,8 @@ pub fn fill(call: &mut Call<'_>) {
     call.write(bda::EBDA, &[0; 0x400]);
     call.set_byte(bda::EBDA, 1);
     let board = &call.facts.board;
-    let serial: Vec<u16> = SERIAL.into_iter().zip(board.serial_ports).filter(|port| port.1).map(|port| port.0).collect();
+    let serial: Vec<u16> =
+        SERIAL.into_iter().zip(board.serial_ports).filter(|port| port.1).map(|port| port.0).collect();
     let parallel = board.parallel_port;
     for (n, port) in (0..).zip(&serial) {
         call.set_bda_word(bda::COM_PORTS + 2 * n, *port);

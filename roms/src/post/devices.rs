@@ -53,7 +53,9 @@ pub fn assign(call: &mut Call<'_>) {
     for bar in &bars {
         let next = if bar.port { &mut port } else { &mut memory };
         let end = if bar.port { 0x1_0000 } else { tables::PCI_HOLE.end };
-        let place = next.checked_next_multiple_of(bar.bytes).filter(|at| at.checked_add(bar.bytes).is_some_and(|last| last <= end));
+        let place = next
+            .checked_next_multiple_of(bar.bytes)
+            .filter(|at| at.checked_add(bar.bytes).is_some_and(|last| last <= end));
         let Some(at) = place else { continue };
         *next = at + bar.bytes;
         pci::write(call, bar.devfn, bar.register, 4, at);

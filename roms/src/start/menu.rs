@@ -41,11 +41,14 @@ pub fn describe(call: &mut Call<'_>, candidate: Candidate) -> String {
         Candidate::Disk(drive) => {
             let places = disk::disk_places(call);
             let place = places.get(usize::from(drive & 0x7f)).copied().unwrap_or_default();
-            call.machine.disk(place).map_or(("Disk", 0, String::new()), |disk| ("Disk", disk.sectors(), disk.name().into()))
+            call.machine
+                .disk(place)
+                .map_or(("Disk", 0, String::new()), |disk| ("Disk", disk.sectors(), disk.name().into()))
         }
-        Candidate::Cdrom(place) => {
-            call.machine.cdrom(place).map_or(("CD", 0, String::new()), |disk| ("CD", disk.sectors(), disk.name().into()))
-        }
+        Candidate::Cdrom(place) => call
+            .machine
+            .cdrom(place)
+            .map_or(("CD", 0, String::new()), |disk| ("CD", disk.sectors(), disk.name().into())),
     };
     // The screen has code page 437, and 80 columns.
     let file = name.rsplit(['/', '\\']).next().unwrap_or_default();

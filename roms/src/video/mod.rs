@@ -47,10 +47,7 @@ pub fn post(call: &mut Call<'_>) {
     call.set_vector(0x1d, VIDEO_SEGMENT, video_place::PARAMETERS);
     call.set_vector(0x1f, VIDEO_SEGMENT, video_place::FONT_8X8 + 0x400);
     call.set_vector(0x43, VIDEO_SEGMENT, video_place::FONT_8X16);
-    call.set_dword(
-        bda::BASE + bda::VIDEO_SAVE,
-        u32::from(VIDEO_SEGMENT) << 16 | u32::from(video_place::SAVE_POINTERS),
-    );
+    call.set_dword(bda::BASE + bda::VIDEO_SAVE, u32::from(VIDEO_SEGMENT) << 16 | u32::from(video_place::SAVE_POINTERS));
     call.set_bda(bda::VIDEO_OPTIONS, 0x60);
     call.set_bda(bda::VIDEO_SWITCHES, 0xf9);
     call.set_bda(bda::VIDEO_MODESET, 0x11); // VGA, 400 lines

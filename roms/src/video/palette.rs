@@ -19,9 +19,7 @@ pub fn initial(colours: Colours) -> Vec<Rgb> {
         }
     };
     match colours {
-        Colours::Mono => (0..64u8)
-            .map(|n| [[0x00, 0x2a, 0x00, 0x3f][usize::from(n >> 3 & 3)]; 3])
-            .collect(),
+        Colours::Mono => (0..64u8).map(|n| [[0x00, 0x2a, 0x00, 0x3f][usize::from(n >> 3 & 3)]; 3]).collect(),
         Colours::Cga => (0..64).map(|n| cga(n, n & 0x10 != 0)).collect(),
         Colours::Ega => (0..64u8)
             .map(|n| {

@@ -222,8 +222,7 @@ pub fn teletype(call: &mut Call<'_>, page: u8, character: u8, attribute: Option<
             let at = cell(call, mode, page, column, row);
             call.byte(at + 1)
         };
-        let window =
-            Scroll { left: 0, top: 0, right: columns - 1, bottom: last, rows: 1, down: false, attribute };
+        let window = Scroll { left: 0, top: 0, right: columns - 1, bottom: last, rows: 1, down: false, attribute };
         scroll(call, page, window);
     }
     set_cursor(call, page, column, row);

@@ -191,7 +191,8 @@ fn set_mode(call: &mut Call<'_>, memory: u32) -> u16 {
     write(call, register::WIDTH, found.width);
     write(call, register::HEIGHT, found.height);
     write(call, register::BITS, found.bits.into());
-    let flags = if wanted & WANT_LINEAR != 0 { LINEAR } else { 0 } | if wanted & WANT_KEPT != 0 { KEEP_MEMORY } else { 0 };
+    let flags =
+        if wanted & WANT_LINEAR != 0 { LINEAR } else { 0 } | if wanted & WANT_KEPT != 0 { KEEP_MEMORY } else { 0 };
     write(call, register::ENABLE, ENABLED | flags);
     write(call, register::BANK, 0);
     call.state.video.vbe = wanted & (0x1ff | WANT_LINEAR | WANT_KEPT);
@@ -249,7 +250,8 @@ fn state(call: &mut Call<'_>) -> u16 {
             super::information::save_restore(call);
             if ours {
                 let bytes = call.bytes(buffer, 20);
-                let words: Vec<u16> = bytes.chunks_exact(2).map(|word| u16::from_le_bytes([word[0], word[1]])).collect();
+                let words: Vec<u16> =
+                    bytes.chunks_exact(2).map(|word| u16::from_le_bytes([word[0], word[1]])).collect();
                 write(call, register::ENABLE, 0);
                 let enable = words[8];
                 if enable & ENABLED != 0 {

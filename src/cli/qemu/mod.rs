@@ -172,6 +172,7 @@ impl Builder {
                 spec.name = properties.get("guest").map(str::to_owned).or(properties.first);
             }
             "rtc" => spec.rtc = Some(value.parse().map_err(|error| anyhow!("-rtc: {error}"))?),
+            "boot" => spec.boot = value.parse().map_err(|error| anyhow!("-boot: {error}"))?,
             "bios" => spec.bios = Some(value.into()),
             "kernel" => spec.kernel = Some(value.into()),
             "initrd" => spec.initrd = Some(value.into()),

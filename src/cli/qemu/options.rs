@@ -28,7 +28,6 @@ pub enum Fate {
 use Fate::{Here, Ignored, Later};
 
 const BLOCKS: &str = "only IDE drives are there: use -hda, -cdrom or -drive";
-const BOOT: &str = "the boot order is not there yet: leave it out";
 const SCREEN: &str = "the screen is in a window, a terminal or nowhere: use -display sdl, curses or none";
 const NETWORK: &str = "the network is not there yet: use -nic none";
 const SOUND: &str = "sound is not there yet: leave it out";
@@ -63,6 +62,7 @@ table! {
     "m" "[size=]MEGS" => Here("memory; also with a suffix: 2G");
     "name" "NAME" => Here("what to call the machine");
     "rtc" "[base=utc|localtime|DATE]" => Here("the real-time clock at power-on");
+    "boot" "[order=]LETTERS[,once=LETTERS][,menu=on|off]" => Here("what to start from: a floppy, c disk, d CD");
     "bios" "FILE" => Here("firmware image");
     "kernel" "FILE" => Here("Linux (bzImage), PVH or multiboot kernel");
     "initrd" "FILE" => Here("Linux: initial file system; multiboot: FILE ARGS,FILE ARGS");
@@ -106,7 +106,6 @@ table! {
     "pidfile" "FILE" => Here("writes the process's number into a file");
     // What comes later.
     "blockdev" "..." => Later(BLOCKS);
-    "boot" "..." => Later(BOOT);
     "mtdblock" "FILE" => Later(BLOCKS);
     "sd" "FILE" => Later(BLOCKS);
     "option-rom" "..." => Later(OTHER);

@@ -113,6 +113,11 @@ impl Cdrom {
         cdrom
     }
 
+    /// The medium in the closed drive, for firmware that copies sectors without the guest's help.
+    pub fn medium(&mut self) -> Option<&mut dyn BlockDevice> {
+        if self.state.open { None } else { Some(self.medium.as_mut()?.as_mut()) }
+    }
+
     pub(super) fn reset(&mut self, hard: bool) {
         if hard {
             self.state = State { open: self.state.open, ..State::default() };

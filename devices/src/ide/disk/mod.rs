@@ -93,6 +93,11 @@ impl Disk {
         disk
     }
 
+    /// The image, for firmware that copies sectors without the guest's help.
+    pub fn medium(&mut self) -> &mut dyn BlockDevice {
+        self.medium.as_mut()
+    }
+
     pub(super) fn reset(&mut self, hard: bool) {
         if hard {
             self.state = State::default();

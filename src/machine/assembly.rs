@@ -149,7 +149,8 @@ fn plug_in_vga(config: &mut MachineConfig, memory: &Arc<GuestMemory>, windows: &
     let vga = Vga::new(memory.clone(), windows.handle(2)).context("the display adapter")?;
     Ok(Some(match config.vga_rom.take() {
         Some(image) => vga.with_rom(image).context("the video BIOS")?,
-        None => vga,
+        // Another firmware gets ours, unless somebody chose one.
+        None => vga.with_rom(roms::image::video_rom()).context("the video BIOS")?,
     }))
 }
 

@@ -39,7 +39,8 @@ pub fn service(call: &mut Call<'_>, drive: Drive) -> Flow {
         }
         _ => status::BAD_COMMAND,
     };
-    finish(call, code);
+    let number = call.regs.dl();
+    finish(call, number, code);
     Ok(())
 }
 

@@ -191,8 +191,8 @@ fn geometry_of(call: &mut Call<'_>, drive: Drive) -> Option<Geometry> {
 }
 
 /// Hands a status over: in AH, in carry, and in the BIOS data area.
-fn finish(call: &mut Call<'_>, code: u8) {
-    let place = if call.regs.dl() < FIRST_DISK { bda::FLOPPY_STATUS } else { bda::DISK_STATUS };
+fn finish(call: &mut Call<'_>, number: u8, code: u8) {
+    let place = if number < FIRST_DISK { bda::FLOPPY_STATUS } else { bda::DISK_STATUS };
     call.set_bda(place, code);
     call.regs.set_ah(code);
     call.regs.set_flag(CF, code != status::OK);
@@ -204,7 +204,7 @@ pub fn service(call: &mut Call<'_>) -> Flow {
     let number = call.regs.dl();
     if (0x4a..=0x4d).contains(&function) {
         let code = eltorito::service(call);
-        finish(call, code);
+        finish(call, number, code);
         return Ok(());
     }
     let Some(drive) = find(call, number) else {
@@ -215,7 +215,7 @@ pub fn service(call: &mut Call<'_>) -> Flow {
                 call.regs.set_ah(0);
                 call.succeed();
             }
-            _ => finish(call, status::BAD_COMMAND),
+            _ => finish(call, number, status::BAD_COMMAND),
         }
         return Ok(());
     };
@@ -241,7 +241,7 @@ pub fn service(call: &mut Call<'_>) -> Flow {
         0x41..=0x49 | 0x4e => return edd::service(call, drive),
         _ => status::BAD_COMMAND,
     };
-    finish(call, code);
+    finish(call, number, code);
     Ok(())
 }
 
@@ -339,7 +339,6 @@ fn parameters(call: &mut Call<'_>, drive: Drive) -> u8 {
         let (segment, offset) = call.vector(0x1e);
         call.regs.es = segment;
         call.regs.set_di(offset);
-        // `finish` looks at DL to tell floppies from disks, and that has changed.
     }
     status::OK
 }
@@ -350,7 +349,8 @@ fn drive_type(call: &mut Call<'_>, drive: Drive) -> Flow {
         Drive::Floppy(_) => call.regs.set_ah(2), // with a line that tells of changed disks
         Drive::Emulated(emulation) if emulation.drive < FIRST_DISK => call.regs.set_ah(1),
         Drive::Cdrom(_) => {
-            finish(call, status::BAD_COMMAND);
+            let number = call.regs.dl();
+            finish(call, number, status::BAD_COMMAND);
             return Ok(());
         }
         Drive::Disk(_) | Drive::Emulated(_) => {

@@ -48,12 +48,19 @@ fn common() -> Result<Code, IcedError> {
 }
 
 /// An image of 64 KiB segments under construction, addressed in its last one.
-struct Rom(Vec<u8>);
+struct Rom {
+    bytes: Vec<u8>,
+    /// What is taken, so that nothing is written twice.
+    taken: Vec<bool>,
+}
 
 impl Rom {
     fn put(&mut self, offset: u16, bytes: &[u8]) {
         let start = SYSTEM_ROM_BYTES - 0x1_0000 + usize::from(offset);
-        self.0[start..start + bytes.len()].copy_from_slice(bytes);
+        let range = start..start + bytes.len();
+        assert!(!self.taken[range.clone()].contains(&true), "offset {offset:#x} of the ROM is taken");
+        self.taken[range.clone()].fill(true);
+        self.bytes[range].copy_from_slice(bytes);
     }
 
     fn jump(&mut self, from: u16, to: u16) {
@@ -76,7 +83,7 @@ pub fn system_rom() -> Vec<u8> {
 }
 
 fn build() -> Result<Vec<u8>, IcedError> {
-    let mut rom = Rom(vec![0; SYSTEM_ROM_BYTES]);
+    let mut rom = Rom { bytes: vec![0; SYSTEM_ROM_BYTES], taken: vec![false; SYSTEM_ROM_BYTES] };
     let common = common()?;
     assert!(usize::from(place::CODE) + common.bytes.len() < usize::from(BIOS32_STRUCTURE));
     rom.put(place::CODE, &common.bytes);
@@ -130,7 +137,7 @@ fn build() -> Result<Vec<u8>, IcedError> {
     rom.put(place::CONFIGURATION, &configuration());
     rom.put(place::DISKETTE, &DISKETTE_TABLE);
     rom.put(place::FONT_8X8, font::FONT_8X8[..128].as_flattened());
-    Ok(rom.0)
+    Ok(rom.bytes)
 }
 
 /// INT 15h AH=C0h: model FCh (AT), submodel 1; a second 8259A, a real-time clock, INT 15h AH=4Fh called by INT 09h, an extended
@@ -140,8 +147,8 @@ fn configuration() -> [u8; 10] {
 }
 
 /// The parameters of a 1.44 MB drive (INT 1Eh): step rate and head times, motor off after 37 ticks, 512 bytes, 18 sectors, gaps,
-/// fill byte, head settling, motor start; then the highest cylinder, the data rate and the drive's type.
-const DISKETTE_TABLE: [u8; 14] = [0xaf, 0x02, 0x25, 2, 18, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 8, 79, 0, 4];
+/// fill byte, head settling, motor start.
+const DISKETTE_TABLE: [u8; 11] = [0xaf, 0x02, 0x25, 2, 18, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 8];
 
 /// BIOS32 Service Directory 0.4, section 2.
 fn bios32_structure() -> [u8; 16] {

@@ -53,5 +53,5 @@ pub mod place {
     pub const INT74: u16 = 0xe310;
     pub const INT75: u16 = 0xe318;
     pub const INT76: u16 = 0xe320;
-    pub const BIOS32: u16 = 0xe400;
+    pub const BIOS32: u16 = 0xe500;
 }

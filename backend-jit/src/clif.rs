@@ -3,6 +3,8 @@
 //!
 //! Numbers are `I64`; truths are `I8` as comparisons give them.
 
+pub mod vector;
+
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::condcodes::IntCC;

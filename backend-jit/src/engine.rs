@@ -3,6 +3,7 @@
 use crate::buffer::{BufferError, CodeBuffer};
 use crate::clif::{CompileError, Compiler, Kind};
 use crate::emit::{self, Trace};
+use crate::mxcsr;
 use crate::worker::{self, Job, Worker};
 use backend_interp::InterpVcpu;
 use backend_interp::hot::Hot;
@@ -249,7 +250,10 @@ unsafe fn enter(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     unsafe {
         let Some(hot) = (*run).cache.hot else { return op.add(1) };
         let entrance = (*hot.owner.cast::<Jit>()).entrance;
-        entrance(run, op, (*op).op.imm)
+        mxcsr::clear();
+        let then = entrance(run, op, (*op).op.imm);
+        mxcsr::fetch(run);
+        then
     }
 }
 

@@ -7,13 +7,14 @@
 //! unusual leaves to the interpreter in front of the op, with the state of that moment.
 //!
 //! `unsafe` here is of two kinds: the memory that code lies in ([`buffer`]), and the passage between Rust and that code
-//! ([`engine`], [`host`]).
+//! ([`engine`], [`host`], `mxcsr`).
 
 pub mod buffer;
 pub mod clif;
 pub mod emit;
 pub mod engine;
 pub mod host;
+mod mxcsr;
 mod worker;
 
 pub use engine::{JitEngine, JitVcpu, Options};

@@ -1,7 +1,7 @@
 //! What an instruction does to a CPU, as code.
 
 use super::slots::{GENERATION, LEFT, TLB};
-use super::vector::NoVector;
+use super::vector::X;
 use super::{C, Emit, FlagState, Flow, Target, V};
 use crate::clif::{Area, Value};
 use crate::host;
@@ -105,7 +105,7 @@ impl Emit<'_, '_> {
 }
 
 impl Algebra for Emit<'_, '_> {
-    type X = NoVector;
+    type X = X;
     type P = Value;
     type Flow = Flow;
     type Stop = Infallible;
@@ -155,12 +155,12 @@ impl Algebra for Emit<'_, '_> {
         self.truncate(w, rip)
     }
 
-    fn vector(&mut self, _: u8, _: Width) -> NoVector {
-        self.refuse_vector()
+    fn vector(&mut self, r: u8, w: Width) -> X {
+        self.read_vector(r, w)
     }
 
-    fn set_vector(&mut self, _: u8, _: Width, _: NoVector) {
-        self.refused = true;
+    fn set_vector(&mut self, r: u8, w: Width, x: X) {
+        self.write_vector(r, w, x);
     }
 
     fn address(&mut self, i: Ins) -> V {
@@ -209,12 +209,12 @@ impl Algebra for Emit<'_, '_> {
         self.asm.store(Area::Guest, w, p, 0, v);
     }
 
-    fn load_vector(&mut self, _: Width, _: Value) -> NoVector {
-        self.refuse_vector()
+    fn load_vector(&mut self, w: Width, p: Value) -> X {
+        self.fetch_vector(w, p)
     }
 
-    fn store_vector(&mut self, _: Width, _: Value, _: NoVector) {
-        self.refused = true;
+    fn store_vector(&mut self, w: Width, p: Value, x: X) {
+        self.put_vector(w, p, x);
     }
 
     fn update<E>(&mut self, locked: bool, w: Width, p: Value, f: impl Fn(&mut Self, V) -> (V, E)) -> E {

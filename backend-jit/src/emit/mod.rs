@@ -20,6 +20,7 @@ use frontend_x86::cpu::Mode;
 use frontend_x86::flags::Flags;
 use frontend_x86::op::Op;
 use slots::{SLOTS, Slots};
+use vector::Simd;
 
 pub use trace::{Trace, cold_code, entrance, translate};
 
@@ -56,6 +57,7 @@ pub enum FlagState {
 pub struct State {
     slots: Slots,
     flags: FlagState,
+    simd: Simd,
 }
 
 /// How an op ends; the translator makes the code for it.

@@ -1,5 +1,6 @@
 //! Slots: the parts of a running CPU that a trace keeps in host registers.
 
+use super::vector::Simd;
 use super::{C, Emit, Exit, FlagState, Loop, State, V, Way};
 use crate::clif::{Area, Block, Value};
 use crate::host;
@@ -169,6 +170,7 @@ impl Emit<'_, '_> {
     pub fn surrender(&mut self) {
         self.write_back(&[false; SLOTS]);
         self.state.slots = [Slot::Fresh; SLOTS];
+        self.state.simd = Simd::default();
     }
 
     /// Does `f` where `c` holds: two blocks, with a parameter behind them for each slot that `f` changes.

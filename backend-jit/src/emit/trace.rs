@@ -1,8 +1,10 @@
 //! From a trace to a function: its ops one after the other, then the ways out of it.
 
 use super::slots::{LEFT, SLOTS, Slot};
+use super::vector::Simd;
 use super::{Back, Emit, Exit, FlagState, Flow, Loop, State, Target, V, Way};
 use crate::clif::{Area, Asm, Value};
+use crate::mxcsr;
 use backend_interp::hot;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::Cpu;
@@ -23,23 +25,12 @@ pub struct Trace<'a> {
     pub mode: Mode,
 }
 
-/// Ops that the interpreter executes, by a call from the compiled trace: plain functions, vectors, strings.
-fn is_called(func: Func) -> bool {
-    matches!(
-        func,
-        Func::Helper
-            | Func::Movs
-            | Func::Stos
-            | Func::Lods
-            | Func::Cmps
-            | Func::Scas
-            | Func::VecMov
-            | Func::VecBin
-            | Func::VecUnary
-            | Func::VecImm
-            | Func::VecGpr
-            | Func::VecFloat
-    )
+/// Ops that the interpreter executes, by a call from the compiled trace: plain functions, strings, rare vector operations.
+fn is_called(op: &Op) -> bool {
+    match op.ins.func {
+        Func::Helper | Func::Movs | Func::Stos | Func::Lods | Func::Cmps | Func::Scas => true,
+        func => func as u8 >= Func::VecMov as u8 && !super::vector::compiles(op),
+    }
 }
 
 /// Builds the function of a trace. False: it holds what cannot be translated.
@@ -47,12 +38,12 @@ pub fn translate(asm: &mut Asm, trace: Trace) -> bool {
     let Some(first) = trace.ops.first() else { return false };
     let repeat = if !trace.ops.iter().any(|op| op.link == trace.entry) {
         Loop::None
-    } else if trace.ops.iter().any(|op| is_called(op.op.ins.func)) {
+    } else if trace.ops.iter().any(|op| is_called(&op.op)) {
         Loop::Memory
     } else {
         Loop::Registers
     };
-    let state = State { slots: [Slot::Fresh; SLOTS], flags: FlagState::Slots };
+    let state = State { slots: [Slot::Fresh; SLOTS], flags: FlagState::Slots, simd: Simd::default() };
     let entry = asm.entry();
     let header = if repeat == Loop::None { entry } else { asm.block() };
     let mut emit = Emit {
@@ -92,7 +83,7 @@ impl Emit<'_, '_> {
             self.before = self.state;
             self.exit = None;
             let i = hot::plain(self.op.ins);
-            if is_called(i.func) {
+            if is_called(&self.op) {
                 self.call_interpreter();
                 continue;
             }
@@ -135,8 +126,8 @@ impl Emit<'_, '_> {
         self.surrender();
         let op = self.op_address(self.at);
         let next = self.op_address(self.at + 1);
-        let function = hot::one as unsafe extern "C" fn(*mut Run, *const TracedOp) -> *const TracedOp;
-        let then = self.asm.call(function as usize, &[self.run, op]);
+        let one = mxcsr::one as unsafe extern "C" fn(*mut Run, *const TracedOp) -> *const TracedOp;
+        let then = self.asm.call(one as usize, &[self.run, op]);
         let (out, on) = (self.asm.cold_block(), self.asm.block());
         let goes_on = self.cmp(Cmp::Eq, Width::Q, V::Value(then), V::Value(next));
         self.branch(goes_on, on, out);

@@ -509,7 +509,11 @@ impl VectorAlgebra for Emit<'_, '_> {
         let single = format == Format::Ss;
         let outside = self.asm.exceeds_integer(single, w, x.low);
         self.exit_if(C::Value(outside, false));
-        Ok(V::Value(self.asm.float_to_integer(single, truncate, w, x.low)))
+        let v = self.asm.float_to_integer(single, truncate, w, x.low);
+        // Even if nobody looks at the number, the conversion raises what it raises: it must not be dropped.
+        let room = self.asm.room(1);
+        self.asm.store(Area::Own, Width::Q, room, 0, v);
+        Ok(V::Value(v))
     }
 
     fn float_from_int_or_stop(&mut self, format: Format, w: Width, v: V) -> Result<V, Infallible> {

@@ -52,22 +52,22 @@ const SCREENS: [Screen; 4] = [
     Screen {
         name: "grub-cd",
         machine: "--drive {img}/grub-rescue-cdrom.iso",
-        keys: "8:type=echo lyre$((bird\\n",
-        at: 10.0,
+        keys: "",
+        at: 5.0,
         texts: &["GNU GRUB", "version 2"],
     },
     Screen {
         name: "memtest-x64",
         machine: "--drive {img}/memtest-6-x64.iso --memory 64M",
         keys: "",
-        at: 6.0,
+        at: 5.0,
         texts: &["Memtest86+ v6", "Test #", "Pass"],
     },
     Screen {
         name: "memtest-ia32",
         machine: "--drive {img}/memtest-6-ia32.iso --memory 64M --cpu pentium3",
         keys: "",
-        at: 6.0,
+        at: 5.0,
         texts: &["Memtest86+ v6", "Test #", "Pass"],
     },
 ];

@@ -452,6 +452,13 @@ impl Board {
         }
     }
 
+    /// Makes durable what the guest wrote and never flushed, as a disk does when its power goes in order.
+    pub(super) fn flush_drives(&mut self) {
+        if let Err(error) = self.ide.flush() {
+            tracing::error!("the machine has ended, but not all that it wrote is on its disks: {error}");
+        }
+    }
+
     pub(super) fn take_request(&mut self) -> Option<Request> {
         self.requests.take()
     }

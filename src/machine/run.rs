@@ -65,7 +65,10 @@ impl Machine {
         let outcome = self.run_slices();
         self.clock.pause();
         self.take_last_picture();
-        self.lock().flush();
+        let mut board = self.lock();
+        board.flush();
+        board.flush_drives();
+        drop(board);
         outcome
     }
 

@@ -24,7 +24,8 @@ fn write_mode_0_rotates_sets_combines_and_masks() {
     rig.poke(0xa_0001, 0b1100_0001);
     assert_eq!(planes(&mut rig, 1), [0b1110_0000; 4], "rotated to the right by one");
     rig.set(0x3ce, 3, 0);
-    (rig.set(0x3ce, 0, 0b0011), rig.set(0x3ce, 1, 0b0110));
+    rig.set(0x3ce, 0, 0b0011);
+    rig.set(0x3ce, 1, 0b0110);
     rig.poke(0xa_0002, 0x5a);
     assert_eq!(planes(&mut rig, 2), [0x5a, 0xff, 0, 0x5a], "set/reset where it is enabled");
     rig.set(0x3ce, 1, 0);

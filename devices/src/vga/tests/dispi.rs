@@ -9,7 +9,10 @@ const MMIO: u64 = 0x2_0000;
 /// A mode that is on, with the palette of the tests.
 fn mode(width: u16, height: u16, bits: u16) -> Rig {
     let mut rig = Rig::text();
-    (rig.dispi(1, width), rig.dispi(2, height), rig.dispi(3, bits), rig.dispi(4, 0x41));
+    rig.dispi(1, width);
+    rig.dispi(2, height);
+    rig.dispi(3, bits);
+    rig.dispi(4, 0x41);
     rig.out(0x3c8, 0);
     (0..=255).for_each(|index| modes::dac(index).into_iter().for_each(|value| rig.out(0x3c9, value)));
     rig
@@ -56,13 +59,17 @@ fn pixels_of_each_depth_in_the_linear_frame_buffer() {
 #[test]
 fn four_bits_are_in_planes() {
     let mut rig = mode(800, 600, 4);
-    (rig.set(0x3c4, 2, 15), rig.set(0x3ce, 5, 2), rig.set(0x3ce, 8, 0x40));
+    rig.set(0x3c4, 2, 15);
+    rig.set(0x3ce, 5, 2);
+    rig.set(0x3ce, 8, 0x40);
     rig.poke(0xa_0000 + 100 * 599 + 99, 6);
     rig.draw();
     assert_eq!(rig.pixel(793, 599), shown(0x14), "through the palette");
     // The windows of 64 KiB reach planes of more than that.
     let mut rig = mode(1024, 768, 4);
-    (rig.set(0x3c4, 2, 15), rig.set(0x3ce, 5, 2), rig.set(0x3ce, 8, 0x80));
+    rig.set(0x3c4, 2, 15);
+    rig.set(0x3ce, 5, 2);
+    rig.set(0x3ce, 8, 0x80);
     rig.dispi(5, 1);
     rig.poke(0xa_0000 + 128 * 767 - 0x1_0000, 1);
     rig.draw();
@@ -94,13 +101,16 @@ fn a_larger_screen_is_scrolled() {
     rig.dispi(6, 1024);
     assert_eq!((rig.read_dispi(6), rig.read_dispi(7)), (1024, 8192));
     rig.memory.write(u64::from(LFB) + (100 * 1024 + 300) * 2, &[0xff, 0xff]).unwrap();
-    (rig.dispi(8, 300), rig.dispi(9, 100));
+    rig.dispi(8, 300);
+    rig.dispi(9, 100);
     rig.draw();
     assert_eq!(rig.pixel(0, 0), 0xff_ffff);
-    (rig.dispi(8, 290), rig.dispi(9, 95));
+    rig.dispi(8, 290);
+    rig.dispi(9, 95);
     rig.draw();
     assert_eq!(rig.pixel(10, 5), 0xff_ffff);
-    (rig.dispi(8, 0xffff), rig.dispi(9, 0xffff));
+    rig.dispi(8, 0xffff);
+    rig.dispi(9, 0xffff);
     assert_eq!((rig.read_dispi(8), rig.read_dispi(9)), (384, 8192 - 480), "not beyond the end");
     rig.draw();
 }
@@ -140,7 +150,9 @@ fn registers_in_memory_are_the_same() {
     };
     let read = |rig: &mut Rig, offset: u64, bytes: u8| MmioIo::read(&mut rig.vga, MMIO + offset, bytes, now);
     assert_eq!(read(&mut rig, 0x500, 2) as u16, 0xb0c5);
-    (write(&mut rig, 0x502, 2, 1280), write(&mut rig, 0x504, 2, 1024), write(&mut rig, 0x506, 2, 32));
+    write(&mut rig, 0x502, 2, 1280);
+    write(&mut rig, 0x504, 2, 1024);
+    write(&mut rig, 0x506, 2, 32);
     write(&mut rig, 0x508, 2, 0x41);
     assert_eq!(rig.read_dispi(1), 1280);
     assert_eq!(read(&mut rig, 0x502, 4) as u32, 1024 << 16 | 1280);
@@ -180,7 +192,10 @@ fn the_vga_comes_back_when_the_mode_ends() {
     let mut rig = Rig::text();
     rig.draw();
     let before = rig.frame.clone();
-    (rig.dispi(1, 640), rig.dispi(2, 480), rig.dispi(3, 32), rig.dispi(4, 0xc1));
+    rig.dispi(1, 640);
+    rig.dispi(2, 480);
+    rig.dispi(3, 32);
+    rig.dispi(4, 0xc1);
     rig.draw();
     assert_eq!((rig.frame.width, rig.frame.text.is_none()), (640, true));
     rig.dispi(4, 0);

@@ -106,7 +106,9 @@ fn colours_go_through_palette_and_colour_select() {
     rig.draw();
     assert_eq!(rig.pixel(0, 0), shown(0x07), "the DAC's mask");
     rig.out(0x3c8, 7);
-    (rig.out(0x3c9, 63), rig.out(0x3c9, 0), rig.out(0x3c9, 32));
+    rig.out(0x3c9, 63);
+    rig.out(0x3c9, 0);
+    rig.out(0x3c9, 32);
     assert!(rig.draw());
     assert_eq!(rig.pixel(0, 0), 0xff_0082);
 }
@@ -129,7 +131,7 @@ fn blank_screens() {
     rig.out(0x3c0, 0x20);
     assert!(rig.draw());
     assert_eq!(rig.pixel(0, 0), shown(0x3f));
-    assert!(Rig::new().draw() == false, "no signal after power-on");
+    assert!(!Rig::new().draw(), "no signal after power-on");
 }
 
 #[test]

@@ -52,7 +52,8 @@ fn the_dac_counts_by_threes() {
     assert_eq!(rig.input(0x3c7), 3);
     assert_eq!(std::array::from_fn(|_| rig.input(0x3c9)), [1, 2, 3, 4, 5, 0x3f]);
     rig.out(0x3c8, 10);
-    (rig.out(0x3c9, 60), rig.out(0x3c9, 61));
+    rig.out(0x3c9, 60);
+    rig.out(0x3c9, 61);
     rig.out(0x3c8, 11);
     rig.out(0x3c7, 10);
     assert_eq!(rig.input(0x3c9), 1, "a colour takes effect with its third component");

@@ -5,7 +5,8 @@ use modes::{MODE_3, MODE_12, MODE_13, MODE_D, MODE_X, shown};
 
 fn start(rig: &mut Rig, address: u16) {
     let [high, low] = address.to_be_bytes();
-    (rig.set(0x3d4, 0x0c, high), rig.set(0x3d4, 0x0d, low));
+    rig.set(0x3d4, 0x0c, high);
+    rig.set(0x3d4, 0x0d, low);
 }
 
 #[test]
@@ -14,14 +15,16 @@ fn start_address_and_offset_move_the_picture() {
     rig.poke(0xa_0000 + 80 * 10 + 5, 0x80);
     rig.draw();
     assert_eq!(rig.pixel(40, 10), shown(0x3f));
-    (rig.set(0x3d4, 0x0c, 0), rig.set(0x3d4, 0x0d, 5));
+    rig.set(0x3d4, 0x0c, 0);
+    rig.set(0x3d4, 0x0d, 5);
     assert!(rig.draw());
     assert_eq!(rig.pixel(0, 10), shown(0x3f));
     // 100 bytes from row to row.
     rig.set(0x3d4, 0x13, 50);
     rig.draw();
     assert_eq!(rig.pixel(0, 8), shown(0x3f));
-    (rig.set(0x3d4, 0x0c, 0x03), rig.set(0x3d4, 0x0d, 0x25));
+    rig.set(0x3d4, 0x0c, 0x03);
+    rig.set(0x3d4, 0x0d, 0x25);
     rig.draw();
     assert_eq!(rig.pixel(0, 0), shown(0x3f));
 }
@@ -59,7 +62,8 @@ fn panning_moves_by_dots() {
     // Nine dots: 8 is none, 0 is one.
     let mut rig = Rig::mode(&MODE_3);
     rig.set(0x3d4, 0x0a, 0x20);
-    (rig.poke(0xb_8002, 0x20), rig.poke(0xb_8003, 0x70));
+    rig.poke(0xb_8002, 0x20);
+    rig.poke(0xb_8003, 0x70);
     for (pan, first) in [(8, 9), (0, 8), (7, 1), (15, 9)] {
         rig.attribute(0x13, pan);
         rig.draw();
@@ -77,7 +81,8 @@ fn panning_moves_by_dots() {
 fn bytes_and_rows_are_panned_by_the_preset_register() {
     let mut rig = Rig::text();
     rig.set(0x3d4, 0x0a, 0x20);
-    (rig.poke(0xb_8000 + 160 + 4, 0xff), rig.poke(0xb_8000 + 160 + 5, 7));
+    rig.poke(0xb_8000 + 160 + 4, 0xff);
+    rig.poke(0xb_8000 + 160 + 5, 7);
     let top = |rig: &Rig| {
         let at = rig.frame.pixels.iter().position(|pixel| *pixel == 0xaa_aaaa).unwrap() as u32;
         (at % 720, at / 720)
@@ -124,7 +129,8 @@ fn the_screen_is_split_at_line_compare() {
 #[test]
 fn addresses_wrap_at_the_end_of_the_planes() {
     let mut rig = Rig::mode(&MODE_12);
-    (rig.set(0x3d4, 0x0c, 0xff), rig.set(0x3d4, 0x0d, 0xff));
+    rig.set(0x3d4, 0x0c, 0xff);
+    rig.set(0x3d4, 0x0d, 0xff);
     rig.poke(0xa_0000, 0x80);
     rig.draw();
     assert_eq!(rig.pixel(8, 0), shown(0x3f));

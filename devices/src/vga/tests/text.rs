@@ -49,10 +49,13 @@ fn characters_have_nine_dots() {
 fn forty_columns_are_twice_as_wide() {
     let mut rig = Rig::mode(&MODE_1);
     rig.set(0x3c4, 4, 6);
-    (rig.set(0x3ce, 5, 0), rig.set(0x3ce, 6, 4), rig.set(0x3c4, 2, 4));
+    rig.set(0x3ce, 5, 0);
+    rig.set(0x3ce, 6, 4);
+    rig.set(0x3c4, 2, 4);
     rig.poke(0xa_0000 + 32 * 5, 0b1010_0000);
     MODE_1.set(&mut rig);
-    (rig.poke(0xb_8000, 5), rig.poke(0xb_8001, 7));
+    rig.poke(0xb_8000, 5);
+    rig.poke(0xb_8001, 7);
     rig.draw();
     let row: Vec<bool> = (0..8).map(|x| rig.pixel(x, 0) == shown(7)).collect();
     assert_eq!(row, [true, true, false, false, true, true, false, false]);
@@ -62,12 +65,19 @@ fn forty_columns_are_twice_as_wide() {
 #[test]
 fn attribute_bit_3_chooses_between_two_fonts() {
     let mut rig = Rig::text();
-    (rig.set(0x3c4, 4, 6), rig.set(0x3ce, 5, 0), rig.set(0x3ce, 6, 4), rig.set(0x3c4, 2, 4));
+    rig.set(0x3c4, 4, 6);
+    rig.set(0x3ce, 5, 0);
+    rig.set(0x3ce, 6, 4);
+    rig.set(0x3c4, 2, 4);
     // Map 5, which begins at 24 KiB.
     rig.poke(0xa_6000 + 32 * 0x41, 0x3c);
-    (rig.set(0x3c4, 4, 2), rig.set(0x3ce, 5, 0x10), rig.set(0x3ce, 6, 0x0e), rig.set(0x3c4, 2, 3));
+    rig.set(0x3c4, 4, 2);
+    rig.set(0x3ce, 5, 0x10);
+    rig.set(0x3ce, 6, 0x0e);
+    rig.set(0x3c4, 2, 3);
     rig.poke(0xb_8000, 0x41);
-    (rig.poke(0xb_8002, 0x41), rig.poke(0xb_8003, 0x0f));
+    rig.poke(0xb_8002, 0x41);
+    rig.poke(0xb_8003, 0x0f);
     // Map A, for bit 3 set, is map 5: bit 5, and bits 3 and 2.
     rig.set(0x3c4, 3, 0x20 | 1 << 2);
     rig.draw();
@@ -83,9 +93,15 @@ fn attribute_bit_3_chooses_between_two_fonts() {
 #[test]
 fn a_new_shape_shows_in_every_place() {
     let mut rig = with(0x41, 7);
-    (rig.set(0x3c4, 4, 6), rig.set(0x3ce, 5, 0), rig.set(0x3ce, 6, 4), rig.set(0x3c4, 2, 4));
+    rig.set(0x3c4, 4, 6);
+    rig.set(0x3ce, 5, 0);
+    rig.set(0x3ce, 6, 4);
+    rig.set(0x3c4, 2, 4);
     rig.poke(0xa_0000 + 32 * 0x41, 0x99);
-    (rig.set(0x3c4, 4, 2), rig.set(0x3ce, 5, 0x10), rig.set(0x3ce, 6, 0x0e), rig.set(0x3c4, 2, 3));
+    rig.set(0x3c4, 4, 2);
+    rig.set(0x3ce, 5, 0x10);
+    rig.set(0x3ce, 6, 0x0e);
+    rig.set(0x3c4, 2, 3);
     assert!(rig.draw());
     assert_eq!(dots(&rig, 0, 0, 0xaa_aaaa), 0x99 << 1);
 }
@@ -94,7 +110,8 @@ fn a_new_shape_shows_in_every_place() {
 fn underlines_are_for_the_attributes_of_monochrome() {
     let mut rig = Rig::mode(&MODE_7);
     for (place, attribute) in [(0, 1), (2, 7), (4, 9), (6, 0x81)] {
-        (rig.poke(0xb_0000 + place, 0x20), rig.poke(0xb_0001 + place, attribute));
+        rig.poke(0xb_0000 + place, 0x20);
+        rig.poke(0xb_0001 + place, attribute);
     }
     rig.draw();
     assert_eq!([0, 1, 2, 3].map(|column| rig.pixel(column * 9 + 8, 13) != BLACK), [true, false, true, true]);
@@ -104,7 +121,8 @@ fn underlines_are_for_the_attributes_of_monochrome() {
 #[test]
 fn the_cursor_has_shape_place_skew_and_blinks() {
     let mut rig = Rig::text();
-    (rig.set(0x3d4, 0x0e, 0), rig.set(0x3d4, 0x0f, 81));
+    rig.set(0x3d4, 0x0e, 0);
+    rig.set(0x3d4, 0x0f, 81);
     rig.draw();
     let lit = |rig: &Rig, column: u32| -> Vec<u32> {
         (16..32).filter(|y| dots(rig, column, *y, 0xaa_aaaa) == 0x1ff).map(|y| y - 16).collect()

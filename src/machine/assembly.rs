@@ -57,7 +57,8 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
     let mut bios = config.bios.take().unwrap_or_default();
     let (timers, windows, requests) = (TimerQueue::new(), WindowBus::new(), Requests::default());
     // Before there is RAM: the screen's tracker of dirty pages need not watch it.
-    let vga = plug_in_vga(config, &memory, &windows)?;
+    let video_bios = config.vga_rom.take();
+    let vga = plug_in_vga(config.vga, video_bios.clone(), &memory, &windows)?;
     if bios.is_empty() && config.firmware.is_some() {
         bios = roms::image::system_rom();
     }
@@ -75,7 +76,7 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
     if let Some(flash) = flash.first() {
         bios = flash.content();
     }
-    let pam = Pam::new(memory.clone(), block, &bios).context("the BIOS area")?;
+    let pam = Pam::new(memory.clone(), block, &bios, &video_bios.unwrap_or_default()).context("the BIOS area")?;
 
     let timer = |device: DeviceId| timers.timer(TimerToken { device: device.into(), timer: 0 });
     let mut wiring = Wiring::new();
@@ -142,12 +143,17 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
     Ok(board)
 }
 
-fn plug_in_vga(config: &mut MachineConfig, memory: &Arc<GuestMemory>, windows: &Arc<WindowBus>) -> Result<Option<Vga>> {
-    if !config.vga {
+fn plug_in_vga(
+    there: bool,
+    rom: Option<Vec<u8>>,
+    memory: &Arc<GuestMemory>,
+    windows: &Arc<WindowBus>,
+) -> Result<Option<Vga>> {
+    if !there {
         return Ok(None);
     }
     let vga = Vga::new(memory.clone(), windows.handle(2)).context("the display adapter")?;
-    Ok(Some(match config.vga_rom.take() {
+    Ok(Some(match rom {
         Some(image) => vga.with_rom(image).context("the video BIOS")?,
         // Another firmware gets ours, unless somebody chose one.
         None => vga.with_rom(roms::image::video_rom()).context("the video BIOS")?,

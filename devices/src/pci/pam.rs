@@ -29,14 +29,16 @@ struct Piece {
 
 impl Pam {
     /// Lays the pieces out over a block of RAM whose start is address 0. `bios` is the firmware's image: its end appears at
-    /// the end of the area, and the rest reads as ones.
-    pub fn new(memory: Arc<GuestMemory>, ram: BlockId, bios: &[u8]) -> Result<Self, MemoryError> {
+    /// the end of the area; `video_bios`, of 128 KiB at most, to the area's start, where firmware without PCI looks for it. The
+    /// rest reads as ones.
+    pub fn new(memory: Arc<GuestMemory>, ram: BlockId, bios: &[u8], video_bios: &[u8]) -> Result<Self, MemoryError> {
         let rom = memory.add_block("isa-rom", END - FIRST)?;
         let block = memory.block(rom);
         block.fill(0, &vec![0xff; (END - FIRST) as usize])?;
         // 128 KiB, as the ISA bridge's BIOS chip select covers.
         let image = &bios[bios.len().saturating_sub(0x2_0000)..];
         block.fill(END - FIRST - image.len() as u64, image)?;
+        block.fill(0, &video_bios[..video_bios.len().min(0x2_0000)])?;
         let mut pam = Pam { memory, ram, rom, pieces: Vec::new() };
         let ends = (FIRST..0xf_0000).step_by(0x4000).map(|base| (base, 0x4000)).chain([(0xf_0000, 0x1_0000)]);
         for (base, bytes) in ends {

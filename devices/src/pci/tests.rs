@@ -10,7 +10,7 @@ fn bridge() -> (HostBridge, Arc<GuestMemory>) {
     let memory = Arc::new(GuestMemory::new());
     let ram = memory.add_block("ram", 0x20_0000).unwrap();
     memory.map(Region { base: 0, bytes: 0x20_0000, priority: 0, target: Target::Ram { block: ram, offset: 0 } });
-    let pam = Pam::new(memory.clone(), ram, &[0x5a; 0x1_0000]).unwrap();
+    let pam = Pam::new(memory.clone(), ram, &[0x5a; 0x1_0000], &[0x55, 0xaa]).unwrap();
     (HostBridge::new(pam), memory)
 }
 
@@ -18,7 +18,7 @@ fn bridge() -> (HostBridge, Arc<GuestMemory>) {
 fn pam_copies_the_bios_to_ram() {
     let (mut bridge, memory) = bridge();
     let byte = |gpa| memory.read_uint(gpa, 1).unwrap();
-    assert_eq!((byte(0xf_fff0), byte(0xe_fff0), byte(0xc_0000)), (0x5a, 0xff, 0xff));
+    assert_eq!((byte(0xf_fff0), byte(0xe_fff0), byte(0xc_0000), byte(0xc_0002)), (0x5a, 0xff, 0x55, 0xff));
     memory.write(0xf_fff0, &[1]).unwrap();
     assert_eq!(byte(0xf_fff0), 0x5a);
     bridge.config_write(0x59, 1, 0x20, NOW); // reads ROM, writes RAM
@@ -30,7 +30,7 @@ fn pam_copies_the_bios_to_ram() {
     bridge.config_write(0x5a, 1, 0x30, NOW); // C4000h to C7FFFh
     memory.write(0xc_4000, &[4]).unwrap();
     memory.write(0xc_0000, &[4]).unwrap();
-    assert_eq!((byte(0xc_4000), byte(0xc_0000)), (4, 0xff));
+    assert_eq!((byte(0xc_4000), byte(0xc_0000)), (4, 0x55));
     bridge.reset(ResetKind::Hard, NOW);
     assert_eq!((byte(0xf_fff0), byte(0xc_4000)), (0x5a, 0xff));
     bridge.shadow_all();

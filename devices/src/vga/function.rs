@@ -1,8 +1,9 @@
 //! The adapter on its buses: the legacy ports and window, the PCI function with its linear frame buffer, its registers in memory
 //! and its ROM, and the screen.
 
-use super::chip::{Chip, register_port};
+use super::chip::Chip;
 use super::defaults;
+use super::mmio::{self, MMIO_BYTES};
 use super::picture::Picture;
 use super::vram::{VRAM_BYTES, Vram};
 use crate::pci::{ConfigSpace, Identity, Space, WindowBus, WindowHandle};
@@ -23,16 +24,6 @@ const DISPI_LAST: u16 = 0x1d0;
 
 /// The registers in memory: the offset that tells their window from the legacy one.
 const MMIO_OFFSET: u64 = LEGACY_BYTES;
-const MMIO_BYTES: u32 = 0x1000;
-/// The ports 3C0h to 3DFh.
-const MMIO_PORTS: std::ops::Range<u64> = 0x400..0x420;
-/// The DISPI registers, two bytes each.
-const MMIO_DISPI: std::ops::Range<u64> = 0x500..0x516;
-/// Bytes in the extended registers, and the order of the bytes in pixels.
-const MMIO_SIZE: u64 = 0x600;
-const MMIO_ENDIANNESS: u64 = 0x604;
-const BIG_ENDIAN: u32 = 0xbebe_bebe;
-const LITTLE_ENDIAN: u32 = 0x1e1e_1e1e;
 
 /// The expansion ROM's base address register.
 const ROM_BAR: u8 = 0x30;
@@ -178,48 +169,6 @@ impl Vga {
             self.update();
         }
     }
-
-    fn read_registers(&mut self, offset: u64, bytes: u8, now: VmTime) -> u64 {
-        match offset {
-            _ if MMIO_PORTS.contains(&offset) => {
-                (0..u64::from(bytes)).filter(|n| MMIO_PORTS.contains(&(offset + n))).fold(0, |value, n| {
-                    value | u64::from(self.chip.read(register_port(&self.chip, offset + n), now)) << (8 * n)
-                })
-            }
-            _ if MMIO_DISPI.contains(&offset) => {
-                // Registers in a row, for loads of more than one.
-                let first = (offset - MMIO_DISPI.start) / 2;
-                let value =
-                    (0..4).fold(0, |value, n| value | u64::from(self.chip.read_dispi((first + n) as u16)) << (16 * n));
-                value >> (8 * (offset & 1))
-            }
-            MMIO_SIZE => 8,
-            MMIO_ENDIANNESS => u64::from(if self.chip.big_endian() { BIG_ENDIAN } else { LITTLE_ENDIAN }),
-            _ => 0,
-        }
-    }
-
-    fn write_registers(&mut self, offset: u64, bytes: u8, value: u64) {
-        match offset {
-            _ if MMIO_PORTS.contains(&offset) => {
-                for n in (0..u64::from(bytes)).filter(|n| MMIO_PORTS.contains(&(offset + n))) {
-                    self.chip.write(register_port(&self.chip, offset + n), (value >> (8 * n)) as u8);
-                }
-            }
-            _ if MMIO_DISPI.contains(&offset) && offset & 1 == 0 => {
-                let first = (offset - MMIO_DISPI.start) / 2;
-                for n in 0..u64::from(bytes).div_ceil(2) {
-                    self.chip.write_dispi((first + n) as u16, (value >> (16 * n)) as u16, &self.vram);
-                }
-            }
-            MMIO_ENDIANNESS => match value as u32 {
-                BIG_ENDIAN => self.chip.set_big_endian(true),
-                LITTLE_ENDIAN => self.chip.set_big_endian(false),
-                _ => {}
-            },
-            _ => {}
-        }
-    }
 }
 
 /// Below plain RAM: a base address register that points there shows nothing.
@@ -308,7 +257,7 @@ impl PortIo for Vga {
 impl MmioIo for Vga {
     fn read(&mut self, offset: u64, bytes: u8, now: VmTime) -> u64 {
         if offset >= MMIO_OFFSET {
-            return self.read_registers(offset - MMIO_OFFSET, bytes, now);
+            return mmio::read(&mut self.chip, offset - MMIO_OFFSET, bytes, now);
         }
         (0..bytes.min(8))
             .fold(0, |value, n| value | u64::from(self.chip.load(offset as u32 + u32::from(n), &self.vram)) << (8 * n))
@@ -316,7 +265,7 @@ impl MmioIo for Vga {
 
     fn write(&mut self, offset: u64, bytes: u8, value: u64, _now: VmTime) {
         if offset >= MMIO_OFFSET {
-            self.write_registers(offset - MMIO_OFFSET, bytes, value);
+            mmio::write(&mut self.chip, &self.vram, offset - MMIO_OFFSET, bytes, value);
             self.settle();
             return;
         }

@@ -14,6 +14,8 @@ mod dac;
 mod defaults;
 mod dispi;
 mod function;
+mod index;
+mod mmio;
 mod picture;
 mod timing;
 mod vram;

@@ -89,6 +89,7 @@ pub fn plan(spec: &MachineSpec, serial: &[Target]) -> Result<Plan> {
     }
     let model = model.with_cpus(spec.cpus).with_clock(clock());
     let board = board(spec, serial, &model, apic);
+    let tables = board.clone();
     let facts = roms::Facts { board: board.clone(), boot: spec.boot.0.clone(), ..roms::Facts::default() };
     let flash = spec.drive.iter().any(|drive| drive.kind == drive::Kind::Flash);
     let own_firmware = spec.kernel.is_none() && spec.bios.is_none() && !flash;
@@ -103,6 +104,7 @@ pub fn plan(spec: &MachineSpec, serial: &[Target]) -> Result<Plan> {
     config.cpu_model = spec.cpu.to_string();
     config.debug_exit = spec.debug_exit.map(|exit| DebugExitConfig { iobase: exit.iobase, iosize: exit.iosize });
     config.testdev = spec.test_device;
+    config.tables = (spec.kernel.is_none() && !own_firmware).then_some(tables);
     config.bios = spec.bios.as_deref().map(read_bios).transpose()?;
     let opened = drive::open(&spec.drive)?;
     (config.drives, config.floppies, config.flash) = (opened.ide, opened.floppies, opened.flash);

@@ -4,7 +4,7 @@ use super::board::*;
 use super::config::MachineConfig;
 use super::maps::{MmioMap, MmioRange, PortMap, PortRange};
 use super::wiring::{Target as Wire, Wiring};
-use super::{cmos, drives, host_inputs::HostInputs};
+use super::{cmos, describe, drives, host_inputs::HostInputs};
 use anyhow::{Context, Result, bail};
 use devices::acpi_pm::AcpiPm;
 use devices::apic::LocalApic;
@@ -123,6 +123,7 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
         vga,
         firmware: Some(roms::Firmware::new(facts)),
         others: Vec::new(),
+        tables: config.tables.take(),
         ports: PortMap::new(),
         mmio: MmioMap::default(),
         functions: vec![(0x00, HOST_BRIDGE), (0x08, PIIX3), (0x09, IDE), (0x0b, PM), (0x10, VGA)],
@@ -138,7 +139,7 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
     };
     map_fixed(&mut board);
     plug_in_tests(&mut board, config);
-    describe(&mut board, config)?;
+    describe::describe(&mut board, config)?;
     board.settle();
     Ok(board)
 }
@@ -280,31 +281,4 @@ fn plug_in_tests(board: &mut Board, config: &MachineConfig) {
         let bytes = testdev::MEMORY_BYTES as u64;
         board.mmio.add(MmioRange { base: testdev::MEMORY_BASE, bytes, offset: 0, device });
     }
-}
-
-/// Tells the firmware what the machine is made of (the numbers are those of QEMU's `fw_cfg.h`).
-fn describe(board: &mut Board, config: &mut MachineConfig) -> Result<()> {
-    let (ram, fw_cfg) = (board.ram, &mut board.fw_cfg);
-    let cpus = config.cpus as u16;
-    fw_cfg.set_item(0x03, config.memory.to_le_bytes().to_vec());
-    fw_cfg.set_item(0x04, u16::from(board.vga.is_none()).to_le_bytes().to_vec()); // no graphics
-    fw_cfg.set_item(0x05, cpus.to_le_bytes().to_vec());
-    fw_cfg.set_item(0x0e, 0u16.to_le_bytes().to_vec()); // no boot menu
-    fw_cfg.set_item(0x0f, cpus.to_le_bytes().to_vec());
-    fw_cfg.set_item(0x8002, vec![1]); // the timer's IRQ 0 is at the IOAPIC's pin 2
-    let mut map = Vec::new();
-    for (base, bytes) in [(0, ram.low), (4 * GIB, ram.high)] {
-        if bytes > 0 {
-            map.extend(base.to_le_bytes());
-            map.extend(bytes.to_le_bytes());
-            map.extend(1u32.to_le_bytes());
-        }
-    }
-    fw_cfg.set_file("etc/e820", map);
-    for (name, data) in config.fw_cfg_files.drain(..) {
-        if !fw_cfg.set_file(&name, data) {
-            bail!("fw_cfg file '{name}': names have at most 55 bytes");
-        }
-    }
-    Ok(())
 }

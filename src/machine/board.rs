@@ -1,6 +1,7 @@
 //! The board: the chips of an i440FX PC and the wires between them. Everything here happens under the machine lock; an
 //! access ends with [`Board::settle`], which carries changed lines to the interrupt controllers and these to the CPUs.
 
+use super::describe;
 use super::maps::{Found, MmioMap, MmioRange, PortMap, PortRange};
 use super::wiring::{Target, Wiring};
 use devices::acpi_pm::AcpiPm;
@@ -115,6 +116,8 @@ pub struct Board {
     /// Taken out while it runs, since it uses the board.
     pub(super) firmware: Option<roms::Firmware>,
     pub(super) others: Vec<Box<dyn Device>>,
+    // What firmware is told.
+    pub(super) tables: Option<roms::tables::Board>,
     // Derived.
     pub(super) pic_intr: bool,
     pub(super) ram: RamLayout,
@@ -400,6 +403,11 @@ impl Board {
         for (id, window) in self.windows.take() {
             let Some(owner) = self.window_owners.get_mut(id as usize) else { continue };
             let device = owner.device;
+            if let (PM, Some(window), Some(tables)) = (device, &window, &mut self.tables) {
+                // The tables that firmware gets name the ports where it has just put the power management.
+                tables.pm_base = window.base as u16;
+                describe::tables(&mut self.fw_cfg, tables);
+            }
             let (mut ports, mut memory) = (None, None);
             match window {
                 Some(Window { space: Space::Port, base, bytes, .. }) => {

@@ -40,6 +40,8 @@ pub struct MachineConfig {
     pub bios: Option<Vec<u8>>,
     /// Our own firmware, if there is no other and no kernel is put in place: what it needs to know, but for RAM.
     pub firmware: Option<roms::Facts>,
+    /// What the tables for a firmware of QEMU's machines say; without them it gets none.
+    pub tables: Option<roms::tables::Board>,
     /// What the real-time clock shows at power-on.
     pub rtc_base: RtcBase,
     /// A reset ends the machine with [`super::Outcome::Reset`].
@@ -87,6 +89,7 @@ impl MachineConfig {
             testdev: false,
             bios: None,
             firmware: None,
+            tables: None,
             rtc_base: RtcBase::Host { utc_offset: 0 },
             no_reboot: false,
             no_shutdown: false,

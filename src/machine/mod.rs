@@ -10,6 +10,7 @@ mod cmos;
 pub mod config;
 pub mod control;
 mod cpu_bus;
+mod describe;
 mod drives;
 mod firmware;
 pub mod host_inputs;

@@ -1,7 +1,7 @@
 //! The ACPI tables beside the DSDT: RSDP, RSDT, XSDT, FADT, FACS and MADT (ACPI specification 6.4, chapter 5).
 
 use super::sdt::{Sdt, checksum};
-use super::{Board, HPET_BASE, IO_APIC_BASE, LOCAL_APIC_BASE, PCI_IRQS, PM_BASE, SCI_IRQ};
+use super::{Board, HPET_BASE, IO_APIC_BASE, LOCAL_APIC_BASE, PCI_IRQS, SCI_IRQ};
 
 /// The root pointer, revision 2, which leads to both the RSDT and the XSDT.
 pub fn rsdp(rsdt: u32, xsdt: u64) -> Vec<u8> {
@@ -54,7 +54,7 @@ const RESET_REG_SUP: u32 = 1 << 10;
 
 /// The fixed hardware: power management ports, SCI, how to switch ACPI on and how to reset. Revision 3, the oldest that
 /// has the reset register.
-pub fn fadt(facs: u32, dsdt: u32) -> Vec<u8> {
+pub fn fadt(board: &Board, facs: u32, dsdt: u32) -> Vec<u8> {
     let mut t = Sdt::new(b"FACP", 3);
     t.u32(facs).u32(dsdt);
     t.u8(1); // was INT_MODEL: dual PIC and APIC
@@ -62,10 +62,10 @@ pub fn fadt(facs: u32, dsdt: u32) -> Vec<u8> {
     t.u16(u16::from(SCI_IRQ));
     t.u32(0xb2).u8(0xf1).u8(0xf0); // SMI_CMD, ACPI_ENABLE, ACPI_DISABLE
     t.u8(0).u8(0); // S4BIOS_REQ, PSTATE_CNT
-    t.u32(u32::from(PM_BASE)).u32(0); // PM1a, PM1b event blocks
-    t.u32(u32::from(PM_BASE) + 4).u32(0); // PM1a, PM1b control blocks
+    t.u32(u32::from(board.pm_base)).u32(0); // PM1a, PM1b event blocks
+    t.u32(u32::from(board.pm_base) + 4).u32(0); // PM1a, PM1b control blocks
     t.u32(0); // PM2 control block
-    t.u32(u32::from(PM_BASE) + 8); // PM timer
+    t.u32(u32::from(board.pm_base) + 8); // PM timer
     t.u32(0).u32(0); // GPE0, GPE1
     t.bytes(&[4, 2, 0, 4, 0, 0, 0, 0]); // lengths of PM1 event, PM1 control, PM2, timer, GPE0, GPE1; GPE1 base; CST_CNT
     t.u16(0xfff).u16(0xfff); // C2 and C3 take so long that they are not there
@@ -77,10 +77,10 @@ pub fn fadt(facs: u32, dsdt: u32) -> Vec<u8> {
     t.io_address(8, 0xcf9).u8(6); // hard reset by the reset control register
     t.bytes(&[0; 3]);
     t.u64(0).u64(u64::from(dsdt)); // the FACS by one pointer only
-    t.io_address(32, PM_BASE).io_address(0, 0);
-    t.io_address(16, PM_BASE + 4).io_address(0, 0);
+    t.io_address(32, board.pm_base).io_address(0, 0);
+    t.io_address(16, board.pm_base + 4).io_address(0, 0);
     t.io_address(0, 0);
-    t.io_address(32, PM_BASE + 8);
+    t.io_address(32, board.pm_base + 8);
     t.io_address(0, 0).io_address(0, 0);
     t.finish()
 }

@@ -5,6 +5,7 @@
 pub mod acpi;
 pub mod aml;
 pub mod dsdt;
+pub mod loader;
 pub mod mp;
 pub mod resource;
 pub mod sdt;
@@ -51,6 +52,8 @@ pub struct Board {
     pub serial_ports: [bool; 4],
     /// Whether LPT1 is there.
     pub parallel_port: bool,
+    /// The power management block's first port: [`PM_BASE`] unless a firmware has moved it.
+    pub pm_base: u16,
     /// Whether an HPET is there.
     pub hpet: bool,
     /// Whether a floppy controller is there.
@@ -67,6 +70,7 @@ impl Default for Board {
             apic: true,
             serial_ports: [true, true, false, false],
             parallel_port: false,
+            pm_base: PM_BASE,
             hpet: true,
             floppy: false,
         }
@@ -112,7 +116,7 @@ pub fn build(board: &Board, base: u32) -> Tables {
     let mut tables = Tables { end: base, ..Tables::default() };
     let facs = tables.put(64, acpi::facs());
     let dsdt = tables.put(16, dsdt::build(board));
-    let fadt = tables.put(16, acpi::fadt(facs, dsdt));
+    let fadt = tables.put(16, acpi::fadt(board, facs, dsdt));
     let mut roots = vec![fadt];
     if board.apic {
         roots.push(tables.put(16, acpi::madt(board)));
@@ -176,7 +180,7 @@ mod tests {
 
     #[test]
     fn the_fadt_has_its_fields_where_the_specification_has_them() {
-        let fadt = acpi::fadt(0x1000, 0x2000);
+        let fadt = acpi::fadt(&Board::default(), 0x1000, 0x2000);
         assert_eq!(u16::from_le_bytes([fadt[46], fadt[47]]), 9);
         assert_eq!((u32_at(&fadt, 48), fadt[52], fadt[53]), (0xb2, 0xf1, 0xf0));
         assert_eq!((u32_at(&fadt, 56), u32_at(&fadt, 64), u32_at(&fadt, 76)), (0x600, 0x604, 0x608));

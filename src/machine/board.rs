@@ -434,7 +434,7 @@ impl Board {
     // ---- The machine's event loop ----
 
     /// Calls the timers that are due.
-    pub(super) fn fire_timers(&mut self, now: VmTime) {
+    pub fn fire_timers(&mut self, now: VmTime) {
         let mut any = false;
         while let Some((token, _)) = self.timers.pop_due(now) {
             if let Some(device) = self.device(token.device as DeviceId) {
@@ -465,6 +465,8 @@ impl Board {
         if let Err(error) = self.ide.flush() {
             tracing::error!("the machine has ended, but not all that it wrote is on its disks: {error}");
         }
+        self.fdc.flush();
+        self.flash.iter_mut().for_each(Flash::flush);
     }
 
     pub(super) fn take_request(&mut self) -> Option<Request> {

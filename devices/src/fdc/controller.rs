@@ -129,6 +129,11 @@ impl Fdc {
         }
     }
 
+    /// Makes everything that was written durable.
+    pub fn flush(&mut self) {
+        self.drives.iter_mut().for_each(Drive::flush);
+    }
+
     /// A drive.
     pub fn drive(&mut self, n: usize) -> Option<&mut Drive> {
         self.drives.get_mut(n).filter(|drive| drive.kind() != 0)
@@ -339,6 +344,12 @@ impl PortIo for Fdc {
         match port & 7 {
             2 => {
                 let before = std::mem::replace(&mut self.state.output, value);
+                // When a motor stops, what was written shall be safe.
+                for (n, drive) in self.drives.iter_mut().enumerate() {
+                    if before & !value & 0x10 << n != 0 {
+                        drive.flush();
+                    }
+                }
                 match (before & NOT_RESET != 0, value & NOT_RESET != 0) {
                     (true, false) => self.start_reset(VmTime::NEVER),
                     (false, true) => self.state.due = now + RESET_TIME,

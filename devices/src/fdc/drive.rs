@@ -110,6 +110,15 @@ impl Drive {
         sector >= medium.sectors() || medium.read_at(sector, data).map_err(|error| complain(&error)).is_ok()
     }
 
+    /// Makes what was written durable.
+    pub(super) fn flush(&mut self) {
+        if let Some((medium, _)) = &mut self.medium
+            && let Err(error) = medium.flush()
+        {
+            complain(&error);
+        }
+    }
+
     /// Writes a sector.
     pub(super) fn write(&mut self, sector: u64, data: &[u8; SECTOR], deleted: bool) -> bool {
         let Some((medium, _)) = &mut self.medium else { return false };

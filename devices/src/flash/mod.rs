@@ -121,6 +121,13 @@ impl Flash {
         content
     }
 
+    /// Makes what was programmed durable.
+    pub fn flush(&mut self) {
+        if let Err(error) = self.image.flush() {
+            tracing::warn!(%error, "flash memory");
+        }
+    }
+
     /// Lets guests read in place, or not.
     fn settle(&mut self) {
         let map = self.chip.shows_array();
@@ -215,9 +222,7 @@ impl Device for Flash {
     fn reset(&mut self, _kind: ResetKind, _now: VmTime) {
         self.chip = Chip::default();
         self.settle();
-        if let Err(error) = self.image.flush() {
-            tracing::warn!(%error, "flash memory");
-        }
+        self.flush();
     }
 
     fn save(&self, _now: VmTime) -> Unit {

@@ -45,6 +45,8 @@ pub(super) struct State {
     pub output: u8,
     pub tape: u8,
     pub rate: u8,
+    /// Somebody has set the rate. The Bochs BIOS never does, and reads whatever is in the drive.
+    pub rate_set: bool,
     pub phase: Phase,
     /// The command's bytes so far.
     pub command: Vec<u8>,
@@ -77,6 +79,7 @@ impl Default for State {
             output: 0,
             tape: 0,
             rate: 2,
+            rate_set: false,
             phase: Phase::Reset,
             command: Vec::new(),
             results: VecDeque::new(),
@@ -174,6 +177,7 @@ impl Fdc {
             output: state.output,
             tape: state.tape,
             rate: state.rate,
+            rate_set: state.rate_set,
             tracks: state.tracks,
             specify: state.specify,
             perpendicular: state.perpendicular & 0x3c,
@@ -358,14 +362,14 @@ impl PortIo for Fdc {
             }
             3 => self.state.tape = value & 3,
             4 => {
-                self.state.rate = value & 3;
+                (self.state.rate, self.state.rate_set) = (value & 3, true);
                 if value & SOFTWARE_RESET != 0 {
                     let running = self.state.output & NOT_RESET != 0;
                     self.start_reset(if running { now + RESET_TIME } else { VmTime::NEVER });
                 }
             }
             5 => self.write_fifo(value, now),
-            7 => self.state.rate = value & 3,
+            7 => (self.state.rate, self.state.rate_set) = (value & 3, true),
             _ => {}
         }
         self.settle();

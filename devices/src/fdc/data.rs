@@ -163,7 +163,9 @@ impl Fdc {
             }
         }
         let drive = self.drives.get(n);
-        let readable = drive.and_then(|drive| drive.format()).is_some_and(|format| format.has_rate(self.state.rate))
+        let readable = drive
+            .and_then(|drive| drive.format())
+            .is_some_and(|format| !self.state.rate_set || format.has_rate(self.state.rate))
             && self.motor(n)
             && drive.is_some_and(|drive| drive.locate(transfer.head, 1).is_some());
         if !readable && transfer.operation != Operation::Format || drive.is_none_or(|drive| drive.format().is_none()) {

@@ -78,7 +78,7 @@ pub fn main(arguments: &DisksArgs) -> Result<()> {
     file_system(&raw)?;
     bench.image(&["convert", "-O", "qcow2"], &raw, &qcow2)?;
 
-    for (disk, mode, append) in [(&raw, "DMA", ""), (&qcow2, "PIO", "libata.dma=0")] {
+    for (disk, mode, append) in [(&raw, "DMA", ""), (&qcow2, "PIO", "dma=0")] {
         let said = bench.run(disk, &format!("do=fill {append}"), "DISK-DONE")?;
         println!("{mode} on {}: {}", disk.display(), modes(&said));
         let drives = ["dev1.0 ", "dev2.0 "]

@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # The first program of the guest that tries disks: a hard disk (sda) with an ext4 file system, and a CD-ROM (sr0). On the kernel's
-# command line, do=fill writes files, and says what is in them; do=check looks whether they are all there; do=flush writes one file
+# command line, dma=0 asks for PIO; do=fill writes files, and says what is in them; do=check looks whether they are all there; do=flush writes one file
 # after the other, each made durable before it is named, until somebody pulls the plug.
 
 b=/bin/busybox
@@ -18,7 +18,10 @@ fail() {
 }
 
 while read -r module; do
-    insmod "/modules/$module.ko" || fail "no module $module"
+    # Whoever loads a module by hand has to give it what the kernel's command line says: here dma=0, for PIO.
+    parameters=
+    [ "$module" = libata ] && parameters=dma=${dma:-7}
+    insmod "/modules/$module.ko" $parameters || fail "no module $module"
 done </modules/order
 n=0
 until [ -b /dev/sda ] && [ -b /dev/sr0 ]; do

@@ -199,6 +199,11 @@ impl CodeCache {
         first
     }
 
+    /// The trace that begins at this offset of the page with this key, if it has been decoded for the mode.
+    pub fn known(&self, page: usize, mode: u16, offset: u16) -> Option<*const TracedOp> {
+        self.entries.get(&(page, mode, offset)).copied()
+    }
+
     /// The trace at another offset of the page that the current op stands in: the target of a jump. Null if it needs a
     /// step by itself.
     pub fn resolve(&mut self, cpu: &mut Cpu, _from: *const TracedOp, offset: u16) -> *const TracedOp {
@@ -353,75 +358,5 @@ fn drop_dead_flags(decoded: &mut [Decoded]) {
             d.op.ins.bits &= !FLAGS;
         }
         live = if d.may_stop { rflags::ARITHMETIC } else { live & !d.flags_written | d.flags_read };
-    }
-}
-
-/// Where indirect jumps lead, by linear address: direct-mapped. An entry holds only while the TLB maps its page to the same
-/// host page, so no flush is needed when mappings change; dropped traces empty it.
-pub struct JumpCache {
-    entries: Box<[Jump; JUMPS]>,
-}
-
-const JUMPS: usize = 4096;
-
-#[derive(Clone, Copy)]
-struct Jump {
-    linear: u64,
-    page: u64,
-    mode: u16,
-    op: *const TracedOp,
-}
-
-const NO_JUMP: Jump = Jump { linear: u64::MAX, page: 0, mode: u16::MAX, op: null() };
-
-// SAFETY: as for `CodeCache`.
-unsafe impl Send for JumpCache {}
-
-impl JumpCache {
-    /// Nothing known.
-    pub fn new() -> Self {
-        JumpCache { entries: Box::new([NO_JUMP; JUMPS]) }
-    }
-
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.entries.fill(NO_JUMP);
-    }
-
-    #[inline(always)]
-    fn index(linear: u64) -> usize {
-        (linear ^ linear >> 12) as usize & (JUMPS - 1)
-    }
-
-    /// The op at an instruction pointer and the page's RIP; null if it is not known.
-    ///
-    /// # Safety
-    /// `tlb` points to the entries of a whole bank.
-    #[inline(always)]
-    pub unsafe fn find(&self, cpu: &Cpu, tlb: *const Entry, generation: u64, rip: u64) -> (*const TracedOp, u64) {
-        if !(cpu.mode.flat || cpu.mode.code == frontend_x86::cpu::CodeSize::Bits64) {
-            return (null(), 0); // limits and wrapping have to be looked at
-        }
-        let linear = linear_of(cpu, rip);
-        let jump = &self.entries[Self::index(linear)];
-        // SAFETY: the caller's promise; the index is below the number of entries of a bank.
-        let entry = unsafe { &*tlb.add(frontend_x86::tlb::index(linear)) };
-        let page = linear & !0xfff;
-        let known = jump.linear == linear
-            && jump.mode == u16::from(cpu.mode.key())
-            && entry.execute == page | generation
-            && page.wrapping_add(entry.addend) == jump.page;
-        (if known { jump.op } else { null() }, rip.wrapping_sub(linear & 0xfff))
-    }
-
-    /// Remembers one.
-    pub fn insert(&mut self, cpu: &Cpu, linear: u64, page: u64, op: *const TracedOp) {
-        self.entries[Self::index(linear)] = Jump { linear, page, mode: u16::from(cpu.mode.key()), op };
-    }
-}
-
-impl Default for JumpCache {
-    fn default() -> Self {
-        Self::new()
     }
 }

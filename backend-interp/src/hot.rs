@@ -1,6 +1,6 @@
 //! What an engine above the interpreter hooks into: traces begin with an *entry op* that counts, and that is given a
 //! handler of the other engine's once the trace is worth it. Compiled code comes back for single ops ([`one`]) and for
-//! indirect jumps ([`find_jump`]).
+//! jumps whose targets are not cached ([`leave_for`]).
 //!
 //! Everything that drops a trace drops its entry op with it, so nothing else has to be invalidated.
 
@@ -110,7 +110,7 @@ pub(crate) unsafe fn jump_target(run: *mut Run, op: *const TracedOp) -> *const T
     r.cpu.left -= i64::from(op.count);
     let rip = r.cpu.next_rip;
     // SAFETY: `sync_tlb` has set the bank's entries.
-    let (found, base) = unsafe { r.jumps.find(&r.cpu, r.tlb, r.tlb_generation, rip) };
+    let (found, base) = unsafe { r.jumps.find(r.jump_mark, r.tlb, r.tlb_generation, rip) };
     if r.cpu.left < 0 || found.is_null() {
         r.cpu.rip = rip;
         r.left = if r.cpu.left < 0 { Left::Look } else { Left::Find };
@@ -120,13 +120,18 @@ pub(crate) unsafe fn jump_target(run: *mut Run, op: *const TracedOp) -> *const T
     found
 }
 
-/// The same for compiled code.
+/// For compiled code that did not find the target of a jump in the cache of jumps, or whose budget is used up (and charged
+/// for): leaves at that target.
 ///
 /// # Safety
 /// The contract of [`crate::run::Handler`].
-pub unsafe extern "C" fn find_jump(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+pub unsafe extern "C" fn leave_for(run: *mut Run, target: u64) -> *const TracedOp {
+    use crate::run::Left;
     // SAFETY: passed on.
-    unsafe { jump_target(run, op) }
+    let r = unsafe { &mut *run };
+    r.cpu.rip = target;
+    r.left = if r.cpu.left < 0 { Left::Look } else { Left::Find };
+    null()
 }
 
 /// The shape of an op by itself: without the conditional jump that the interpreter may run together with it.

@@ -15,6 +15,7 @@ pub mod cache;
 mod fast;
 mod handlers;
 pub mod hot;
+pub mod jumps;
 pub mod run;
 mod slow;
 mod string;

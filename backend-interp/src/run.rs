@@ -1,6 +1,7 @@
 //! What one run of a vCPU works on, and the contract of handlers.
 
-use crate::cache::{CodeCache, JumpCache};
+use crate::cache::CodeCache;
+use crate::jumps::{self, JumpCache};
 use frontend_x86::exception::Exception;
 use frontend_x86::op::{Op, RIP_BASE};
 use frontend_x86::tlb::Entry;
@@ -47,6 +48,8 @@ pub struct Run {
     pub tlb: *mut Entry,
     /// Its generation.
     pub tlb_generation: u64,
+    /// What the current mode adds to the tags of [`JumpCache`].
+    pub jump_mark: u64,
     /// The bus, while a run lasts.
     pub bus: Option<NonNull<dyn CpuBus>>,
     /// Why the handlers came back.
@@ -82,6 +85,7 @@ impl Run {
         let bank = &mut self.cpu.tlb.banks[self.cpu.bank as usize];
         self.tlb = bank.entries.as_mut_ptr();
         self.tlb_generation = bank.generation;
+        self.jump_mark = jumps::mark(self.cpu.mode);
     }
 
     /// RIP of the instruction at this offset of the current page.

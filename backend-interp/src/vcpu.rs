@@ -1,6 +1,7 @@
 //! The run loop: between traces it looks at signals, delivers events and exceptions, and finds the next trace.
 
-use crate::cache::{self, CodeCache, JumpCache, TracedOps};
+use crate::cache::{self, CodeCache, TracedOps};
+use crate::jumps::{self, JumpCache};
 use crate::run::{Left, Run, TracedOp};
 use crate::slow;
 use frontend_x86::cpu::CodeSize;
@@ -76,6 +77,7 @@ impl InterpVcpu {
             cpu: Cpu::new(index, model, memory, signals),
             tlb: std::ptr::null_mut(),
             tlb_generation: 0,
+            jump_mark: jumps::NEVER,
             bus: None,
             left: Left::Look,
             uncounted: 0,
@@ -292,7 +294,7 @@ fn fetch_bytes(run: &mut Run, linear: u64, buf: &mut [u8]) -> Result<(), Excepti
 fn find(run: &mut Run) -> Result<*const TracedOp, Exception> {
     let rip = run.cpu.rip;
     // SAFETY: `sync_tlb` has set the bank's entries.
-    let (known, base) = unsafe { run.jumps.find(&run.cpu, run.tlb, run.tlb_generation, rip) };
+    let (known, base) = unsafe { run.jumps.find(run.jump_mark, run.tlb, run.tlb_generation, rip) };
     if !known.is_null() {
         run.cpu.regs[RIP_BASE as usize] = base;
         return Ok(known);
@@ -318,7 +320,7 @@ fn find(run: &mut Run) -> Result<*const TracedOp, Exception> {
     run.cpu.regs[RIP_BASE as usize] = base;
     let op = run.cache.trace(&mut run.cpu, &page, physical, offset as u16);
     if !op.is_null() {
-        run.jumps.insert(&run.cpu, linear, page.key() as u64, op);
+        run.jumps.insert(run.jump_mark, linear, page.key() as u64, op);
     }
     Ok(op)
 }

@@ -2,18 +2,21 @@
 
 use crate::buffer::{BufferError, CodeBuffer};
 use crate::clif::{CompileError, Compiler, Kind};
-use crate::emit::{self, Trace};
+use crate::emit;
+use crate::gather::{self, Found};
 use crate::mxcsr;
+use crate::perf::PerfMap;
 use crate::worker::{self, Job, Worker};
 use backend_interp::InterpVcpu;
-use backend_interp::hot::Hot;
+use backend_interp::hot::{self, Hot};
+use backend_interp::jumps::Jump;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::model::Model;
-use frontend_x86::op::Func;
+use frontend_x86::op::RIP_BASE;
 use lyrebird_core::engine::EngineError;
 use lyrebird_core::{Budget, CpuBus, CpuState, Engine, Exit, Signals, Vcpu};
 use lyrebird_memory::GuestMemory;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::mem::transmute;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,11 +32,13 @@ pub struct Options {
     pub background: bool,
     /// Check the code generator's input, for tests.
     pub verify: bool,
+    /// Tell `perf` what code lies where, in the file that it looks for.
+    pub perf_map: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { threshold: 1000, code_bytes: 64 << 20, background: false, verify: false }
+        Options { threshold: 2000, code_bytes: 64 << 20, background: false, verify: false, perf_map: false }
     }
 }
 
@@ -86,7 +91,13 @@ impl Engine for JitEngine {
         memory: Arc<GuestMemory>,
         signals: Arc<Signals>,
     ) -> Result<Box<dyn Vcpu>, EngineError> {
-        Ok(Box::new(JitVcpu::new(index, self.model.clone(), memory, signals, self.options)?))
+        match JitVcpu::new(index, self.model.clone(), memory.clone(), signals.clone(), self.options) {
+            Ok(vcpu) => Ok(Box::new(vcpu)),
+            Err(error) => {
+                tracing::warn!(%error, cpu = index, "code cannot be translated here: the interpreter runs instead");
+                Ok(Box::new(InterpVcpu::new(index, self.model.clone(), memory, signals)))
+            }
+        }
     }
 }
 
@@ -106,6 +117,18 @@ struct Jit {
     tier: Tier,
     buffer: CodeBuffer,
     entrance: Entrance,
+    /// See [`emit::dispatch`].
+    dispatch: u64,
+    /// The code of traces that have none.
+    cold: u64,
+    threshold: i64,
+    /// Traces with code of their own.
+    live: HashSet<*const TracedOp>,
+    /// The first traces of the regions that a trace is in.
+    regions: HashMap<*const TracedOp, Vec<*mut TracedOp>>,
+    /// First traces of regions in which accesses that were to share TLB checks were too often in two pages.
+    unshared: HashSet<*const TracedOp>,
+    perf: Option<PerfMap>,
     /// The interpreter's cache had been dropped so often when `buffer` was last cleared.
     drops: u64,
     /// Traces at the worker's: tickets by entry op, and entry ops by ticket. Dropped traces are in neither.
@@ -115,15 +138,28 @@ struct Jit {
     statistics: Statistics,
 }
 
+/// A trace is taken into a region if it was entered at least this part of the threshold's times.
+const WARM: i64 = 8;
+
+/// So many accesses of a region may miss the page that they were expected in.
+const APART: i64 = 256;
+
 /// After so many more entries a trace that found the worker busy asks again.
 const AGAIN: i64 = 256;
 
 impl Jit {
-    fn new(options: Options) -> Result<(Self, u64), Error> {
+    fn new(options: Options, jumps: *const Jump) -> Result<Self, Error> {
         let mut compiler = Compiler::new(options.verify)?;
         let mut buffer = CodeBuffer::new(options.code_bytes)?;
         let cold = buffer.place(compiler.compile(Kind::Trace, emit::cold_code)?)? as u64;
         let entrance = buffer.place(compiler.compile(Kind::Entrance, emit::entrance)?)?;
+        let dispatch = compiler.compile(Kind::Trace, |asm| emit::dispatch(asm, jumps))?;
+        let mut perf = options.perf_map.then(PerfMap::open).transpose()?;
+        let bytes = dispatch.len();
+        let dispatch = buffer.place(dispatch)? as u64;
+        if let Some(perf) = &mut perf {
+            perf.add(dispatch, bytes, format_args!("dispatch"));
+        }
         buffer.keep();
         // SAFETY: the code was made for this signature and the host's calling convention.
         let entrance = unsafe { transmute::<*const u8, Entrance>(entrance) };
@@ -133,13 +169,20 @@ impl Jit {
             tier,
             buffer,
             entrance,
+            dispatch,
+            cold,
+            threshold: i64::from(options.threshold.max(1)),
+            live: HashSet::new(),
+            regions: HashMap::new(),
+            unshared: HashSet::new(),
+            perf,
             drops: 0,
             waiting: HashMap::new(),
             entries: HashMap::new(),
             ticket: 0,
             statistics: Statistics::default(),
         };
-        Ok((jit, cold))
+        Ok(jit)
     }
 
     /// Makes a trace's entry op enter its code.
@@ -151,14 +194,31 @@ impl Jit {
             run.cache.drop_all = true;
             return;
         };
+        if let Some(perf) = &mut self.perf {
+            // SAFETY: the caller's promise.
+            let at = unsafe { (*entry).op.offset };
+            let rip = run.cpu.regs[usize::from(RIP_BASE)].wrapping_add(u64::from(at));
+            perf.add(place as u64, code.len(), format_args!("guest_{rip:x}"));
+        }
+        self.live.insert(entry);
         self.statistics.traces += 1;
         self.statistics.instructions += instructions;
         self.statistics.bytes += code.len() as u64;
         // SAFETY: the caller's promise; nobody else looks at the op. The address is there before the handler that uses it.
         unsafe {
             (*entry).op.imm = place as u64;
+            (*entry).op.disp = APART;
             (*entry).handler = enter;
         }
+    }
+
+    /// Forgets a trace's code, or that it is being made; whether there was any.
+    fn forget(&mut self, entry: *const TracedOp) -> bool {
+        let ticket = self.waiting.remove(&entry);
+        if let Some(ticket) = ticket {
+            self.entries.remove(&ticket);
+        }
+        self.live.remove(&entry) || ticket.is_some()
     }
 
     /// Installs what the worker has finished. Only between ops.
@@ -195,32 +255,33 @@ unsafe fn notice(run: *mut Run, entry: *mut TracedOp) {
         (&mut *run, &mut *hot.owner.cast::<Jit>())
     };
     jit.collect(run);
-    // SAFETY: a trace is an entry op, then ops up to a `Goto` that the cache adds to every trace.
-    let ops = unsafe {
-        let first = entry.add(1).cast_const();
-        let mut len = 1;
-        while (*first.add(len - 1)).op.ins.func != Func::Goto {
-            len += 1;
+    let warm = jit.threshold - jit.threshold / WARM;
+    // SAFETY: the interpreter is about to enter this trace.
+    let region = unsafe { gather::gather(run, entry, warm, |entry| jit.live.contains(&entry)) };
+    for Found { entry: member, .. } in &region {
+        let regions = jit.regions.entry(member.cast_const()).or_default();
+        if !regions.contains(&entry) {
+            regions.push(entry);
         }
-        std::slice::from_raw_parts(first, len)
-    };
-    let trace = Trace { entry, ops, mode: run.cpu.mode };
+    }
+    let job = Job::new(jit.ticket, &region, run.cpu.mode, jit.dispatch, !jit.unshared.contains(&entry.cast_const()));
+    let instructions = job.instructions();
     match &mut jit.tier {
         Tier::Now(compiler) => {
             let begun = Instant::now();
-            let code = worker::compile(compiler, trace);
+            let code = worker::compile(compiler, &job);
             jit.statistics.time += begun.elapsed();
             match code {
                 // SAFETY: the interpreter is about to enter this trace, so it lives.
-                Ok(Some(code)) => unsafe { jit.install(run, entry, &code, ops.len() as u64 - 1) },
+                Ok(Some(code)) => unsafe { jit.install(run, entry, &code, instructions) },
                 _ => jit.statistics.refused += 1,
             }
         }
         Tier::Beside(worker) => {
-            jit.ticket += 1;
-            if worker.give(Job::new(jit.ticket, trace)) {
+            if worker.give(job) {
                 jit.entries.insert(jit.ticket, entry);
                 jit.waiting.insert(entry, jit.ticket);
+                jit.ticket += 1;
             } else {
                 // SAFETY: as above; nobody else looks at the op.
                 unsafe { (*entry).op.disp = AGAIN };
@@ -236,8 +297,18 @@ unsafe fn notice(run: *mut Run, entry: *mut TracedOp) {
 unsafe fn dropped(owner: *mut (), entry: *const TracedOp) {
     // SAFETY: the caller's promise.
     let jit = unsafe { &mut *owner.cast::<Jit>() };
-    if let Some(ticket) = jit.waiting.remove(&entry) {
-        jit.entries.remove(&ticket);
+    jit.forget(entry);
+    jit.unshared.remove(&entry);
+    for first in jit.regions.remove(&entry).unwrap_or_default() {
+        if jit.forget(first) && first.cast_const() != entry {
+            // SAFETY: a region's first trace that is not forgotten yet has not been dropped before, and what is being dropped
+            // now is not freed yet.
+            unsafe {
+                (*first).handler = hot::entry;
+                (*first).op.imm = jit.cold;
+                (*first).op.disp = jit.threshold;
+            }
+        }
     }
 }
 
@@ -249,6 +320,12 @@ unsafe fn enter(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: only `notice` installs this, with the code's address in the op; code and owner live as long as the run.
     unsafe {
         let Some(hot) = (*run).cache.hot else { return op.add(1) };
+        if (*op).op.disp < 0 {
+            (*hot.owner.cast::<Jit>()).unshared.insert(op);
+            notice(run, op.cast_mut());
+            // Should it not compile, the old code serves.
+            (*op.cast_mut()).op.disp = i64::MAX;
+        }
         let entrance = (*hot.owner.cast::<Jit>()).entrance;
         mxcsr::clear();
         let then = entrance(run, op, (*op).op.imm);
@@ -277,9 +354,9 @@ impl JitVcpu {
         options: Options,
     ) -> Result<Self, EngineError> {
         let mut interp = InterpVcpu::new(index, model, memory, signals);
-        let (jit, code) = Jit::new(options).map_err(|e| EngineError(e.to_string()))?;
+        let jit = Jit::new(options, interp.run_mut().jumps.entries()).map_err(|e| EngineError(e.to_string()))?;
+        let (threshold, code) = (jit.threshold, jit.cold);
         let jit = Box::into_raw(Box::new(jit));
-        let threshold = i64::from(options.threshold.max(1));
         interp.run_mut().cache.hot = Some(Hot { threshold, notice, dropped, owner: jit.cast(), code });
         Ok(JitVcpu { interp, jit })
     }
@@ -326,6 +403,10 @@ impl Vcpu for JitVcpu {
 
 impl Drop for JitVcpu {
     fn drop(&mut self) {
+        let Statistics { traces, instructions, bytes, refused, time } = self.statistics();
+        let milliseconds = time.as_millis() as u64;
+        let executed = self.interp.retired();
+        tracing::info!(regions = traces, refused, instructions, bytes, milliseconds, executed, "what was compiled");
         self.interp.run_mut().cache.hot = None;
         // SAFETY: made by `Box::into_raw`, and nobody will enter its code again: traces run only in `run`.
         drop(unsafe { Box::from_raw(self.jit) });

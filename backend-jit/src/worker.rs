@@ -2,7 +2,8 @@
 //! the queue is full, a trace asks again later.
 
 use crate::clif::{CompileError, Compiler, Kind};
-use crate::emit::{self, Trace};
+use crate::emit::{self, Member, Region};
+use crate::gather::Found;
 use backend_interp::run::TracedOp;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use frontend_x86::cpu::Mode;
@@ -12,26 +13,33 @@ use std::time::{Duration, Instant};
 /// Traces that may wait.
 const QUEUE: usize = 64;
 
-/// A trace to compile.
+/// A region to compile.
 pub struct Job {
     /// Identifies it to the vCPU.
     pub ticket: u64,
-    /// The trace's entry op: a number here, compared with links and never followed.
-    pub entry: *const TracedOp,
-    /// A copy of its ops.
-    pub ops: Vec<TracedOp>,
+    /// Its traces with copies of their ops.
+    members: Vec<(Found, Vec<TracedOp>)>,
     /// The mode that they were decoded for.
-    pub mode: Mode,
+    mode: Mode,
+    dispatch: u64,
+    share: bool,
 }
 
-// SAFETY: the worker follows no pointer of a job: links and entry are compared only, handlers are not called.
+// SAFETY: the worker follows no pointer of a job: links and entries are compared only, handlers are not called, the ops are
+// the copies.
 unsafe impl Send for Job {}
 
 impl Job {
     /// A job, with the ops copied.
-    pub fn new(ticket: u64, trace: Trace) -> Self {
+    pub fn new(ticket: u64, region: &[Found], mode: Mode, dispatch: u64, share: bool) -> Self {
         let copy = |op: &TracedOp| TracedOp { handler: op.handler, link: op.link, op: op.op };
-        Job { ticket, entry: trace.entry, ops: trace.ops.iter().map(copy).collect(), mode: trace.mode }
+        let members = region.iter().map(|found| (*found, found.ops.iter().map(copy).collect())).collect();
+        Job { ticket, members, mode, dispatch, share }
+    }
+
+    /// How many instructions the region has.
+    pub fn instructions(&self) -> u64 {
+        self.members.iter().map(|(_, ops)| ops.len() as u64 - 1).sum()
     }
 }
 
@@ -47,10 +55,16 @@ pub struct Done {
     pub time: Duration,
 }
 
-/// Compiles a trace; `None` if it holds what cannot be translated.
-pub fn compile(compiler: &mut Compiler, trace: Trace) -> Result<Option<Vec<u8>>, CompileError> {
+/// Compiles a region; `None` if it holds what cannot be translated.
+pub fn compile(compiler: &mut Compiler, job: &Job) -> Result<Option<Vec<u8>>, CompileError> {
+    let members: Vec<Member> = job
+        .members
+        .iter()
+        .map(|(found, ops)| Member { entry: found.entry, ops, page: found.page, host: found.host })
+        .collect();
+    let region = Region { members: &members, mode: job.mode, dispatch: job.dispatch, share: job.share };
     let mut whole = false;
-    let code = compiler.compile(Kind::Trace, |asm| whole = emit::translate(asm, trace))?;
+    let code = compiler.compile(Kind::Trace, |asm| whole = emit::translate(asm, region))?;
     Ok(whole.then(|| code.to_vec()))
 }
 
@@ -70,9 +84,8 @@ impl Worker {
         let body = move || {
             for job in queue {
                 let begun = Instant::now();
-                let trace = Trace { entry: job.entry, ops: &job.ops, mode: job.mode };
-                let code = compile(&mut compiler, trace).unwrap_or(None);
-                let instructions = job.ops.len() as u64 - 1;
+                let code = compile(&mut compiler, &job).unwrap_or(None);
+                let instructions = job.instructions();
                 let done = Done { ticket: job.ticket, code, instructions, time: begun.elapsed() };
                 if results.send(done).is_err() {
                     return;

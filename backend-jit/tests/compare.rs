@@ -26,7 +26,7 @@ impl<V: Vcpu> Side<V> {
         tables(|at, value| all[at as usize..][..8].copy_from_slice(&value.to_le_bytes()));
         self.memory.write(0, &all).unwrap();
         self.vcpu.set_state(start);
-        let exit = self.vcpu.run(&mut NoBus, Budget::about(2000));
+        let exit = self.vcpu.run(&mut NoBus, Budget::exactly(2000));
         self.memory.read(0, &mut all).unwrap();
         let mut end = self.vcpu.state();
         // Programs end in a jump to itself: how often it was taken says nothing.

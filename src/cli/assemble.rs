@@ -59,7 +59,12 @@ pub fn engine_exists(engine: EngineChoice) -> Result<()> {
 fn engine(choice: EngineChoice, model: Arc<Model>) -> Box<dyn Engine> {
     match choice {
         #[cfg(feature = "jit")]
-        EngineChoice::Jit => Box::new(backend_jit::JitEngine::new(model, backend_jit::Options::default())),
+        EngineChoice::Jit => {
+            // As other translators do it: whoever profiles sets it for one run.
+            let perf_map = std::env::var_os("LYREBIRD_PERF_MAP").is_some();
+            let options = backend_jit::Options { perf_map, ..Default::default() };
+            Box::new(backend_jit::JitEngine::new(model, options))
+        }
         _ => Box::new(InterpEngine::new(model)),
     }
 }

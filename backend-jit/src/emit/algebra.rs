@@ -3,7 +3,7 @@
 use super::slots::{GENERATION, LEFT, TLB};
 use super::vector::X;
 use super::{C, Emit, FlagState, Flow, Target, V};
-use crate::clif::{Area, Value};
+use crate::clif::{Area, Block, Value};
 use crate::host;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::Cpu;
@@ -62,6 +62,14 @@ impl Emit<'_, '_> {
     /// Where the op's direct jump leads. Leaves if the cache does not know that yet, or the target is outside the code
     /// segment.
     pub(super) fn target_or_exit(&mut self, w: Width) -> Target {
+        if let Some(to) = self.inside(w) {
+            // Every loop has an edge back, and only there the budget is looked at.
+            if to <= self.member {
+                return Target::Inside(to, self.charge_or_exit());
+            }
+            let left = self.read(LEFT);
+            return Target::Inside(to, self.sub(Q, left, V::Const(u64::from(self.op.count))));
+        }
         if self.op.imm >= 4096 {
             let base = self.read(usize::from(RIP_BASE));
             let target = self.add(Q, base, V::Const(self.op.imm));
@@ -70,14 +78,41 @@ impl Emit<'_, '_> {
             return Target::Far(target);
         }
         let left = self.charge_or_exit();
-        if self.is_back_edge() {
-            return Target::Own(left);
-        }
-        let offset = size_of::<TracedOp>() * (self.at + 1) + offset_of!(TracedOp, link);
-        let target = self.asm.load(Area::Own, Q, self.first, offset as i32);
+        let op = self.op_address(self.member, self.at);
+        let target = self.asm.load(Area::Own, Q, op, offset_of!(TracedOp, link) as i32);
         let unknown = self.cmp(Cmp::Eq, Q, V::Value(target), V::Const(0));
         self.exit_if(unknown);
         Target::Linked(target, left)
+    }
+
+    /// Goes to `moved` unless the page whose first byte has the RIP `base` is mapped for execution to this host page.
+    /// In modes in which RIP is the linear address.
+    pub(super) fn check_mapped(&mut self, base: V, host: u64, moved: Block) {
+        let entry = self.tlb_entry(base);
+        let tag = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, execute) as i32);
+        let generation = self.read(GENERATION);
+        let wanted = self.bin(Bin::Or, Q, base, generation);
+        let same = self.cmp(Cmp::Eq, Q, V::Value(tag), wanted);
+        let on = self.asm.block();
+        self.branch(same, on, moved);
+        self.asm.at(on);
+        let addend = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, addend) as i32);
+        let there = self.add(Q, base, V::Value(addend));
+        let same = self.cmp(Cmp::Eq, Q, there, V::Const(host));
+        let on = self.asm.block();
+        self.branch(same, on, moved);
+        self.asm.at(on);
+    }
+
+    /// The address of the TLB's entry for a linear address.
+    fn tlb_entry(&mut self, linear: V) -> Value {
+        // Its offset in the bank: the page number's low bits times the entry's size.
+        let size = size_of::<Entry>() as u64;
+        let number = self.bin(Bin::Shr, Q, linear, V::Const(12 - u64::from(size.trailing_zeros())));
+        let place = self.bin(Bin::And, Q, number, V::Const((ENTRIES as u64 - 1) * size));
+        let bank = self.read(TLB);
+        let entry = self.add(Q, bank, place);
+        self.value_of(entry)
     }
 
     /// Replaces a value in memory atomically: tries until nobody came in between.
@@ -180,13 +215,10 @@ impl Algebra for Emit<'_, '_> {
 
     fn probe(&mut self, form: Form, seg: u8, offset: V, w: Width, access: Access) -> Result<Value, Infallible> {
         let linear = self.linear(form, seg, offset, w.bytes(), access);
-        // The entry's offset in the bank: the page number's low bits times the entry's size.
-        let size = size_of::<Entry>() as u64;
-        let number = self.bin(Bin::Shr, Q, linear, V::Const(12 - u64::from(size.trailing_zeros())));
-        let place = self.bin(Bin::And, Q, number, V::Const((ENTRIES as u64 - 1) * size));
-        let bank = self.read(TLB);
-        let entry = self.add(Q, bank, place);
-        let entry = self.value_of(entry);
+        if let Some(host) = self.shared(form, linear, w, access) {
+            return Ok(host);
+        }
+        let entry = self.tlb_entry(linear);
         let tag = if access.writes() { offset_of!(Entry, write) } else { offset_of!(Entry, read) };
         let tag = self.asm.load(Area::Own, Q, entry, tag as i32);
         let last = self.add(Q, linear, V::Const(w.bytes() - 1));
@@ -196,6 +228,7 @@ impl Algebra for Emit<'_, '_> {
         let miss = self.cmp(Cmp::Ne, Q, V::Value(tag), wanted);
         self.exit_if(miss);
         let addend = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, addend) as i32);
+        self.note_share(form, linear, w, access, addend);
         let host = self.add(Q, linear, V::Value(addend));
         Ok(self.value_of(host))
     }

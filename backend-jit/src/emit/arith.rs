@@ -51,8 +51,17 @@ impl Arith for Emit<'_, '_> {
         if let Some(v) = Self::shortcut(op, w, l, r) {
             return v;
         }
+        let known = (l, r);
         let (l, r) = (self.value_of(l), self.value_of(r));
-        V::Value(self.asm.bin(op, w, l, r))
+        let v = V::Value(self.asm.bin(op, w, l, r));
+        match (op, known) {
+            (Bin::Add, (V::Value(from), V::Const(add)) | (V::Const(add), V::Value(from))) => {
+                self.note_sum(w, v, from, add);
+            }
+            (Bin::Sub, (V::Value(from), V::Const(less))) => self.note_sum(w, v, from, less.wrapping_neg()),
+            _ => {}
+        }
+        v
     }
 
     fn cmp(&mut self, cmp: Cmp, w: Width, l: V, r: V) -> C {
@@ -81,7 +90,11 @@ impl Arith for Emit<'_, '_> {
     fn truncate(&mut self, w: Width, v: V) -> V {
         match v {
             V::Const(v) => V::Const(v & w.mask()),
-            V::Value(v) => V::Value(self.asm.truncate(w, v)),
+            V::Value(v) => {
+                let short = V::Value(self.asm.truncate(w, v));
+                self.note_sum(w, short, v, 0);
+                short
+            }
         }
     }
 

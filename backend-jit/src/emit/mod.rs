@@ -1,9 +1,10 @@
 //! The second algebra: what an instruction means, as generated code.
 //!
-//! [`Emit`] translates the ops of one trace into one function. Values are constants, folded by the same arithmetic that
-//! the interpreter computes with, or Cranelift values. General registers, the instruction budget, the lazy flags and the
-//! place of the TLB are *slots* ([`slots`]): loaded when first read, kept in host registers, and written back where the
-//! function is left.
+//! [`Emit`] translates a region, traces that go on into one another, into one function. Values are constants, folded by the
+//! same arithmetic that the interpreter computes with, or Cranelift values. General registers, the instruction budget, the
+//! lazy flags and the place of the TLB are *slots* ([`slots`]): kept in host registers from trace to trace, and written to
+//! memory before whatever may leave the function, so that ways out are short: they are the most of the code. Only flags are
+//! written on the ways out themselves.
 //!
 //! Whatever may stop an instruction (a TLB miss, a segment limit, a division error) branches to a side exit that
 //! restores the state *before* the op and hands that op to the interpreter, which does the unusual thing. So nothing
@@ -11,18 +12,25 @@
 
 mod algebra;
 mod arith;
+mod finish;
+mod region;
+mod share;
 mod slots;
-mod trace;
+mod stubs;
 mod vector;
 
 use crate::clif::{Asm, Block, Value};
+use finish::Head;
 use frontend_x86::cpu::Mode;
 use frontend_x86::flags::Flags;
 use frontend_x86::op::Op;
-use slots::{SLOTS, Slots};
+use share::{Origin, Shares};
+use slots::Slots;
+use std::collections::HashMap;
 use vector::Simd;
 
-pub use trace::{Trace, cold_code, entrance, translate};
+pub use region::{Member, Region, destination, translate};
+pub use stubs::{cold_code, dispatch, entrance};
 
 /// A number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +65,7 @@ pub enum FlagState {
 pub struct State {
     slots: Slots,
     flags: FlagState,
+    shares: Shares,
     simd: Simd,
 }
 
@@ -75,72 +84,55 @@ pub enum Flow {
 /// The target of a direct jump that may be taken.
 #[derive(Clone, Copy)]
 pub enum Target {
-    /// The trace's own beginning, with the budget after the jump.
-    Own(V),
+    /// A trace of the region, with the budget after the jump.
+    Inside(usize, V),
     /// The op that the cache has linked, with the budget after the jump.
     Linked(Value, V),
     /// An address outside the page, checked.
     Far(V),
 }
 
-/// What becomes of a jump to the trace's own beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Loop {
-    /// There is none.
-    None,
-    /// Slots stay in registers: they are parameters of the block `header`.
-    Registers,
-    /// Slots are written back first: the trace calls functions that want them in memory.
-    Memory,
-}
-
-/// A jump back to the beginning whose arguments are filled in when all slots are known that the loop uses.
-struct Back {
-    block: Block,
-    state: State,
-}
-
-/// Where the function is left to.
-#[derive(Clone, Copy)]
-enum Way {
-    /// In front of the op, which the interpreter executes.
-    Op,
-    /// Into another trace, by its entry op.
-    Link(Value),
-    /// To a computed address.
-    Indirect(V),
-}
-
-/// A way out. Its block is filled last, when it is known which slots a loop changes.
+/// A way out in front of an op. Memory has everything but the flags.
 struct Exit {
     block: Block,
-    state: State,
+    flags: FlagState,
+    member: usize,
     at: usize,
-    way: Way,
+    /// It is counted: see [`share`].
+    apart: bool,
 }
 
-/// The translator of a trace, and the algebra that the semantic functions run over.
+/// A way from trace to trace.
+struct Edge {
+    block: Block,
+    state: State,
+    from: usize,
+    to: usize,
+}
+
+/// The translator of a region, and the algebra that the semantic functions run over.
 pub struct Emit<'a, 'f> {
     asm: &'a mut Asm<'f>,
     mode: Mode,
-    trace: Trace<'a>,
-    /// The op that is being translated.
+    region: Region<'a>,
+    /// The trace that is being translated, the op in it, and that op's place.
+    member: usize,
     op: Op,
     at: usize,
     /// Argument: the CPU.
     run: Value,
-    /// Argument: the trace's entry op.
-    first: Value,
     state: State,
     /// The state before the current op.
     before: State,
     /// The current op's side exit, if it has one.
     exit: Option<Block>,
+    /// Another one: see [`share`].
+    apart: Option<Block>,
+    /// What is known of values.
+    origins: HashMap<Value, Origin>,
+    heads: Vec<Head>,
     exits: Vec<Exit>,
-    repeat: Loop,
-    header: Block,
-    header_slots: [Option<Value>; SLOTS],
-    backs: Vec<Back>,
-    /// The op cannot be translated after all.
+    edges: Vec<Edge>,
+    /// An op cannot be translated after all.
     refused: bool,
 }

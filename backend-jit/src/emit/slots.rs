@@ -1,7 +1,6 @@
 //! Slots: the parts of a running CPU that a trace keeps in host registers.
 
-use super::vector::Simd;
-use super::{C, Emit, Exit, FlagState, Loop, State, V, Way};
+use super::{C, Emit, Exit, FlagState, State, V};
 use crate::clif::{Area, Block, Value};
 use crate::host;
 use backend_interp::run::Run;
@@ -31,11 +30,15 @@ pub const SLOTS: usize = 25;
 /// What a slot is while code is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
-    /// As it was at the beginning of the loop, or as memory has it.
+    /// As it was at the trace's beginning.
     Fresh,
-    /// Read, not changed.
+    /// The same, and read.
     Clean(Value),
-    /// Changed.
+    /// As memory has it.
+    Memory,
+    /// The same, and known here.
+    Loaded(V),
+    /// Changed; memory does not have it yet.
     Dirty(V),
 }
 
@@ -77,22 +80,22 @@ impl Emit<'_, '_> {
         self.asm.load(Area::Own, w, self.run, offset)
     }
 
-    fn store_slot(&mut self, slot: usize, v: V) {
+    /// Stores a slot to memory.
+    pub fn store_slot(&mut self, slot: usize, v: Value) {
         let (offset, w) = place(slot);
-        let v = self.value_of(v);
         self.asm.store(Area::Own, w, self.run, offset, v);
     }
 
-    /// What a slot had at the beginning of the loop: a parameter of its first block.
-    pub fn header_slot(&mut self, slot: usize) -> Value {
-        match self.header_slots[slot] {
-            Some(v) => v,
-            None => {
-                let v = self.asm.parameter(self.header);
-                self.header_slots[slot] = Some(v);
-                v
-            }
+    /// What a slot had at a trace's beginning: a parameter of its first block.
+    pub fn header_slot(&mut self, member: usize, slot: usize) -> Value {
+        if let Some(v) = self.heads[member].params[slot] {
+            return v;
         }
+        let v = self.asm.parameter(self.heads[member].block);
+        let head = &mut self.heads[member];
+        head.params[slot] = Some(v);
+        head.order.push(slot);
+        v
     }
 
     /// What a slot holds.
@@ -102,11 +105,16 @@ impl Emit<'_, '_> {
         }
         match self.state.slots[slot] {
             Slot::Clean(v) => V::Value(v),
-            Slot::Dirty(v) => v,
-            Slot::Fresh => {
-                let v = if self.repeat == Loop::Registers { self.header_slot(slot) } else { self.load_slot(slot) };
+            Slot::Loaded(v) | Slot::Dirty(v) => v,
+            Slot::Fresh if self.heads[self.member].carries => {
+                let v = self.header_slot(self.member, slot);
                 self.state.slots[slot] = Slot::Clean(v);
                 V::Value(v)
+            }
+            Slot::Fresh | Slot::Memory => {
+                let v = V::Value(self.load_slot(slot));
+                self.state.slots[slot] = Slot::Loaded(v);
+                v
             }
         }
     }
@@ -114,6 +122,17 @@ impl Emit<'_, '_> {
     /// Replaces it.
     pub fn write(&mut self, slot: usize, v: V) {
         self.state.slots[slot] = Slot::Dirty(v);
+    }
+
+    /// Writes to memory what it does not have, of slots.
+    pub fn flush(&mut self) {
+        for slot in 0..SLOTS {
+            if let Slot::Dirty(v) = self.state.slots[slot] {
+                let stored = self.value_of(v);
+                self.store_slot(slot, stored);
+                self.state.slots[slot] = Slot::Loaded(v);
+            }
+        }
     }
 
     /// Moves known flags into their slots.
@@ -150,29 +169,6 @@ impl Emit<'_, '_> {
         f
     }
 
-    /// Writes back whatever memory does not have. `always` are slots that are stored unless they are known to be as in
-    /// memory: those that a loop changes.
-    pub fn write_back(&mut self, always: &[bool; SLOTS]) {
-        self.flags_to_slots();
-        for (slot, always) in always.iter().enumerate() {
-            match self.state.slots[slot] {
-                Slot::Dirty(v) => self.store_slot(slot, v),
-                _ if *always => {
-                    let v = self.header_slot(slot);
-                    self.store_slot(slot, V::Value(v));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Writes everything back and forgets it: somebody else may change it now.
-    pub fn surrender(&mut self) {
-        self.write_back(&[false; SLOTS]);
-        self.state.slots = [Slot::Fresh; SLOTS];
-        self.state.simd = Simd::default();
-    }
-
     /// Does `f` where `c` holds: two blocks, with a parameter behind them for each slot that `f` changes.
     pub fn conditionally(&mut self, c: C, f: impl FnOnce(&mut Self)) {
         let c = match c {
@@ -203,11 +199,9 @@ impl Emit<'_, '_> {
             self.flags_to_slots();
             without = self.state;
         }
+        let dirty = |slot: Slot| matches!(slot, Slot::Dirty(_));
         let merged: Vec<usize> = (0..SLOTS)
-            .filter(|slot| matches!(after.slots[*slot], Slot::Dirty(_)) && after.slots[*slot] != without.slots[*slot])
-            .chain((0..SLOTS).filter(|slot| {
-                !matches!(after.slots[*slot], Slot::Dirty(_)) && matches!(without.slots[*slot], Slot::Dirty(_))
-            }))
+            .filter(|n| after.slots[*n] != without.slots[*n] && (dirty(after.slots[*n]) || dirty(without.slots[*n])))
             .collect();
         self.end_side(after, &merged, join);
         self.asm.at(no);
@@ -259,10 +253,17 @@ impl Emit<'_, '_> {
         if let Some(block) = self.exit {
             return block;
         }
+        // Nothing has changed since the op began: all that may stop comes first.
+        self.flush();
         let block = self.asm.cold_block();
         self.exit = Some(block);
-        self.exits.push(Exit { block, state: self.before, at: self.at, way: Way::Op });
+        self.note_exit(block, false);
         block
+    }
+
+    /// Has a block leave in front of the current op.
+    pub fn note_exit(&mut self, block: Block, apart: bool) {
+        self.exits.push(Exit { block, flags: self.before.flags, member: self.member, at: self.at, apart });
     }
 
     /// Leaves in front of the current op where `l < r`, unsigned.

@@ -1,0 +1,97 @@
+//! Where jumps lead that are not linked, by linear address: a direct-mapped cache. Compiled code looks into it too.
+//!
+//! An entry holds only while the TLB maps its page to the same host page, so no flush is needed when mappings change; dropped
+//! traces empty it. Only in 64-bit and flat 32-bit mode is a target's RIP all there is to know: elsewhere limits and wrapping
+//! have to be looked at, and nothing is cached.
+
+use crate::run::TracedOp;
+use frontend_x86::cpu::{CodeSize, Mode};
+use frontend_x86::tlb::{self, Entry};
+use std::ptr::null;
+
+/// How many entries there are.
+pub const JUMPS: usize = 4096;
+
+/// What no linear address has: see [`mark`].
+pub const NEVER: u64 = 0x80 << 48;
+
+/// One cached target.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Jump {
+    /// The linear address, with the mode's [`mark`] in its upper bits.
+    pub tag: u64,
+    /// The TLB's addend for its page.
+    pub addend: u64,
+    /// The trace there.
+    pub op: *const TracedOp,
+    /// Makes the size a power of two.
+    _pad: u64,
+}
+
+const NO_JUMP: Jump = Jump { tag: NEVER, addend: 0, op: null(), _pad: 0 };
+
+/// What is exclusive-ored to linear addresses: the bits of a canonical address above bit 47 are all alike, so one of 64
+/// modes can be told there.
+pub fn mark(mode: Mode) -> u64 {
+    if mode.flat || mode.code == CodeSize::Bits64 { u64::from(mode.key() & 0x3f) << 48 } else { NEVER }
+}
+
+/// The cache.
+pub struct JumpCache {
+    entries: Box<[Jump; JUMPS]>,
+}
+
+// SAFETY: the pointers lead into traces of the vCPU that owns this.
+unsafe impl Send for JumpCache {}
+
+impl JumpCache {
+    /// Nothing known.
+    pub fn new() -> Self {
+        JumpCache { entries: Box::new([NO_JUMP; JUMPS]) }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.entries.fill(NO_JUMP);
+    }
+
+    /// The entries, at an address that does not move.
+    pub fn entries(&self) -> *const Jump {
+        self.entries.as_ptr()
+    }
+
+    #[inline(always)]
+    fn index(linear: u64) -> usize {
+        (linear ^ linear >> 12) as usize & (JUMPS - 1)
+    }
+
+    /// The op at an instruction pointer and the page's RIP; null if it is not known.
+    ///
+    /// # Safety
+    /// `tlb` points to the entries of a whole bank.
+    #[inline(always)]
+    pub unsafe fn find(&self, mark: u64, tlb: *const Entry, generation: u64, rip: u64) -> (*const TracedOp, u64) {
+        // Segments are flat wherever something is cached, so RIP is the linear address.
+        let jump = &self.entries[Self::index(rip)];
+        let page = rip & !0xfff;
+        // SAFETY: the caller's promise; the index is below the number of entries of a bank.
+        let entry = unsafe { &*tlb.add(tlb::index(rip)) };
+        let known = jump.tag == rip ^ mark && entry.execute == page | generation && entry.addend == jump.addend;
+        (if known { jump.op } else { null() }, page)
+    }
+
+    /// Remembers one, if this mode's are.
+    pub fn insert(&mut self, mark: u64, linear: u64, page: u64, op: *const TracedOp) {
+        if mark != NEVER {
+            let addend = page.wrapping_sub(linear & !0xfff);
+            self.entries[Self::index(linear)] = Jump { tag: linear ^ mark, addend, op, _pad: 0 };
+        }
+    }
+}
+
+impl Default for JumpCache {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,359 @@
+//! From a region to a function: its traces one after the other. Side exits and the edges between traces are only noted
+//! here; [`super::finish`] builds them when it is known which slots each trace wants handed over.
+
+use super::share::Shares;
+use super::slots::{LEFT, Slot};
+use super::vector::Simd;
+use super::{Edge, Emit, FlagState, Flow, Head, State, Target, V};
+use crate::clif::{Area, Asm, Value};
+use crate::mxcsr;
+use backend_interp::hot;
+use backend_interp::run::{Run, TracedOp};
+use frontend_x86::algebra::{Arith, Cmp};
+use frontend_x86::cpu::{CodeSize, Mode};
+use frontend_x86::op::{Func, Kind, Op, RIP_BASE, Width};
+use frontend_x86::sem;
+use std::collections::HashMap;
+use std::mem::{offset_of, size_of};
+
+/// A trace in a region.
+#[derive(Clone, Copy)]
+pub struct Member<'a> {
+    /// Where its entry op lies.
+    pub entry: *const TracedOp,
+    /// The ops behind it.
+    pub ops: &'a [TracedOp],
+    /// How many pages it lies behind the region's first trace.
+    pub page: i64,
+    /// The host address of its page.
+    pub host: u64,
+}
+
+/// What is to be compiled: traces that go on into one another. The first is the one entered from outside.
+#[derive(Clone, Copy)]
+pub struct Region<'a> {
+    /// The traces.
+    pub members: &'a [Member<'a>],
+    /// The mode that they were decoded for.
+    pub mode: Mode,
+    /// The code that finds where a jump leads: see [`super::stubs::dispatch`].
+    pub dispatch: u64,
+    /// Accesses near one another share their checks.
+    pub share: bool,
+}
+
+impl Member<'_> {
+    /// Offset in the page of the first instruction.
+    pub fn offset(&self) -> u64 {
+        self.ops.first().map_or(0, |op| u64::from(op.op.offset))
+    }
+}
+
+/// Where the direct jump of an op leads: page, counted as [`Member::page`] is, and offset there.
+pub fn destination(page: i64, op: &TracedOp) -> (i64, u64) {
+    (page + ((op.op.imm as i64) >> 12), op.op.imm & 0xfff)
+}
+
+/// Ops that the interpreter executes, by a call from the compiled code: plain functions, strings, rare vector operations.
+fn is_called(op: &Op) -> bool {
+    match op.ins.func {
+        Func::Helper | Func::Movs | Func::Stos | Func::Lods | Func::Cmps | Func::Scas => true,
+        func => func as u8 >= Func::VecMov as u8 && !super::vector::compiles(op),
+    }
+}
+
+/// Builds the function of a region. False: it holds what cannot be translated.
+pub fn translate(asm: &mut Asm, region: Region) -> bool {
+    let Some(first) = region.members.first().and_then(|member| member.ops.first()) else { return false };
+    let heads = region.members.iter().map(|_| Head::new(asm.block())).collect();
+    let state = State::new();
+    let mut emit = Emit {
+        mode: region.mode,
+        region,
+        member: 0,
+        op: first.op,
+        at: 0,
+        run: asm.argument(0),
+        state,
+        before: state,
+        exit: None,
+        apart: None,
+        origins: HashMap::new(),
+        heads,
+        exits: Vec::new(),
+        edges: Vec::new(),
+        refused: false,
+        asm,
+    };
+    emit.find_loops();
+    for member in 0..region.members.len() {
+        emit.member(member);
+    }
+    emit.finish();
+    !emit.refused
+}
+
+impl Emit<'_, '_> {
+    /// Traces that a loop comes back to get their slots in host registers; what others want is loaded.
+    fn find_loops(&mut self) {
+        let members = self.region.members;
+        for (member, Member { ops, .. }) in members.iter().enumerate() {
+            self.member = member;
+            for at in 0..ops.len() {
+                self.at = at;
+                if matches!(ops[at].op.ins.func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto)
+                    && let Some(to) = self.inside(ops[at].op.ins.w)
+                    && to <= member
+                {
+                    self.heads[to].carries = true;
+                }
+            }
+        }
+    }
+
+    /// All ops of a trace up to the first that never goes on to the next.
+    fn member(&mut self, member: usize) {
+        self.member = member;
+        self.state = State::new();
+        self.asm.at(self.heads[member].block);
+        let Region { members, .. } = self.region;
+        let Member { ops, page, .. } = members[member];
+        for at in 0..ops.len() {
+            self.at = at;
+            self.op = ops[at].op;
+            self.before = self.state;
+            (self.exit, self.apart) = (None, None);
+            if at > 0 && self.op.len > 0 && self.continues(page) {
+                return;
+            }
+            let i = hot::plain(self.op.ins);
+            if is_called(&self.op) {
+                self.call_interpreter();
+                continue;
+            }
+            if i.func == Func::Loop {
+                // It changes its counter before its jump, which may still be unknown, is looked at.
+                self.flush();
+                self.before = self.state;
+            }
+            let Ok(flow) = sem::exec(self, i);
+            match flow {
+                Flow::Next => {}
+                Flow::JumpIf(c) => {
+                    let (taken, on) = (self.asm.block(), self.asm.block());
+                    self.branch(c, taken, on);
+                    let state = self.state;
+                    self.asm.at(taken);
+                    if i.func == Func::Loop {
+                        self.state.slots = self.before.slots;
+                    }
+                    let target = self.target_or_exit(i.w);
+                    if i.func == Func::Loop {
+                        self.state.slots = state.slots;
+                    }
+                    self.take(target);
+                    self.state = state;
+                    self.asm.at(on);
+                }
+                Flow::Jump(target) => return self.take(target),
+                Flow::JumpTo(target) => return self.take_computed(i.func, target),
+            }
+        }
+        // Every trace ends in a jump; should one not, there is no next op to go on with.
+        self.refused = true;
+        let op = self.op_address(self.member, self.at);
+        self.asm.leave(op);
+    }
+
+    /// Where another trace of the region begins in the middle of this one, this one ends.
+    fn continues(&mut self, page: i64) -> bool {
+        let offset = u64::from(self.op.offset);
+        let begins = |m: &Member| m.page == page && m.offset() == offset;
+        let Some(to) = self.region.members.iter().position(begins) else { return false };
+        let left = self.read(LEFT);
+        let left = self.sub(Width::Q, left, V::Const(u64::from(self.op.count - 1)));
+        if to <= self.member {
+            let none = self.cmp(Cmp::Slt, Width::Q, left, V::Const(0));
+            self.exit_if(none);
+        }
+        self.write(LEFT, left);
+        self.edge(to);
+        true
+    }
+
+    /// The address of an op.
+    pub(super) fn op_address(&mut self, member: usize, at: usize) -> Value {
+        let entry = self.region.members[member].entry as u64;
+        self.asm.constant(entry + (size_of::<TracedOp>() * (at + 1)) as u64)
+    }
+
+    /// Which trace of the region the current op's direct jump leads to.
+    pub(super) fn inside(&self, w: Width) -> Option<usize> {
+        let Member { ops, page, .. } = self.region.members[self.member];
+        let op = &ops[self.at];
+        if op.op.imm < 4096 {
+            // A link says that the jump leads there at every address at which the page may be mapped.
+            return self.region.members.iter().position(|m| !op.link.is_null() && m.entry == op.link);
+        }
+        let wide = w >= self.mode.ip_width() && (self.mode.flat || self.mode.code == CodeSize::Bits64);
+        let (page, offset) = destination(page, op);
+        self.region.members.iter().position(|m| wide && m.page == page && m.offset() == offset)
+    }
+
+    /// Has the interpreter execute the op, and leaves if it does not go on with the next one.
+    fn call_interpreter(&mut self) {
+        self.flags_to_slots();
+        self.flush();
+        let op = self.op_address(self.member, self.at);
+        let next = self.op_address(self.member, self.at + 1);
+        let one = mxcsr::one as unsafe extern "C" fn(*mut Run, *const TracedOp) -> *const TracedOp;
+        let then = self.asm.call(one as usize, &[self.run, op]);
+        let (out, on) = (self.asm.cold_block(), self.asm.block());
+        let goes_on = self.cmp(Cmp::Eq, Width::Q, V::Value(then), V::Value(next));
+        self.branch(goes_on, on, out);
+        self.asm.at(out);
+        self.asm.leave(then);
+        self.asm.at(on);
+        self.state.slots.fill(Slot::Memory);
+        self.state.shares = Shares::default();
+        self.state.simd = Simd::default();
+    }
+
+    /// Takes a direct jump; the block ends.
+    fn take(&mut self, target: Target) {
+        match target {
+            Target::Far(target) => self.leave_charged(target),
+            Target::Linked(target, left) => {
+                self.write(LEFT, left);
+                self.flags_to_slots();
+                self.flush();
+                let code = offset_of!(TracedOp, op) + offset_of!(Op, imm);
+                let code = self.asm.load(Area::Own, Width::Q, target, code as i32);
+                self.asm.tail_call(code, self.run, target);
+            }
+            Target::Inside(to, left) => {
+                let delta = self.region.members[to].page - self.region.members[self.member].page;
+                if delta != 0 {
+                    let base = self.read(usize::from(RIP_BASE));
+                    let base = self.add(Width::Q, base, V::Const((delta << 12) as u64));
+                    let base = self.truncate(self.mode.ip_width(), base);
+                    let moved = self.asm.cold_block();
+                    self.check_mapped(base, self.region.members[to].host, moved);
+                    let (state, here) = (self.state, self.asm.block());
+                    self.asm.jump(here, &[]);
+                    self.asm.at(moved);
+                    let target = self.add(Width::Q, base, V::Const(self.region.members[to].offset()));
+                    self.leave_charged(target);
+                    self.state = state;
+                    self.asm.at(here);
+                    self.write(usize::from(RIP_BASE), base);
+                }
+                self.write(LEFT, left);
+                self.edge(to);
+            }
+        }
+    }
+
+    /// Takes a computed jump; the block ends. A return is compared with where the region's calls return to.
+    fn take_computed(&mut self, func: Func, target: V) {
+        if func == Func::Ret && (self.mode.flat || self.mode.code == CodeSize::Bits64) {
+            let page = self.region.members[self.member].page;
+            for to in self.returns() {
+                let base = self.read(usize::from(RIP_BASE));
+                let delta = self.region.members[to].page - page;
+                let offset = (delta << 12) as u64 + self.region.members[to].offset();
+                let expected = self.add(Width::Q, base, V::Const(offset));
+                let expected = self.truncate(self.mode.ip_width(), expected);
+                let same = self.cmp(Cmp::Eq, Width::Q, target, expected);
+                let (taken, on) = (self.asm.block(), self.asm.block());
+                self.branch(same, taken, on);
+                let state = self.state;
+                self.asm.at(taken);
+                let left = self.read(LEFT);
+                let left = self.sub(Width::Q, left, V::Const(u64::from(self.op.count)));
+                if to <= self.member {
+                    // The way by the dispatcher looks at the budget.
+                    let (none, some) = (self.asm.cold_block(), self.asm.block());
+                    let used = self.cmp(Cmp::Slt, Width::Q, left, V::Const(0));
+                    self.branch(used, none, some);
+                    let taken = self.state;
+                    self.asm.at(none);
+                    self.leave_charged(target);
+                    self.state = taken;
+                    self.asm.at(some);
+                }
+                self.take(Target::Inside(to, left));
+                self.state = state;
+                self.asm.at(on);
+            }
+        }
+        self.leave_charged(target);
+    }
+
+    /// The traces of the region that begin behind one of its calls.
+    fn returns(&self) -> Vec<usize> {
+        let members = self.region.members;
+        let begins = |to: usize| {
+            members.iter().any(|m| {
+                m.ops.iter().any(|op| {
+                    let next = op.op.next_offset();
+                    matches!(op.op.ins.func, Func::Call | Func::CallIndirect)
+                        && m.page + (next >> 12) as i64 == members[to].page
+                        && next & 0xfff == members[to].offset()
+                })
+            })
+        };
+        (0..members.len()).filter(|to| begins(*to)).take(3).collect()
+    }
+
+    /// Goes on in another trace of the region, with the budget charged.
+    fn edge(&mut self, to: usize) {
+        if !self.sets_flags_first(to) {
+            self.flags_to_slots();
+        }
+        self.flush();
+        let block = self.asm.block();
+        self.asm.jump(block, &[]);
+        self.edges.push(Edge { block, state: self.state, from: self.member, to });
+    }
+
+    /// Whether a trace sets all flags before anybody can look at them. Only the commonest beginnings are recognised.
+    fn sets_flags_first(&self, member: usize) -> bool {
+        for op in self.region.members[member].ops {
+            let i = hot::plain(op.op.ins);
+            if i.k0 == Kind::Mem || i.k1 == Kind::Mem {
+                return false;
+            }
+            match i.func {
+                Func::Mov | Func::Movzx | Func::Movsx | Func::Lea | Func::Nop => {}
+                Func::Alu => return !matches!(i.sub, 2 | 3) && i.has(frontend_x86::op::bits::FLAGS),
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// Leaves for a computed target, and charges the budget.
+    fn leave_charged(&mut self, target: V) {
+        let left = self.read(LEFT);
+        let left = self.sub(Width::Q, left, V::Const(u64::from(self.op.count)));
+        self.write(LEFT, left);
+        self.flags_to_slots();
+        self.flush();
+        let target = self.value_of(target);
+        let code = self.asm.constant(self.region.dispatch);
+        self.asm.tail_call(code, self.run, target);
+    }
+}
+
+impl State {
+    /// At a trace's beginning.
+    pub(super) fn new() -> Self {
+        State {
+            slots: [Slot::Fresh; super::slots::SLOTS],
+            flags: FlagState::Slots,
+            shares: Shares::default(),
+            simd: Simd::default(),
+        }
+    }
+}

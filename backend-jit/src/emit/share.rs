@@ -1,0 +1,153 @@
+//! TLB checks shared between accesses near one another: stack frames, structures, pushes. A value remembers which other
+//! value it is a constant away from ([`Origin`]); when an access lies a few bytes from one that has been checked, it is
+//! enough to see that both are in the same page.
+//!
+//! If they are not, the interpreter goes on from there. A region that meets this often (its stack frame lies across two
+//! pages) is compiled again without sharing: the exits count in the entry op.
+
+use super::{Emit, V};
+use crate::clif::{Area, Block, Value};
+use backend_interp::run::TracedOp;
+use frontend_x86::algebra::{Access, Arith, Bin};
+use frontend_x86::op::{Form, Op, Width};
+use std::mem::offset_of;
+
+const Q: Width = Width::Q;
+/// How many checks are remembered.
+const SHARES: usize = 4;
+/// How far apart accesses may be that share a check.
+const REACH: i64 = 512;
+
+/// What a value is: `root + add`, modulo 2^32 if `short`.
+#[derive(Clone, Copy)]
+pub struct Origin {
+    root: Value,
+    add: i64,
+    short: bool,
+}
+
+/// A check that has been made: the bytes from `lo` to `hi`, counted from `root`, are in one page.
+#[derive(Clone, Copy)]
+struct Share {
+    root: Value,
+    short: bool,
+    writes: bool,
+    lo: i64,
+    hi: i64,
+    linear: Value,
+    addend: Value,
+}
+
+/// The checks that hold here.
+#[derive(Clone, Copy, Default)]
+pub struct Shares {
+    known: [Option<Share>; SHARES],
+    next: usize,
+}
+
+impl Emit<'_, '_> {
+    fn origin(&self, v: Value) -> Origin {
+        self.origins.get(&v).copied().unwrap_or(Origin { root: v, add: 0, short: false })
+    }
+
+    /// Notes that `sum` is `v` plus a constant, in `w`.
+    pub(super) fn note_sum(&mut self, w: Width, sum: V, v: Value, add: u64) {
+        let add = match w {
+            Width::D => i64::from(add as i32),
+            Width::Q => add as i64,
+            _ => return,
+        };
+        if let V::Value(sum) = sum
+            && sum != v
+        {
+            let from = self.origin(v);
+            let origin = Origin { add: from.add.wrapping_add(add), short: from.short || w == Width::D, ..from };
+            self.origins.insert(sum, origin);
+        }
+    }
+
+    /// The host address of an access that shares an earlier check, if there is one to share. Leaves if the access is in
+    /// another page after all.
+    pub(super) fn shared(&mut self, form: Form, linear: V, w: Width, access: Access) -> Option<Value> {
+        let V::Value(at) = linear else { return None };
+        if !self.region.share || !matches!(form, Form::A64 | Form::Flat32) {
+            return None;
+        }
+        let o = self.origin(at);
+        let (from, to) = (o.add, o.add.checked_add(w.bytes() as i64)?);
+        let fits = |s: &Share| {
+            s.root == o.root
+                && (form == Form::Flat32 || !s.short && !o.short)
+                && (s.writes || !access.writes())
+                && (to.saturating_sub(s.lo) <= REACH && s.hi.saturating_sub(from) <= REACH)
+        };
+        let n = (0..SHARES).find(|n| self.state.shares.known[*n].as_ref().is_some_and(fits))?;
+        let mut s = self.state.shares.known[n]?;
+        let end = match (from < s.lo, to > s.hi) {
+            (false, false) => None,
+            (false, true) => {
+                s.hi = to;
+                Some(self.add(Q, linear, V::Const(w.bytes() - 1)))
+            }
+            (true, false) => {
+                s.lo = from;
+                Some(linear)
+            }
+            (true, true) => return None,
+        };
+        if let Some(end) = end {
+            let differ = self.bin(Bin::Xor, Q, end, V::Value(s.linear));
+            let pages = self.bin(Bin::And, Q, differ, V::Const(!0xfff));
+            let elsewhere = self.is_nonzero(Q, pages);
+            let (out, on) = (self.apart_block(), self.asm.block());
+            self.branch(elsewhere, out, on);
+            self.asm.at(on);
+            self.state.shares.known[n] = Some(s);
+        }
+        let host = self.add(Q, linear, V::Value(s.addend));
+        Some(self.value_of(host))
+    }
+
+    /// Remembers a check that has just been made.
+    pub(super) fn note_share(&mut self, form: Form, linear: V, w: Width, access: Access, addend: Value) {
+        let V::Value(linear) = linear else { return };
+        if !self.region.share || !matches!(form, Form::A64 | Form::Flat32) {
+            return;
+        }
+        let o = self.origin(linear);
+        let Some(hi) = o.add.checked_add(w.bytes() as i64) else { return };
+        let share = Share { root: o.root, short: o.short, writes: access.writes(), lo: o.add, hi, linear, addend };
+        let shares = &mut self.state.shares;
+        let place = (0..SHARES)
+            .find(|n| shares.known[*n].is_some_and(|s| s.root == o.root && !s.writes && share.writes))
+            .unwrap_or(shares.next);
+        if place == shares.next {
+            shares.next = (shares.next + 1) % SHARES;
+        }
+        shares.known[place] = Some(share);
+    }
+
+    /// The current op's exit for accesses that are not in the page that they were expected in.
+    fn apart_block(&mut self) -> Block {
+        if let Some(block) = self.apart {
+            return block;
+        }
+        // Nothing has changed since the op began: all that may stop comes first.
+        self.flush();
+        let block = self.asm.cold_block();
+        self.apart = Some(block);
+        self.note_exit(block, true);
+        block
+    }
+
+    /// Counts an exit from [`Emit::apart_block`].
+    pub(super) fn count_apart(&mut self) {
+        let entry = self.region.members[0].entry as u64;
+        let entry = self.asm.constant(entry);
+        let offset = (offset_of!(TracedOp, op) + offset_of!(Op, disp)) as i32;
+        let count = V::Value(self.asm.load(Area::Own, Q, entry, offset));
+        let count = self.sub(Q, count, V::Const(1));
+        let count = self.value_of(count);
+        self.asm.store(Area::Own, Q, entry, offset, count);
+    }
+}

@@ -3,6 +3,9 @@
 use super::{CANVAS, FAILURES, PAGE, Result, Tour, disk, timers};
 use iced_x86::code_asm::*;
 
+/// Where the stack was before the timers' test.
+const STACK: u16 = PAGE + 64;
+
 type Test = fn(&mut Tour, CodeLabel) -> Result;
 
 /// The tests; each goes to its second argument if it fails.
@@ -166,11 +169,20 @@ fn keyboard_controller(t: &mut Tour, wrong: CodeLabel) -> Result {
     t.jnz(wrong)
 }
 
-/// The interval timer against the real-time clock.
+/// The interval timer against the real-time clock. Esc ends the wait, and the test fails.
 fn timer(t: &mut Tour, wrong: CodeLabel) -> Result {
+    let (mut leave, mut right) = (t.label(), t.label());
+    t.mov(word_ptr(STACK), sp)?;
     timers::prepare(t)?;
-    timers::second(t, wrong)?;
-    timers::verdict(t, wrong)
+    timers::second(t, leave)?;
+    timers::verdict(t, leave)?;
+    timers::finish(t)?;
+    t.jmp(right)?;
+    t.bind(&mut leave)?;
+    t.mov(sp, word_ptr(STACK))?;
+    timers::finish(t)?;
+    t.jmp(wrong)?;
+    t.bind(&mut right)
 }
 
 fn disk_test(t: &mut Tour, wrong: CodeLabel) -> Result {

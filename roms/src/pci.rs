@@ -70,7 +70,7 @@ pub fn service(call: &mut Call<'_>) {
             find(call, |call, devfn| read(call, devfn, 8, 4) >> 8 == wanted)
         }
         0x06 => {
-            let data = u32::from(call.regs.dx()) << 16 | 0;
+            let data = u32::from(call.regs.dx()) << 16;
             if call.regs.bh() == 0 {
                 special_cycle(call, data);
             }
@@ -109,7 +109,7 @@ fn find(call: &mut Call<'_>, matches: impl Fn(&mut Call<'_>, u8) -> bool) -> u8 
 fn access(call: &mut Call<'_>, function: u8) -> u8 {
     let bytes = 1 << ((function - 8) % 3);
     let register = call.regs.di();
-    if register > 0xff || register % u16::from(bytes) != 0 {
+    if register > 0xff || !register.is_multiple_of(u16::from(bytes)) {
         return BAD_REGISTER;
     }
     let (register, devfn) = (register as u8, call.regs.bl());

@@ -208,7 +208,7 @@ fn block_move(call: &mut Call<'_>) {
         let (low, high) = (call.dword(table + offset), call.dword(table + offset + 4));
         u64::from(low >> 16 | (high & 0xff) << 16 | high & 0xff00_0000)
     };
-    let (from, to) = (base(0x10 + 0), base(0x18 + 0));
+    let (from, to) = (base(0x10), base(0x18));
     if count > MOST_MOVED {
         return call.fail(2);
     }

@@ -14,6 +14,7 @@ fn full() -> MachineSpec {
         initrd: Some("initrd.gz".into()),
         append: Some("console=ttyS0".into()),
         bios: Some("bios.bin".into()),
+        boot: "order=cdn".parse().unwrap(),
         drive: vec!["disk.img,snapshot".parse().unwrap()],
         serial: Some(vec!["stdio".parse().unwrap(), "file:log".parse().unwrap()]),
         parallel: "file:printed".parse().unwrap(),

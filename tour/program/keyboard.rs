@@ -15,8 +15,10 @@ const PREFIX: u16 = PAGE + 38;
 /// The BIOS's own handler of the interrupt.
 const BEFORE: u16 = PAGE + 40;
 
-/// Rows of keys: where a row begins, and each key's scan code (set 1; with 80h after E0h) and text.
-const ROWS: [(u16, u16, &[(u8, &str)]); 6] = [
+/// Where a row of keys begins, and each key's scan code (set 1; with 80h after E0h) and text.
+type Row = (u16, u16, &'static [(u8, &'static str)]);
+
+const ROWS: [Row; 6] = [
     (
         4,
         1,

@@ -118,9 +118,9 @@ impl Emit<'_, '_> {
         self.asm.at(self.heads[member].block);
         let Region { members, .. } = self.region;
         let Member { ops, page, .. } = members[member];
-        for at in 0..ops.len() {
+        for (at, op) in ops.iter().enumerate() {
             self.at = at;
-            self.op = ops[at].op;
+            self.op = op.op;
             self.before = self.state;
             (self.exit, self.apart) = (None, None);
             if at > 0 && self.op.len > 0 && self.continues(page) {

@@ -107,7 +107,7 @@ pub fn aes_key_assist(x: V128, round: u8) -> V128 {
 /// PCLMULQDQ: the product without carries of one quadword of each operand.
 pub fn carryless_product(x: V128, y: V128, imm: u8) -> V128 {
     let (a, b) = (u128::from(x[usize::from(imm & 1)]), y[usize::from(imm >> 4 & 1)]);
-    let product = (0..64).fold(0, |sum: u128, bit| sum ^ (a << bit) & (b >> bit & 1) as u128 * u128::MAX);
+    let product = (0..64).fold(0, |sum: u128, bit| sum ^ ((a << bit) & ((b >> bit & 1) as u128 * u128::MAX)));
     [product as u64, (product >> 64) as u64]
 }
 

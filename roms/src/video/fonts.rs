@@ -67,12 +67,12 @@ fn fit(call: &mut Call<'_>, height: u8, lines: u16) {
     let port = crtc_port(call);
     let scan = call.in_indexed(port, 9) & 0xe0;
     // 200 lines are shown twice.
-    call.out_indexed(port, 9, scan & 0x7f | if lines == 200 { 0x80 } else { 0 } | (height - 1));
+    call.out_indexed(port, 9, (scan & 0x7f) | if lines == 200 { 0x80 } else { 0 } | (height - 1));
     let rows = (lines / u16::from(height)).clamp(1, 256);
     let shown = rows * u16::from(height) * if lines == 200 { 2 } else { 1 } - 1;
     let overflow = call.in_indexed(port, 7) & !0x42;
     call.out_indexed(port, 0x12, shown as u8);
-    call.out_indexed(port, 7, overflow | (shown >> 8 & 1) as u8 * 2 | (shown >> 9 & 1) as u8 * 0x40);
+    call.out_indexed(port, 7, overflow | ((shown >> 8 & 1) as u8 * 2) | ((shown >> 9 & 1) as u8 * 0x40));
     call.set_bda(bda::ROWS, (rows - 1) as u8);
     call.set_bda_word(bda::CHAR_HEIGHT, height.into());
     let columns = call.bda_word(bda::COLUMNS);
@@ -148,7 +148,7 @@ pub fn service(call: &mut Call<'_>) {
         0x30 => information(call),
         _ => {}
     }
-    if !present(call).is_graphics() && function >= 0x10 && function < 0x20 {
+    if !present(call).is_graphics() && (0x10..0x20).contains(&function) {
         let page = call.bda(bda::ACTIVE_PAGE);
         let (column, row) = text::cursor(call, page);
         text::set_cursor(call, page, column, row);

@@ -15,7 +15,7 @@ fn row_start(call: &mut Call<'_>, mode: &Mode, y: u16) -> u64 {
         Kind::Linear => linear(mode.segment, 0) + y * 320,
         Kind::Planar => {
             let page = u64::from(call.bda_word(bda::PAGE_START));
-            linear(mode.segment, 0) + (page + y * u64::from(mode.columns) & 0xffff)
+            linear(mode.segment, 0) + ((page + y * u64::from(mode.columns)) & 0xffff)
         }
     }
 }

@@ -170,6 +170,11 @@ fn store(machine: &Machine, image: &mut [u8]) {
     }
 }
 
+/// Whether the host is one of AMD's, whose habits in the corners are its own.
+fn is_amd() -> bool {
+    std::arch::x86_64::__cpuid(0).ecx == u32::from_le_bytes(*b"cAMD")
+}
+
 /// How a section is to be run.
 struct Plan {
     /// Random states for each instruction.
@@ -197,6 +202,10 @@ fn compare(first: *const u8, end: *const u8, plan: &Plan) {
         NasmFormatter::new().format(&instr, &mut text);
         let decoded = machine.decode(code);
         assert_eq!(usize::from(decoded.op.len), instr.len(), "{text}");
+        if text.starts_with("dpp") && is_amd() {
+            eprintln!("skipped: {text}; which of several NaNs comes through is another one on AMD's processors");
+            continue;
+        }
         for _ in 0..plan.cases {
             if let Err(report) = one(&mut rng, &mut machine, code, &decoded.op, plan) {
                 wrong.push(format!("{text}: {report}"));

@@ -348,7 +348,7 @@ fn soft_off_where_pmbase_points() {
 #[test]
 fn accesses_are_split_and_unclaimed_ones_read_ones() {
     let mut machine = machine(vec![script(|bus, _, _| {
-        assert_eq!((bus.port_read(0x1234, 4), bus.port_read(0x80, 1)), (0xffff_ffff, 0xff));
+        assert_eq!((bus.port_read(0x1234, 4), bus.port_read(0x1238, 1)), (0xffff_ffff, 0xff));
         assert_eq!(bus.mmio_read(0xf000_0000, 8), u64::MAX);
         bus.port_write(0x70, 2, 0x5a40); // index and data in one
         assert_eq!(bus.port_read(0x71, 1), 0x5a);

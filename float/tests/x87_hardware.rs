@@ -94,11 +94,6 @@ fn extract() {
     }
 }
 
-/// Whether the host is one of AMD's, whose habits in the corners are its own.
-fn is_amd() -> bool {
-    std::arch::x86_64::__cpuid(0).ecx == u32::from_le_bytes(*b"cAMD")
-}
-
 fn check_remainder(seed: u64, native: Native, ours: impl Fn(F80, F80, &mut Env) -> Remainder) {
     let mut rng = Rng(seed);
     for _ in 0..cases(400_000) {

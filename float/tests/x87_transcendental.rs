@@ -89,11 +89,6 @@ const EXP: Check = Check { name: "f2xm1", native: f2xm1, ours: |a, _, e| vec![a.
 const LOG: Check = Check { name: "fyl2x", native: fyl2x, ours: |a, b, e| vec![a.log2_times(b, e)] };
 const LOG1: Check = Check { name: "fyl2xp1", native: fyl2xp1, ours: |a, b, e| vec![a.log2_plus_1_times(b, e)] };
 
-/// Whether the host is one of AMD's, whose habits in the corners are its own.
-fn is_amd() -> bool {
-    std::arch::x86_64::__cpuid(0).ecx == u32::from_le_bytes(*b"cAMD")
-}
-
 #[test]
 fn sine() {
     if is_amd() {

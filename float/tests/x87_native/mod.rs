@@ -112,3 +112,8 @@ native! {
 }
 
 pub type Native = fn(u16, F80, F80, [u8; 16]) -> State;
+
+/// Whether the host is one of AMD's, whose habits in the corners are its own.
+pub fn is_amd() -> bool {
+    std::arch::x86_64::__cpuid(0).ecx == u32::from_le_bytes(*b"cAMD")
+}

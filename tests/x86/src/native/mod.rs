@@ -18,6 +18,8 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// The host CPU, set up to run cases. There is one address space, so there is only one at a time.
 pub struct Native {
     code: *mut u8,
+    // Dropped before the next one's thread may begin.
+    _watchdog: signal::Watchdog,
     _guard: MutexGuard<'static, ()>,
 }
 
@@ -42,11 +44,11 @@ impl Native {
             read_only_page().write_bytes(0xa5, 4096);
             libc::mprotect(read_only_page().cast(), 4096, libc::PROT_READ);
             code.write_bytes(0xcc, CODE_BYTES);
-            signal::install()?;
+            let watchdog = signal::install()?;
             // Code of the tests reaches its data through GS too, whose base nobody else needs.
             const ARCH_SET_GS: i64 = 0x1001;
             libc::syscall(libc::SYS_arch_prctl, ARCH_SET_GS, GS_BASE);
-            Ok(Native { code, _guard: guard })
+            Ok(Native { code, _watchdog: watchdog, _guard: guard })
         }
     }
 

@@ -26,8 +26,8 @@ const PLACES: [c_int; 16] = {
     ]
 };
 
-/// Installs it for this thread and the signals that exceptions become.
-pub fn install() -> std::io::Result<()> {
+/// Installs it for this thread and the signals that exceptions become, with a watchdog.
+pub fn install() -> std::io::Result<Watchdog> {
     // SAFETY: the alternate stack is leaked, so it is there for as long as the thread.
     unsafe {
         let stack = Box::leak(vec![0u8; STACK].into_boxed_slice());
@@ -47,8 +47,17 @@ pub fn install() -> std::io::Result<()> {
     }
 }
 
-/// A signal for this thread every few milliseconds.
-unsafe fn watchdog() -> std::io::Result<()> {
+/// A signal for one thread every few milliseconds, until it is dropped: another thread's runs are none of its business.
+pub struct Watchdog(libc::timer_t);
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        // SAFETY: the timer is this one's own.
+        unsafe { libc::timer_delete(self.0) };
+    }
+}
+
+unsafe fn watchdog() -> std::io::Result<Watchdog> {
     // SAFETY: plain system calls on locals.
     unsafe {
         let mut event: libc::sigevent = std::mem::zeroed();
@@ -56,15 +65,17 @@ unsafe fn watchdog() -> std::io::Result<()> {
         event.sigev_signo = libc::SIGALRM;
         event.sigev_notify_thread_id = libc::gettid();
         let mut timer: libc::timer_t = std::ptr::null_mut();
-        let tick = libc::timespec { tv_sec: 0, tv_nsec: 20_000_000 };
-        let every = libc::itimerspec { it_interval: tick, it_value: tick };
-        if libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut timer) != 0
-            || libc::timer_settime(timer, 0, &every, std::ptr::null_mut()) != 0
-        {
+        if libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut timer) != 0 {
             return Err(Error::last_os_error());
         }
+        let watchdog = Watchdog(timer);
+        let tick = libc::timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+        let every = libc::itimerspec { it_interval: tick, it_value: tick };
+        if libc::timer_settime(timer, 0, &every, std::ptr::null_mut()) != 0 {
+            return Err(Error::last_os_error());
+        }
+        Ok(watchdog)
     }
-    Ok(())
 }
 
 /// From now on an exception is the code's, and it has so many ticks of 20 ms to come to one.

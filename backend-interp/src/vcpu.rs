@@ -62,6 +62,16 @@ struct Stepped {
 pub struct InterpVcpu {
     run: Box<Run>,
     steps: Vec<Option<Stepped>>,
+    counts: Counts,
+}
+
+/// How often the run loop was come back to, by reason.
+#[derive(Default)]
+struct Counts {
+    looks: u64,
+    finds: u64,
+    steps: u64,
+    exceptions: u64,
 }
 
 // SAFETY: the raw pointers in `Run` lead into its own TLB and traces, and to a bus that is only there during a run.
@@ -86,7 +96,7 @@ impl InterpVcpu {
             jumps: JumpCache::new(),
             cache,
         };
-        InterpVcpu { run: Box::new(run), steps: (0..STEPS).map(|_| None).collect() }
+        InterpVcpu { run: Box::new(run), steps: (0..STEPS).map(|_| None).collect(), counts: Counts::default() }
     }
 
     /// What runs, for an engine above this one.
@@ -120,6 +130,7 @@ impl InterpVcpu {
             }
             run.sync_tlb();
             let alone = run.cpu.careful || run.cpu.state.shadow != Shadow::None || exact && run.cpu.left < TRACE;
+            self.counts.looks += 1;
             let left = if alone {
                 self.step()
             } else if exact {
@@ -147,6 +158,7 @@ impl InterpVcpu {
 
     /// Delivers an exception; false: a triple fault.
     fn raise(&mut self, exception: Exception) -> bool {
+        self.counts.exceptions += 1;
         let run = &mut *self.run;
         // SAFETY: this is a run.
         let survived = raise::raise(&mut unsafe { run.ctx() }, exception);
@@ -160,6 +172,7 @@ impl InterpVcpu {
     /// Executes traces until there is something to look at.
     fn traces(&mut self) -> Left {
         loop {
+            self.counts.finds += 1;
             let run = &mut *self.run;
             let first = match find(run) {
                 Ok(first) => first,
@@ -188,6 +201,7 @@ impl InterpVcpu {
 
     /// Executes one instruction by itself, with everything checked around it.
     fn step(&mut self) -> Left {
+        self.counts.steps += 1;
         let shadow = self.run.cpu.state.shadow;
         // SAFETY: this is a run.
         if let Err(exception) = boundary::before_instruction(&mut unsafe { self.run.ctx() }) {
@@ -355,6 +369,21 @@ impl Vcpu for InterpVcpu {
 
     fn translate(&mut self, linear: u64) -> Option<u64> {
         paging::debug_translate(&mut self.run.cpu, linear)
+    }
+
+    fn counters(&self) -> Vec<(String, u64)> {
+        let Counts { looks, finds, steps, exceptions } = self.counts;
+        let named = [
+            ("looked around (signals, events, budget)", looks),
+            ("looked a trace up", finds),
+            ("executed an instruction by itself", steps),
+            ("delivered an exception", exceptions),
+        ];
+        named.map(|(name, count)| (name.to_owned(), count)).into()
+    }
+
+    fn tier(&mut self, _linear: u64) -> Option<&'static str> {
+        Some("interpreted")
     }
 }
 

@@ -34,11 +34,14 @@ pub struct Options {
     pub verify: bool,
     /// Tell `perf` what code lies where, in the file that it looks for.
     pub perf_map: bool,
+    /// For tests of what is to find errors of this engine: operations with this immediate are translated as if it was one
+    /// more.
+    pub sabotage: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { threshold: 2000, code_bytes: 64 << 20, background: false, verify: false, perf_map: false }
+        Options { threshold: 2000, code_bytes: 64 << 20, background: false, verify: false, perf_map: false, sabotage: None }
     }
 }
 
@@ -129,6 +132,7 @@ struct Jit {
     /// First traces of regions in which accesses that were to share TLB checks were too often in two pages.
     unshared: HashSet<*const TracedOp>,
     perf: Option<PerfMap>,
+    sabotage: Option<u64>,
     /// The interpreter's cache had been dropped so often when `buffer` was last cleared.
     drops: u64,
     /// Traces at the worker's: tickets by entry op, and entry ops by ticket. Dropped traces are in neither.
@@ -176,6 +180,7 @@ impl Jit {
             regions: HashMap::new(),
             unshared: HashSet::new(),
             perf,
+            sabotage: options.sabotage,
             drops: 0,
             waiting: HashMap::new(),
             entries: HashMap::new(),
@@ -264,7 +269,11 @@ unsafe fn notice(run: *mut Run, entry: *mut TracedOp) {
             regions.push(entry);
         }
     }
-    let job = Job::new(jit.ticket, &region, run.cpu.mode, jit.dispatch, !jit.unshared.contains(&entry.cast_const()));
+    let mut job =
+        Job::new(jit.ticket, &region, run.cpu.mode, jit.dispatch, !jit.unshared.contains(&entry.cast_const()));
+    if let Some(immediate) = jit.sabotage {
+        job.sabotage(immediate);
+    }
     let instructions = job.instructions();
     match &mut jit.tier {
         Tier::Now(compiler) => {

@@ -7,6 +7,7 @@ use crate::gather::Found;
 use backend_interp::run::TracedOp;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use frontend_x86::cpu::Mode;
+use frontend_x86::op::Func;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,15 @@ impl Job {
         let copy = |op: &TracedOp| TracedOp { handler: op.handler, link: op.link, op: op.op };
         let members = region.iter().map(|found| (*found, found.ops.iter().map(copy).collect())).collect();
         Job { ticket, members, mode, dispatch, share }
+    }
+
+    /// See [`crate::Options::sabotage`].
+    pub fn sabotage(&mut self, immediate: u64) {
+        for op in self.members.iter_mut().flat_map(|(_, ops)| ops) {
+            if op.op.ins.func == Func::Alu && op.op.imm == immediate {
+                op.op.imm += 1;
+            }
+        }
     }
 
     /// How many instructions the region has.

@@ -164,7 +164,7 @@ impl Flash {
             Ok(()) => {
                 (offset / PAGE_SIZE..=(offset + count as u64 - 1) / PAGE_SIZE)
                     .for_each(|page| _ = self.changed.insert(page));
-                self.block.fill(first * SECTOR as u64, &sectors).is_ok()
+                self.memory.write_block(&self.block, first * SECTOR as u64, &sectors).is_ok()
             }
             Err(error) => {
                 tracing::warn!(%error, "flash memory");

@@ -6,13 +6,14 @@ use super::far::gate_width;
 use super::gates::{inner_stack, interrupt_stack};
 use super::segment::{null_segment, null_stack};
 use super::stack::Stack;
-use super::task::{self, Cause};
+use super::task;
 use super::v86;
 use crate::ctx::{Ctx, Done, Then};
 use crate::exception::{Exception, vector};
 use crate::flags::rflags;
 use crate::op::{Op, Width, reg};
 use lyrebird_core::cpu::segment::SegReg;
+use lyrebird_core::{Cause, Delivery};
 use lyrebird_core::cpu::state::{Activity, Shadow};
 
 /// DR6.BS.
@@ -95,6 +96,29 @@ impl Frame {
         }
     }
 
+    /// The same for those who watch.
+    fn delivery(&self, ctx: &Ctx) -> Delivery {
+        let cpu = &*ctx.cpu;
+        let selector = |s: SegReg| cpu.state.seg[s as usize].selector;
+        let cause = match self.event {
+            Event::Interrupt(_) => Cause::Interrupt,
+            Event::Nmi => Cause::Nmi,
+            Event::Software(_) | Event::SoftwareException(_) | Event::Icebp => Cause::Software,
+            Event::DebugTrap | Event::Exception(_) => Cause::Exception,
+        };
+        Delivery {
+            vector: self.event.vector(),
+            cause,
+            error: self.event.error(),
+            cpl: cpu.cpl(),
+            cs: selector(SegReg::Cs),
+            rip: self.rip,
+            ss: selector(SegReg::Ss),
+            rsp: cpu.reg(reg::RSP),
+            cr2: cpu.state.cr2,
+        }
+    }
+
     /// The error code that names this event's own gate.
     fn idt_error(&self) -> u32 {
         u32::from(self.event.vector()) << 3 | 2 | self.ext
@@ -105,6 +129,7 @@ impl Frame {
 /// exception on the way leaves things as they were, except after a task switch, which may have been completed.
 pub fn deliver(ctx: &mut Ctx, event: Event) -> Result<(), Exception> {
     let frame = Frame::new(ctx, event);
+    ctx.bus.note_delivery(frame.delivery(ctx));
     if !ctx.cpu.protected() {
         if ctx.cpu.v86() {
             if let Event::Software(n) = event
@@ -297,7 +322,7 @@ fn task_gate(ctx: &mut Ctx, frame: &Frame, selector: u16) -> Result<(), Exceptio
     // The old task's image has the flags that would have been pushed.
     let flags = ctx.cpu.rflags();
     ctx.cpu.set_rflags(frame.rflags);
-    let switched = task::switch(ctx, selector, &d, Cause::Interrupt, frame.rip, frame.ext);
+    let switched = task::switch(ctx, selector, &d, task::Cause::Interrupt, frame.rip, frame.ext);
     let late = match switched {
         Ok(late) => late,
         Err(e) => {

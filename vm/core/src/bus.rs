@@ -2,6 +2,42 @@
 
 use crate::time::VmTime;
 
+/// An interrupt or exception, for those who watch a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its vector.
+    pub vector: u8,
+    /// What it comes from.
+    pub cause: Cause,
+    /// Its error code, if it has one.
+    pub error: Option<u32>,
+    /// Where it comes in between.
+    pub cpl: u8,
+    /// CS there.
+    pub cs: u16,
+    /// RIP there: the instruction that faulted, or the one that comes next.
+    pub rip: u64,
+    /// SS there.
+    pub ss: u16,
+    /// RSP there.
+    pub rsp: u64,
+    /// CR2, which for a page fault is its address.
+    pub cr2: u64,
+}
+
+/// What an interrupt comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// An interrupt controller.
+    Interrupt,
+    /// An NMI.
+    Nmi,
+    /// An instruction for it (INT n, INT3, INTO, INT1).
+    Software,
+    /// An exception.
+    Exception,
+}
+
 /// What an engine calls for everything that is not CPU or RAM. One handle for each vCPU; the machine lock is taken inside.
 ///
 /// After a call that may have raised an interrupt, changed the memory map or asked for a reset, the vCPU's
@@ -10,6 +46,9 @@ pub trait CpuBus {
     /// Tells how many instructions the vCPU has retired, before an access by one of the methods below: a deterministic
     /// machine tells the time by it. A machine that follows the host's clock ignores it.
     fn note_retired(&mut self, _retired: u64) {}
+
+    /// Tells that an interrupt or exception is about to be delivered. Whoever watches the guest hears it; a machine need not.
+    fn note_delivery(&mut self, _delivery: Delivery) {}
 
     /// IN of 1, 2 or 4 bytes.
     fn port_read(&mut self, port: u16, bytes: u8) -> u32;

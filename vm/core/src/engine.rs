@@ -41,6 +41,21 @@ pub trait Vcpu: Send {
 
     /// Translates a linear address as a debugger would: no faults, no accessed bits. `None` if it is not mapped.
     fn translate(&mut self, linear: u64) -> Option<u64>;
+
+    /// What the engine has counted of its own working, such as why it left translated code: names and numbers, for people.
+    fn counters(&self) -> Vec<(String, u64)> {
+        Vec::new()
+    }
+
+    /// How the code at a linear address is executed now ("interpreted", "compiled"), if the engine has several ways.
+    fn tier(&mut self, _linear: u64) -> Option<&'static str> {
+        None
+    }
+
+    /// What the engine has made of the code at a linear address, as text for people.
+    fn explain(&mut self, _linear: u64) -> Option<String> {
+        None
+    }
 }
 
 /// How long a vCPU may run.

@@ -17,7 +17,7 @@ pub mod time;
 pub mod timer;
 
 pub use block::{BlockDevice, BlockError};
-pub use bus::CpuBus;
+pub use bus::{Cause, CpuBus, Delivery};
 pub use cpu::state::CpuState;
 pub use device::{Device, MmioIo, PciConfig, PortIo, ResetKind};
 pub use display::{Display, Frame, TextScreen};

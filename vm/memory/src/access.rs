@@ -32,6 +32,9 @@ impl GuestMemory {
             // SAFETY: as in `read`.
             unsafe { std::ptr::copy(piece.as_ptr(), page.host().add(offset(gpa)), piece.len()) };
             self.note_write(&page, gpa % PAGE_SIZE, piece.len() as u64);
+            if self.journal.is_on() {
+                self.note_in_journal(page.key() + offset(gpa), piece);
+            }
             Ok(())
         })
     }
@@ -40,6 +43,9 @@ impl GuestMemory {
     /// owns the block. Nothing is written if the range does not lie inside.
     pub fn write_block(&self, block: &Block, offset: u64, bytes: &[u8]) -> Result<(), MemoryError> {
         block.fill(offset, bytes)?;
+        if self.journal.is_on() {
+            self.note_in_journal(block.host_base().as_ptr() as usize + offset as usize, bytes);
+        }
         let mut at = offset;
         let end = offset + bytes.len() as u64;
         while at < end {

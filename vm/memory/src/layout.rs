@@ -78,7 +78,7 @@ pub enum Backing {
     Device,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Layout {
     regions: Vec<Option<Region>>,
 }

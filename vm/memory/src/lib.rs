@@ -10,6 +10,7 @@
 mod access;
 mod block;
 mod layout;
+pub mod twin;
 pub mod watch;
 
 pub use block::{Block, BlockId, HostPage, PageBytes};
@@ -66,6 +67,7 @@ pub struct GuestMemory {
     /// Clear when the A20 gate forces address bit 20 to zero.
     a20: AtomicBool,
     watchers: watch::Watchers,
+    journal: twin::Journal,
 }
 
 impl GuestMemory {
@@ -79,6 +81,7 @@ impl GuestMemory {
             code_epoch: AtomicU64::new(1),
             a20: AtomicBool::new(true),
             watchers: watch::Watchers::default(),
+            journal: twin::Journal::default(),
         }
     }
 

@@ -3,4 +3,6 @@
 
 pub mod boot;
 pub mod cli;
+pub mod lockstep;
 pub mod machine;
+pub mod observe;

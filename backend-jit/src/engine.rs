@@ -41,7 +41,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { threshold: 2000, code_bytes: 64 << 20, background: false, verify: false, perf_map: false, sabotage: None }
+        Options {
+            threshold: 2000,
+            code_bytes: 64 << 20,
+            background: false,
+            verify: false,
+            perf_map: false,
+            sabotage: None,
+        }
     }
 }
 

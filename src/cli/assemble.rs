@@ -6,6 +6,8 @@ use super::size::Size;
 use super::spec::{Adapter, EngineChoice, MachineSpec};
 use super::{drive, models, script};
 use crate::boot::{self, BootError, BootRequest, tables};
+#[cfg(feature = "jit")]
+use crate::lockstep::LockstepEngine;
 use crate::machine::script::Album;
 use crate::machine::{
     BootLoader, DebugExitConfig, DriveConfig, EntropySource, Machine, MachineConfig, RtcBase, TimeMode,
@@ -33,6 +35,10 @@ const DETERMINISTIC_DAY: i64 = 1_767_225_600;
 /// The firmware's sizes: it must hold the reset vector's segment and fit below 4 GiB beside the APICs.
 const BIOS_SIZES: std::ops::RangeInclusive<u64> = 64 << 10..=16 << 20;
 
+/// How often code runs in lockstep before it is compiled.
+#[cfg(feature = "jit")]
+const LOCKSTEP_THRESHOLD: u32 = 300;
+
 /// What can be said before a machine exists.
 pub struct Plan {
     config: MachineConfig,
@@ -47,8 +53,8 @@ pub struct Plan {
 pub fn engine_exists(engine: EngineChoice) -> Result<()> {
     match engine {
         EngineChoice::Auto | EngineChoice::Interp => Ok(()),
-        EngineChoice::Jit if cfg!(feature = "jit") => Ok(()),
-        EngineChoice::Jit => {
+        EngineChoice::Jit | EngineChoice::Lockstep if cfg!(feature = "jit") => Ok(()),
+        EngineChoice::Jit | EngineChoice::Lockstep => {
             bail!("this program was built without the engine `jit`: use interp, or auto for the best there is")
         }
         EngineChoice::Kvm => bail!("the engine `kvm` is not there yet: use interp, or auto for the best there is"),
@@ -64,6 +70,14 @@ fn engine(choice: EngineChoice, model: Arc<Model>) -> Box<dyn Engine> {
             let perf_map = std::env::var_os("LYREBIRD_PERF_MAP").is_some();
             let options = backend_jit::Options { perf_map, ..Default::default() };
             Box::new(backend_jit::JitEngine::new(model, options))
+        }
+        #[cfg(feature = "jit")]
+        EngineChoice::Lockstep => {
+            // Early, and by the vCPU itself: much is to be compiled, and the same in each run.
+            let options =
+                backend_jit::Options { threshold: LOCKSTEP_THRESHOLD, background: false, ..Default::default() };
+            let jit = backend_jit::JitEngine::new(model.clone(), options);
+            Box::new(LockstepEngine::new(Box::new(jit), Box::new(InterpEngine::new(model))))
         }
         _ => Box::new(InterpEngine::new(model)),
     }
@@ -132,7 +146,7 @@ pub fn plan(spec: &MachineSpec, serial: &[Target]) -> Result<Plan> {
     config.firmware = own_firmware.then_some(facts);
     config.boot = boot;
     config.script = script::script(&spec.keys, &spec.screenshot, spec.exit_after);
-    if spec.deterministic {
+    if deterministic(spec) {
         config.time = TimeMode::DETERMINISTIC;
         config.entropy = EntropySource::Seed(0);
     }
@@ -285,10 +299,15 @@ fn read_bios(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Whether guest time follows the instructions: a difference between engines is to be found again in the next run.
+fn deterministic(spec: &MachineSpec) -> bool {
+    spec.deterministic || spec.engine == EngineChoice::Lockstep
+}
+
 fn rtc_base(spec: &MachineSpec) -> RtcBase {
     match spec.rtc {
         Some(Clock::At(moment)) => RtcBase::Fixed(moment),
-        None if spec.deterministic => RtcBase::Fixed(DETERMINISTIC_DAY),
+        None if deterministic(spec) => RtcBase::Fixed(DETERMINISTIC_DAY),
         None | Some(Clock::Utc) => RtcBase::Host { utc_offset: 0 },
         Some(Clock::Local) => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);

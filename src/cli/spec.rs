@@ -221,6 +221,9 @@ pub enum EngineChoice {
     Jit,
     /// The host's own virtualisation (Linux on x86-64)
     Kvm,
+    /// Translated code checked by the interpreter, slowly: ends at the first difference, with exit code 1. Implies
+    /// --deterministic
+    Lockstep,
 }
 
 /// A display adapter.

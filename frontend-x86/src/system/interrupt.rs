@@ -13,8 +13,8 @@ use crate::exception::{Exception, vector};
 use crate::flags::rflags;
 use crate::op::{Op, Width, reg};
 use lyrebird_core::cpu::segment::SegReg;
-use lyrebird_core::{Cause, Delivery};
 use lyrebird_core::cpu::state::{Activity, Shadow};
+use lyrebird_core::{Cause, Delivery};
 
 /// DR6.BS.
 pub const BS: u64 = 1 << 14;

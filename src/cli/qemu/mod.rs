@@ -409,9 +409,10 @@ impl Builder {
                 "interp" => EngineChoice::Interp,
                 "jit" => EngineChoice::Jit,
                 "kvm" => EngineChoice::Kvm,
+                "lockstep" => EngineChoice::Lockstep,
                 _ => {
-                    let nearest = nearest(&name, ["tcg", "interp", "jit", "kvm"]).unwrap_or_default();
-                    let known = "known: tcg, interp, jit, kvm";
+                    let nearest = nearest(&name, ["tcg", "interp", "jit", "kvm", "lockstep"]).unwrap_or_default();
+                    let known = "known: tcg, interp, jit, kvm, lockstep";
                     refused = refused.or(Some(format!(
                         "-accel: unknown accelerator `{name}`; the nearest known is `{nearest}` ({known})"
                     )));

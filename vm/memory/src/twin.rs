@@ -100,7 +100,8 @@ mod tests {
     fn a_twin_follows() {
         let memory = GuestMemory::new();
         let ram = memory.add_block("ram", 4 * PAGE_SIZE).unwrap();
-        let region = Region { base: 0, bytes: 4 * PAGE_SIZE, priority: 0, target: Target::Ram { block: ram, offset: 0 } };
+        let region =
+            Region { base: 0, bytes: 4 * PAGE_SIZE, priority: 0, target: Target::Ram { block: ram, offset: 0 } };
         let id = memory.map(region);
         memory.write(0, &[1]).unwrap();
         memory.set_journal(true);

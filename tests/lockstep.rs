@@ -1,0 +1,156 @@
+//! Two engines in lockstep: equal ones run a guest to its end, and an error in one of them is found and told.
+
+use backend_interp::InterpEngine;
+use backend_jit::{JitEngine, Options};
+use frontend_x86::model::Model;
+use iced_x86::IcedError;
+use iced_x86::code_asm::*;
+use lyrebird::lockstep::LockstepEngine;
+use lyrebird::machine::{DebugExitConfig, Machine, MachineConfig, Outcome, TimeMode};
+use lyrebird_core::cpu::segment::Segment;
+use std::sync::Arc;
+
+const CODE: u32 = 0x1_0000;
+const DATA: u32 = 0x2_0000;
+const STACK: u32 = 0x9000;
+const END: u32 = 0xf4;
+
+/// Runs a flat 32-bit program on as many CPUs as it wants.
+fn run(sabotage: Option<u64>, program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>) -> Outcome {
+    let mut a = CodeAssembler::new(32).unwrap();
+    program(&mut a).unwrap();
+    let code = a.assemble(CODE.into()).unwrap();
+    let model = Arc::new(Model::by_name("max").unwrap());
+    let options = Options { threshold: 50, sabotage, ..Options::default() };
+    let jit = JitEngine::new(model.clone(), options);
+    let engine = LockstepEngine::new(Box::new(jit), Box::new(InterpEngine::new(model)));
+    let mut config = MachineConfig {
+        time: TimeMode::DETERMINISTIC,
+        debug_exit: Some(DebugExitConfig { iobase: END as u16, iosize: 4 }),
+        testdev: true,
+        ..MachineConfig::new(4 << 20, Box::new(engine))
+    };
+    config.boot = Some(Box::new(move |target| {
+        target.memory.write(CODE.into(), &code)?;
+        let data = Segment { selector: 0x10, base: 0, limit: u32::MAX, attributes: 0xc093 };
+        let cpu = &mut target.cpus[0];
+        cpu.seg = [data; 6];
+        cpu.seg[1] = Segment { selector: 8, attributes: 0xc09b, ..data };
+        (cpu.cr0, cpu.rip, cpu.gpr[4]) = (0x11, CODE.into(), STACK.into());
+        Ok(())
+    }));
+    Machine::new(config).unwrap().run()
+}
+
+/// Ends with this value at the debug exit port.
+fn end(a: &mut CodeAssembler, value: u32) -> Result<(), IcedError> {
+    a.mov(eax, value)?;
+    a.out(END, eax)
+}
+
+#[test]
+fn equal_engines_reach_the_end() {
+    let outcome = run(None, |a| {
+        let (mut again, mut skip, mut handler, mut patch) =
+            (a.create_label(), a.create_label(), a.create_label(), a.create_label());
+        // The timer's interrupt, by an interrupt table in front of the data.
+        a.lea(eax, ptr(handler))?;
+        a.mov(ebx, eax)?;
+        a.and(eax, 0xffff)?;
+        a.or(eax, 8 << 16)?;
+        a.and(ebx, 0xffff_0000u32 as i32)?;
+        a.or(ebx, 0x8e00)?;
+        a.mov(dword_ptr(DATA - 0x1000 + 0x20 * 8), eax)?;
+        a.mov(dword_ptr(DATA - 0x1000 + 0x20 * 8 + 4), ebx)?;
+        a.push((DATA - 0x1000) as i32)?;
+        a.push((0x7ff << 16) as i32)?;
+        a.lidt(fword_ptr(esp + 2))?;
+        // A descriptor table, for the handler's IRET.
+        a.mov(dword_ptr(DATA - 0x2000 + 8), 0xffff)?;
+        a.mov(dword_ptr(DATA - 0x2000 + 12), 0x00cf_9b00)?;
+        a.push((DATA - 0x2000) as i32)?;
+        a.push((0x7f << 16) as i32)?;
+        a.lgdt(fword_ptr(esp + 2))?;
+        for (port, value) in
+            [(0x20, 0x11), (0x21, 0x20), (0x21, 4), (0x21, 1), (0x21, 0xfe), (0x43, 0x34), (0x40, 0), (0x40, 1)]
+        {
+            a.mov(al, value)?;
+            a.out(port, al)?;
+        }
+        a.sti()?;
+        a.xor(ebp, ebp)?;
+        a.mov(edx, 20_000)?;
+        a.set_label(&mut again)?;
+        a.add(ebp, edx)?;
+        a.imul_3(eax, ebp, 7)?;
+        a.mov(dword_ptr(DATA + edx * 4), eax)?;
+        a.test(edx, 0xff)?;
+        a.jne(skip)?;
+        // Sometimes: a port, a repeated instruction, code that changes.
+        a.in_(al, 0x40)?;
+        a.mov(byte_ptr(DATA - 8), al)?;
+        a.mov(esi, DATA)?;
+        a.lea(edi, ptr(edx + DATA + 0x3_0000))?;
+        a.mov(ecx, 5000)?;
+        a.rep().movsb()?;
+        a.inc(byte_ptr(patch) + 1)?;
+        a.set_label(&mut skip)?;
+        a.set_label(&mut patch)?;
+        a.mov(al, 0)?;
+        a.add(ebp, eax)?;
+        a.dec(edx)?;
+        a.jne(again)?;
+        end(a, 3)?;
+        a.set_label(&mut handler)?;
+        a.push(eax)?;
+        a.inc(dword_ptr(DATA - 16))?;
+        a.mov(al, 0x20)?;
+        a.out(0x20, al)?;
+        a.pop(eax)?;
+        a.iretd()
+    });
+    assert_eq!(outcome, Outcome::DebugExit(7));
+}
+
+/// The immediate that is translated wrongly.
+const WRONG: i32 = 0x5eed;
+
+#[test]
+fn a_wrong_register_is_told_with_its_code() {
+    let outcome = run(Some(WRONG as u64), |a| {
+        let mut again = a.create_label();
+        a.mov(ecx, 100_000)?;
+        a.set_label(&mut again)?;
+        a.add(ebx, ecx)?;
+        a.add(ebx, WRONG)?;
+        a.xor(eax, ebx)?;
+        a.dec(ecx)?;
+        a.jne(again)?;
+        end(a, 0)
+    });
+    let Outcome::Fault(text) = outcome else { panic!("{outcome:?}") };
+    println!("{text}");
+    assert!(text.contains("`jit` and `interp` differ on CPU 0"), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("> rbx ")), "{text}");
+    assert!(!text.lines().any(|line| line.starts_with("> rcx ")), "{text}");
+    assert!(text.contains("add ebx, 0x5eed"), "{text}");
+    assert!(text.lines().filter(|line| line.contains(" dec ecx")).count() <= 2, "one block, not more: {text}");
+    assert!(text.contains("--dump-block 0x1"), "{text}");
+}
+
+#[test]
+fn a_wrong_store_is_found_in_memory() {
+    let outcome = run(Some(WRONG as u64), |a| {
+        let mut again = a.create_label();
+        a.mov(ecx, 100_000)?;
+        a.set_label(&mut again)?;
+        a.add(dword_ptr(DATA + 0x124), WRONG)?;
+        a.dec(ecx)?;
+        a.jne(again)?;
+        end(a, 0)
+    });
+    let Outcome::Fault(text) = outcome else { panic!("{outcome:?}") };
+    println!("{text}");
+    assert!(text.contains("memory differs in ram at 0x20120"), "{text}");
+    assert!(text.contains("add dword [0x20124], 0x5eed"), "{text}");
+}

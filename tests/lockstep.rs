@@ -13,6 +13,12 @@ use std::sync::Arc;
 const CODE: u32 = 0x1_0000;
 const DATA: u32 = 0x2_0000;
 const STACK: u32 = 0x9000;
+/// INC dword [COUNT]; PUSH EAX; MOV AL, 20h; OUT 20h, AL; POP EAX; IRET.
+const HANDLER: u32 = 0x8000;
+const HANDLER_CODE: &[u8] = &[0xff, 0x05, 0xf0, 0xff, 1, 0, 0x50, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf];
+/// MOV AL, 0; RET. The number changes.
+const CHANGED: u32 = 0x8100;
+const CHANGED_CODE: &[u8] = &[0xb0, 0, 0xc3];
 const END: u32 = 0xf4;
 
 /// Runs a flat 32-bit program on as many CPUs as it wants.
@@ -32,6 +38,8 @@ fn run(sabotage: Option<u64>, program: impl FnOnce(&mut CodeAssembler) -> Result
     };
     config.boot = Some(Box::new(move |target| {
         target.memory.write(CODE.into(), &code)?;
+        target.memory.write(HANDLER.into(), HANDLER_CODE)?;
+        target.memory.write(CHANGED.into(), CHANGED_CODE)?;
         let data = Segment { selector: 0x10, base: 0, limit: u32::MAX, attributes: 0xc093 };
         let cpu = &mut target.cpus[0];
         cpu.seg = [data; 6];
@@ -51,25 +59,18 @@ fn end(a: &mut CodeAssembler, value: u32) -> Result<(), IcedError> {
 #[test]
 fn equal_engines_reach_the_end() {
     let outcome = run(None, |a| {
-        let (mut again, mut skip, mut handler, mut patch) =
-            (a.create_label(), a.create_label(), a.create_label(), a.create_label());
+        let (mut again, mut skip) = (a.create_label(), a.create_label());
         // The timer's interrupt, by an interrupt table in front of the data.
-        a.lea(eax, ptr(handler))?;
-        a.mov(ebx, eax)?;
-        a.and(eax, 0xffff)?;
-        a.or(eax, 8 << 16)?;
-        a.and(ebx, 0xffff_0000u32 as i32)?;
-        a.or(ebx, 0x8e00)?;
-        a.mov(dword_ptr(DATA - 0x1000 + 0x20 * 8), eax)?;
-        a.mov(dword_ptr(DATA - 0x1000 + 0x20 * 8 + 4), ebx)?;
+        a.mov(dword_ptr(DATA - 0x1000 + 0x20 * 8), 8 << 16 | HANDLER as i32)?;
+        a.mov(dword_ptr(DATA - 0x1000 + 0x20 * 8 + 4), 0x8e00)?;
         a.push((DATA - 0x1000) as i32)?;
-        a.push((0x7ff << 16) as i32)?;
+        a.push(0x7ff << 16)?;
         a.lidt(fword_ptr(esp + 2))?;
         // A descriptor table, for the handler's IRET.
         a.mov(dword_ptr(DATA - 0x2000 + 8), 0xffff)?;
         a.mov(dword_ptr(DATA - 0x2000 + 12), 0x00cf_9b00)?;
         a.push((DATA - 0x2000) as i32)?;
-        a.push((0x7f << 16) as i32)?;
+        a.push(0x7f << 16)?;
         a.lgdt(fword_ptr(esp + 2))?;
         for (port, value) in
             [(0x20, 0x11), (0x21, 0x20), (0x21, 4), (0x21, 1), (0x21, 0xfe), (0x43, 0x34), (0x40, 0), (0x40, 1)]
@@ -93,21 +94,13 @@ fn equal_engines_reach_the_end() {
         a.lea(edi, ptr(edx + DATA + 0x3_0000))?;
         a.mov(ecx, 5000)?;
         a.rep().movsb()?;
-        a.inc(byte_ptr(patch) + 1)?;
+        a.inc(byte_ptr(CHANGED + 1))?;
         a.set_label(&mut skip)?;
-        a.set_label(&mut patch)?;
-        a.mov(al, 0)?;
+        a.call(u64::from(CHANGED))?;
         a.add(ebp, eax)?;
         a.dec(edx)?;
         a.jne(again)?;
-        end(a, 3)?;
-        a.set_label(&mut handler)?;
-        a.push(eax)?;
-        a.inc(dword_ptr(DATA - 16))?;
-        a.mov(al, 0x20)?;
-        a.out(0x20, al)?;
-        a.pop(eax)?;
-        a.iretd()
+        end(a, 3)
     });
     assert_eq!(outcome, Outcome::DebugExit(7));
 }

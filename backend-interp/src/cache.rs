@@ -66,6 +66,16 @@ struct PageTraces {
     traces: Vec<TracedOps>,
 }
 
+/// What [`CodeCache::refresh`] has dropped.
+pub enum Dropped {
+    /// Nothing.
+    Nothing,
+    /// The traces in these host pages.
+    Pages(Vec<usize>),
+    /// All traces.
+    All,
+}
+
 /// All decoded code of one vCPU.
 pub struct CodeCache {
     entries: HashMap<TraceKey, *const TracedOp, Hash>,
@@ -113,12 +123,14 @@ impl CodeCache {
         self.watch.pending() || memory.epoch() != self.epoch || self.drop_all
     }
 
-    /// Drops what is stale. Only between handlers. True if anything was dropped.
-    pub fn refresh(&mut self, cpu: &mut Cpu) -> bool {
-        let mut dropped = false;
+    /// Drops what is stale. Only between handlers.
+    pub fn refresh(&mut self, cpu: &mut Cpu) -> Dropped {
+        let mut dropped = Dropped::Nothing;
         if self.watch.pending() {
-            for page in self.watch.take() {
-                dropped |= self.drop_page(page);
+            let mut pages = self.watch.take();
+            pages.retain(|page| self.drop_page(*page));
+            if !pages.is_empty() {
+                dropped = Dropped::Pages(pages);
             }
         }
         let (epoch, code_epoch) = (cpu.memory.epoch(), cpu.memory.code_epoch());
@@ -136,7 +148,7 @@ impl CodeCache {
             }
             self.entries.clear();
             self.ops = 0;
-            dropped = true;
+            dropped = Dropped::All;
         }
         self.graveyard.clear();
         dropped
@@ -231,7 +243,7 @@ pub fn linear_of(cpu: &Cpu, rip: u64) -> u64 {
 pub fn executable(cpu: &Cpu, linear: u64) -> Option<Entry> {
     let bank = &cpu.tlb.banks[cpu.bank as usize];
     let entry = bank.entries[frontend_x86::tlb::index(linear)];
-    (entry.execute == linear & !0xfff | bank.generation).then_some(entry)
+    (entry.execute == linear & !0xfff).then_some(entry)
 }
 
 /// Whether every byte of the page whose first byte has this RIP is inside the code segment. A RIP below zero belongs to a

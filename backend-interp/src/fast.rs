@@ -221,12 +221,9 @@ impl Algebra for Fast {
     fn probe(&mut self, form: Form, seg: u8, offset: u64, w: Width, access: Access) -> Result<*mut u8, GoSlow> {
         let linear = self.linear(form, seg, offset, w.bytes(), access)?;
         // SAFETY: see `Handler`; the index is below ENTRIES.
-        let (entry, generation) = unsafe {
-            let run = &*self.run;
-            (&*run.tlb.add(frontend_x86::tlb::index(linear)), run.tlb_generation)
-        };
+        let entry = unsafe { &*(&*self.run).tlb.add(frontend_x86::tlb::index(linear)) };
         let tag = if access.writes() { entry.write } else { entry.read };
-        if tag != (linear.wrapping_add(w.bytes() - 1) & !0xfff | generation) {
+        if tag != (linear.wrapping_add(w.bytes() - 1) & !0xfff) {
             return Err(GoSlow);
         }
         Ok(linear.wrapping_add(entry.addend) as *mut u8)

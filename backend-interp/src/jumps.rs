@@ -10,7 +10,7 @@ use frontend_x86::tlb::{self, Entry};
 use std::ptr::null;
 
 /// How many entries there are.
-pub const JUMPS: usize = 4096;
+pub const JUMPS: usize = 16384;
 
 /// What no linear address has: see [`mark`].
 pub const NEVER: u64 = 0x80 << 48;
@@ -25,11 +25,12 @@ pub struct Jump {
     pub addend: u64,
     /// The trace there.
     pub op: *const TracedOp,
-    /// Makes the size a power of two.
-    _pad: u64,
+    /// The code of the engine above for it: the immediate of its entry op. May lag behind it: what is found here works,
+    /// slowly.
+    pub code: u64,
 }
 
-const NO_JUMP: Jump = Jump { tag: NEVER, addend: 0, op: null(), _pad: 0 };
+const NO_JUMP: Jump = Jump { tag: NEVER, addend: 0, op: null(), code: 0 };
 
 /// What is exclusive-ored to linear addresses: the bits of a canonical address above bit 47 are all alike, so one of 64
 /// modes can be told there.
@@ -56,6 +57,25 @@ impl JumpCache {
         self.entries.fill(NO_JUMP);
     }
 
+    /// Forgets the targets in these host pages, whose traces have been dropped, and what code the engine above had for the
+    /// others.
+    ///
+    /// # Safety
+    /// All other traces that have been inserted are still there.
+    pub unsafe fn forget(&mut self, pages: &[usize]) {
+        for jump in self.entries.iter_mut().filter(|jump| !jump.op.is_null()) {
+            // Upper bits do not matter: they are the same in both.
+            let linear = (jump.tag as i64) << 16 >> 16;
+            let page = (linear as u64 & !0xfff).wrapping_add(jump.addend) as usize;
+            if pages.contains(&page) {
+                *jump = NO_JUMP;
+            } else {
+                // SAFETY: the caller's promise.
+                jump.code = unsafe { (*jump.op).op.imm };
+            }
+        }
+    }
+
     /// The entries, at an address that does not move.
     pub fn entries(&self) -> *const Jump {
         self.entries.as_ptr()
@@ -71,21 +91,30 @@ impl JumpCache {
     /// # Safety
     /// `tlb` points to the entries of a whole bank.
     #[inline(always)]
-    pub unsafe fn find(&self, mark: u64, tlb: *const Entry, generation: u64, rip: u64) -> (*const TracedOp, u64) {
+    pub unsafe fn find(&self, mark: u64, tlb: *const Entry, rip: u64) -> (*const TracedOp, u64) {
         // Segments are flat wherever something is cached, so RIP is the linear address.
         let jump = &self.entries[Self::index(rip)];
         let page = rip & !0xfff;
         // SAFETY: the caller's promise; the index is below the number of entries of a bank.
         let entry = unsafe { &*tlb.add(tlb::index(rip)) };
-        let known = jump.tag == rip ^ mark && entry.execute == page | generation && entry.addend == jump.addend;
+        let known = jump.tag == rip ^ mark && entry.execute == page && entry.addend == jump.addend;
         (if known { jump.op } else { null() }, page)
     }
 
-    /// Remembers one, if this mode's are.
-    pub fn insert(&mut self, mark: u64, linear: u64, page: u64, op: *const TracedOp) {
+    /// Remembers one, if this mode's are; `code` is for the engine above.
+    pub fn insert(&mut self, mark: u64, linear: u64, page: u64, op: *const TracedOp, code: u64) {
         if mark != NEVER {
             let addend = page.wrapping_sub(linear & !0xfff);
-            self.entries[Self::index(linear)] = Jump { tag: linear ^ mark, addend, op, _pad: 0 };
+            self.entries[Self::index(linear)] = Jump { tag: linear ^ mark, addend, op, code };
+        }
+    }
+
+    /// The engine above has other code for the trace now, of which one address is this.
+    #[inline]
+    pub fn renew(&mut self, linear: u64, op: *const TracedOp, code: u64) {
+        let jump = &mut self.entries[Self::index(linear)];
+        if jump.op == op {
+            jump.code = code;
         }
     }
 }

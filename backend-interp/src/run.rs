@@ -46,8 +46,6 @@ pub struct Run {
     pub cpu: Cpu,
     /// The entries of the current TLB bank.
     pub tlb: *mut Entry,
-    /// Its generation.
-    pub tlb_generation: u64,
     /// What the current mode adds to the tags of [`JumpCache`].
     pub jump_mark: u64,
     /// The bus, while a run lasts.
@@ -78,13 +76,12 @@ impl Run {
         Ctx { cpu: &mut self.cpu, bus }
     }
 
-    /// Makes the current bank's place known to the fast paths. To be called after whatever may have changed the bank, its
-    /// generation or CPL.
+    /// Makes the current bank's place known to the fast paths. To be called after whatever may have changed the bank
+    /// or CPL.
     #[inline(always)]
     pub fn sync_tlb(&mut self) {
         let bank = &mut self.cpu.tlb.banks[self.cpu.bank as usize];
         self.tlb = bank.entries.as_mut_ptr();
-        self.tlb_generation = bank.generation;
         self.jump_mark = jumps::mark(self.cpu.mode);
     }
 

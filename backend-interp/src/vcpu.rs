@@ -1,6 +1,6 @@
 //! The run loop: between traces it looks at signals, delivers events and exceptions, and finds the next trace.
 
-use crate::cache::{self, CodeCache, TracedOps};
+use crate::cache::{self, CodeCache, Dropped, TracedOps};
 use crate::jumps::{self, JumpCache};
 use crate::run::{Left, Run, TracedOp};
 use crate::slow;
@@ -86,7 +86,6 @@ impl InterpVcpu {
         let run = Run {
             cpu: Cpu::new(index, model, memory, signals),
             tlb: std::ptr::null_mut(),
-            tlb_generation: 0,
             jump_mark: jumps::NEVER,
             bus: None,
             left: Left::Look,
@@ -115,8 +114,11 @@ impl InterpVcpu {
             if run.cpu.left <= 0 {
                 return Exit::Budget;
             }
-            if run.cache.refresh(&mut run.cpu) {
-                run.jumps.clear();
+            match run.cache.refresh(&mut run.cpu) {
+                Dropped::Nothing => {}
+                // SAFETY: jumps lead to traces of this cache, and nothing but these pages' have been dropped.
+                Dropped::Pages(pages) => unsafe { run.jumps.forget(&pages) },
+                Dropped::All => run.jumps.clear(),
             }
             run.count_retired(0);
             if run.cpu.signals.take(Signals::KICK) != 0 {
@@ -308,7 +310,7 @@ fn fetch_bytes(run: &mut Run, linear: u64, buf: &mut [u8]) -> Result<(), Excepti
 fn find(run: &mut Run) -> Result<*const TracedOp, Exception> {
     let rip = run.cpu.rip;
     // SAFETY: `sync_tlb` has set the bank's entries.
-    let (known, base) = unsafe { run.jumps.find(run.jump_mark, run.tlb, run.tlb_generation, rip) };
+    let (known, base) = unsafe { run.jumps.find(run.jump_mark, run.tlb, rip) };
     if !known.is_null() {
         run.cpu.regs[RIP_BASE as usize] = base;
         return Ok(known);
@@ -334,7 +336,9 @@ fn find(run: &mut Run) -> Result<*const TracedOp, Exception> {
     run.cpu.regs[RIP_BASE as usize] = base;
     let op = run.cache.trace(&mut run.cpu, &page, physical, offset as u16);
     if !op.is_null() {
-        run.jumps.insert(run.jump_mark, linear, page.key() as u64, op);
+        // SAFETY: a trace of the cache, of which nothing has been dropped since.
+        let code = unsafe { (*op).op.imm };
+        run.jumps.insert(run.jump_mark, linear, page.key() as u64, op, code);
     }
     Ok(op)
 }

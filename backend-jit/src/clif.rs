@@ -9,14 +9,15 @@ use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    AbiParam, BlockArg, Endianness, InstBuilder, MemFlagsData, Opcode, SigRef, Signature, StackSlotData, StackSlotKind,
-    Type, UserFuncName, ValueDef, types,
+    AbiParam, BlockArg, Endianness, InstBuilder, InstructionData, MemFlagsData, Opcode, SigRef, Signature,
+    StackSlotData, StackSlotKind, Type, UserFuncName, ValueDef, types,
 };
 use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use frontend_x86::algebra::{Bin, Cmp};
 use frontend_x86::op::Width;
+use target_lexicon::Architecture;
 
 pub use cranelift_codegen::ir::{Block, Value};
 
@@ -46,6 +47,8 @@ pub struct Compiler {
     context: Context,
     builder: FunctionBuilderContext,
     control: ControlPlane,
+    /// The calling convention of traces.
+    traces: CallConv,
 }
 
 /// A type of the given width.
@@ -78,11 +81,17 @@ impl Compiler {
             .map_err(|e| CompileError::Host(e.to_string()))?
             .finish(settings::Flags::new(flags))
             .map_err(|e| CompileError::Host(e.to_string()))?;
+        // The convention for tail calls saves the registers that a C function has to, at every step from trace to trace. On
+        // x86-64 Winch's, which saves none, makes the same tail calls; Cranelift's verifier and debug assertions do not know
+        // that.
+        let x64 = isa.triple().architecture == Architecture::X86_64;
+        let traces = if x64 && !check && !cfg!(debug_assertions) { CallConv::Winch } else { CallConv::Tail };
         Ok(Compiler {
             isa,
             context: Context::new(),
             builder: FunctionBuilderContext::new(),
             control: ControlPlane::default(),
+            traces,
         })
     }
 
@@ -98,11 +107,11 @@ impl Compiler {
         let host = self.isa.default_call_conv();
         self.context.clear();
         self.context.func.signature = match kind {
-            Kind::Trace => self.signature(CallConv::Tail, 2),
+            Kind::Trace => self.signature(self.traces, 2),
             Kind::Entrance => self.signature(host, 3),
         };
         self.context.func.name = UserFuncName::user(0, 0);
-        let trace = self.signature(CallConv::Tail, 2);
+        let trace = self.signature(self.traces, 2);
         let hosts = [2, 3, 4, 5].map(|params| self.signature(host, params));
         let mut b = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
         let entry = b.create_block();
@@ -178,13 +187,19 @@ impl Asm<'_> {
         if w >= Width::Q {
             return v;
         }
-        // What has only just been widened need not be cut off again.
-        if let ValueDef::Result(inst, _) = self.b.func.dfg.value_def(v)
-            && matches!(self.b.func.dfg.insts[inst].opcode(), Opcode::Uextend | Opcode::Sextend)
-        {
-            let from = self.b.func.dfg.inst_args(inst)[0];
-            if self.b.func.dfg.value_type(from) == type_of(w) {
-                return from;
+        if let ValueDef::Result(inst, _) = self.b.func.dfg.value_def(v) {
+            match self.b.func.dfg.insts[inst] {
+                // What has only just been widened need not be cut off again.
+                InstructionData::Unary { opcode: Opcode::Uextend | Opcode::Sextend, arg }
+                    if self.b.func.dfg.value_type(arg) == type_of(w) =>
+                {
+                    return arg;
+                }
+                // The instructions of the host that take a constant want to see it.
+                InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
+                    return self.b.ins().iconst(type_of(w), imm.bits() & w.mask() as i64);
+                }
+                _ => {}
             }
         }
         self.b.ins().ireduce(type_of(w), v)
@@ -214,17 +229,15 @@ impl Asm<'_> {
 
     /// `frontend_x86::concrete::bin`, as code: operands and result are clean in `w`.
     pub fn bin(&mut self, op: Bin, w: Width, l: Value, r: Value) -> Value {
-        // And, or and their like keep clean what is clean.
-        if matches!(op, Bin::And | Bin::Or | Bin::Xor) {
-            return match op {
-                Bin::And => self.b.ins().band(l, r),
-                Bin::Or => self.b.ins().bor(l, r),
-                _ => self.b.ins().bxor(l, r),
-            };
-        }
-        let (l, r) = (self.narrow(w, l), self.narrow(w, r));
+        // And, or and their like keep clean what is clean. In 32 bits the host clears the rest without being asked, and
+        // takes every constant.
+        let logic = matches!(op, Bin::And | Bin::Or | Bin::Xor);
+        let (l, r) = if logic && w != Width::D { (l, r) } else { (self.narrow(w, l), self.narrow(w, r)) };
         let ins = self.b.ins();
         let v = match op {
+            Bin::And => ins.band(l, r),
+            Bin::Or => ins.bor(l, r),
+            Bin::Xor => ins.bxor(l, r),
             Bin::Add => ins.iadd(l, r),
             Bin::Sub => ins.isub(l, r),
             Bin::Mul => ins.imul(l, r),

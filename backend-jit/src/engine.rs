@@ -6,7 +6,7 @@ use crate::emit;
 use crate::gather::{self, Found};
 use crate::mxcsr;
 use crate::perf::PerfMap;
-use crate::worker::{self, Job, Worker};
+use crate::worker::{self, Job, Stubs, Worker};
 use backend_interp::InterpVcpu;
 use backend_interp::hot::{self, Hot};
 use backend_interp::jumps::Jump;
@@ -42,7 +42,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            threshold: 2000,
+            threshold: 4000,
             code_bytes: 64 << 20,
             background: false,
             verify: false,
@@ -127,8 +127,7 @@ struct Jit {
     tier: Tier,
     buffer: CodeBuffer,
     entrance: Entrance,
-    /// See [`emit::dispatch`].
-    dispatch: u64,
+    stubs: Stubs,
     /// The code of traces that have none.
     cold: u64,
     threshold: i64,
@@ -150,7 +149,7 @@ struct Jit {
 }
 
 /// A trace is taken into a region if it was entered at least this part of the threshold's times.
-const WARM: i64 = 8;
+const WARM: i64 = 4;
 
 /// So many accesses of a region may miss the page that they were expected in.
 const APART: i64 = 256;
@@ -180,7 +179,7 @@ impl Jit {
             tier,
             buffer,
             entrance,
-            dispatch,
+            stubs: Stubs { dispatch, jumps: jumps as u64 },
             cold,
             threshold: i64::from(options.threshold.max(1)),
             live: HashSet::new(),
@@ -276,8 +275,7 @@ unsafe fn notice(run: *mut Run, entry: *mut TracedOp) {
             regions.push(entry);
         }
     }
-    let mut job =
-        Job::new(jit.ticket, &region, run.cpu.mode, jit.dispatch, !jit.unshared.contains(&entry.cast_const()));
+    let mut job = Job::new(jit.ticket, &region, run.cpu.mode, jit.stubs, !jit.unshared.contains(&entry.cast_const()));
     if let Some(immediate) = jit.sabotage {
         job.sabotage(immediate);
     }
@@ -343,6 +341,8 @@ unsafe fn enter(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
             (*op.cast_mut()).op.disp = i64::MAX;
         }
         let entrance = (*hot.owner.cast::<Jit>()).entrance;
+        let linear = (*run).cpu.regs[usize::from(RIP_BASE)].wrapping_add(u64::from((*op).op.offset));
+        (*run).jumps.renew(linear, op, (*op).op.imm);
         mxcsr::clear();
         let then = entrance(run, op, (*op).op.imm);
         mxcsr::fetch(run);

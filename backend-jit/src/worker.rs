@@ -14,6 +14,15 @@ use std::time::{Duration, Instant};
 /// Traces that may wait.
 const QUEUE: usize = 64;
 
+/// Addresses that compiled code refers to.
+#[derive(Clone, Copy)]
+pub struct Stubs {
+    /// See [`emit::dispatch`].
+    pub dispatch: u64,
+    /// The entries of the cache of jumps.
+    pub jumps: u64,
+}
+
 /// A region to compile.
 pub struct Job {
     /// Identifies it to the vCPU.
@@ -23,6 +32,7 @@ pub struct Job {
     /// The mode that they were decoded for.
     mode: Mode,
     dispatch: u64,
+    jumps: u64,
     share: bool,
 }
 
@@ -32,10 +42,11 @@ unsafe impl Send for Job {}
 
 impl Job {
     /// A job, with the ops copied.
-    pub fn new(ticket: u64, region: &[Found], mode: Mode, dispatch: u64, share: bool) -> Self {
+    pub fn new(ticket: u64, region: &[Found], mode: Mode, stubs: Stubs, share: bool) -> Self {
+        let Stubs { dispatch, jumps } = stubs;
         let copy = |op: &TracedOp| TracedOp { handler: op.handler, link: op.link, op: op.op };
         let members = region.iter().map(|found| (*found, found.ops.iter().map(copy).collect())).collect();
-        Job { ticket, members, mode, dispatch, share }
+        Job { ticket, members, mode, dispatch, jumps, share }
     }
 
     /// See [`crate::Options::sabotage`].
@@ -72,7 +83,8 @@ pub fn compile(compiler: &mut Compiler, job: &Job) -> Result<Option<Vec<u8>>, Co
         .iter()
         .map(|(found, ops)| Member { entry: found.entry, ops, page: found.page, host: found.host })
         .collect();
-    let region = Region { members: &members, mode: job.mode, dispatch: job.dispatch, share: job.share };
+    let region =
+        Region { members: &members, mode: job.mode, dispatch: job.dispatch, jumps: job.jumps, share: job.share };
     let mut whole = false;
     let code = compiler.compile(Kind::Trace, |asm| whole = emit::translate(asm, region))?;
     Ok(whole.then(|| code.to_vec()))

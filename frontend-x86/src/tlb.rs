@@ -1,15 +1,17 @@
 //! The translation look-aside buffer: linear pages to host memory, direct-mapped, in one bank for each way in which
 //! rights depend on the mode. Engines look it up in place.
 //!
-//! A tag is the linear page address with the bank's generation in its low 12 bits, so a bank is flushed by counting.
-//! An access of `n` bytes at `a` compares with the page of `a + n - 1`, so that an access across pages never matches.
+//! A tag is the linear page address. An access of `n` bytes at `a` compares with the page of `a + n - 1`, so that an access
+//! across pages never matches. A flush goes through the entries that have been filled; they are few when flushes are
+//! frequent.
 
 use lyrebird_memory::PageBytes;
 
 /// Entries in each bank.
-pub const ENTRIES: usize = 1024;
+pub const ENTRIES: usize = 4096;
 const NO_TAG: u64 = u64::MAX;
-const GENERATIONS: u64 = 0xffe;
+/// So many large pages are remembered one by one.
+const LARGE_PAGES: usize = 64;
 
 /// Which rights a translation was checked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,16 +44,26 @@ const EMPTY: Entry = Entry { read: NO_TAG, write: NO_TAG, execute: NO_TAG, adden
 /// One bank.
 #[repr(C)]
 pub struct BankEntries {
-    /// 0 to FFDh; part of every valid tag.
-    pub generation: u64,
     /// The entries, by the low bits of the page number.
     pub entries: Box<[Entry; ENTRIES]>,
     /// The guest-physical page of each entry.
     pub physical: Box<[u64; ENTRIES]>,
     /// The host page of each entry, for code that may not follow addresses.
     pages: Box<[Option<PageBytes>; ENTRIES]>,
-    /// Linear pages that are not global, for a flush that keeps the global ones; `None` when there are too many.
-    local: Option<Vec<u64>>,
+    /// What each entry was filled with since it was last flushed.
+    holds: Box<[Holds; ENTRIES]>,
+    /// The entries that hold anything.
+    filled: Vec<u16>,
+}
+
+/// What an entry holds, or has held: it may have been forgotten by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holds {
+    Nothing,
+    /// A page that a CR3 load forgets.
+    Local,
+    /// One that it does not.
+    Global,
 }
 
 /// All banks.
@@ -59,9 +71,11 @@ pub struct BankEntries {
 pub struct Tlb {
     /// By [`Bank`].
     pub banks: [BankEntries; 3],
-    /// For each half of the address space a power-of-two range, base and mask, that holds all large pages of which
-    /// pieces may be cached: INVLPG anywhere in a large page must forget all of its pieces.
-    large: [Option<(u64, u64)>; 2],
+    /// Large pages, base and mask, of which pieces may be cached: INVLPG anywhere in a large page must forget all of its
+    /// pieces.
+    large: Vec<(u64, u64)>,
+    /// There were more.
+    too_large: bool,
 }
 
 /// Index of a linear address in a bank.
@@ -95,20 +109,20 @@ impl Tlb {
     /// Everything empty.
     pub fn new() -> Self {
         let bank = || BankEntries {
-            generation: 0,
             entries: Box::new([EMPTY; ENTRIES]),
             physical: Box::new([0; ENTRIES]),
             pages: Box::new([None; ENTRIES]),
-            local: Some(Vec::new()),
+            holds: Box::new([Holds::Nothing; ENTRIES]),
+            filled: Vec::new(),
         };
-        Tlb { banks: [bank(), bank(), bank()], large: [None; 2] }
+        Tlb { banks: [bank(), bank(), bank()], large: Vec::new(), too_large: false }
     }
 
     /// Caches a translation.
     pub fn fill(&mut self, bank: Bank, fill: Fill) {
         let bank = &mut self.banks[bank as usize];
         let (i, page) = (index(fill.linear), fill.linear & !0xfff);
-        let tag = |on: bool| if on { page | bank.generation } else { NO_TAG };
+        let tag = |on: bool| if on { page } else { NO_TAG };
         bank.entries[i] = Entry {
             read: tag(fill.read),
             write: tag(fill.write),
@@ -117,12 +131,10 @@ impl Tlb {
         };
         bank.physical[i] = fill.physical & !0xfff;
         bank.pages[i] = fill.page;
-        if !fill.global {
-            match &mut bank.local {
-                Some(local) if local.len() < 64 => local.push(page),
-                local => *local = None,
-            }
+        if bank.holds[i] == Holds::Nothing {
+            bank.filled.push(i as u16);
         }
+        bank.holds[i] = if fill.global { Holds::Global } else { Holds::Local };
     }
 
     /// The guest-physical address of a linear one, if it is cached for loads.
@@ -130,7 +142,7 @@ impl Tlb {
     pub fn read_physical(&self, bank: Bank, linear: u64) -> Option<u64> {
         let bank = &self.banks[bank as usize];
         let i = index(linear);
-        (bank.entries[i].read == linear & !0xfff | bank.generation).then(|| bank.physical[i] | linear & 0xfff)
+        (bank.entries[i].read == linear & !0xfff).then(|| bank.physical[i] | linear & 0xfff)
     }
 
     /// The guest-physical address of a linear one, if it is cached for stores.
@@ -138,7 +150,7 @@ impl Tlb {
     pub fn write_physical(&self, bank: Bank, linear: u64) -> Option<u64> {
         let bank = &self.banks[bank as usize];
         let i = index(linear);
-        (bank.entries[i].write == linear & !0xfff | bank.generation).then(|| bank.physical[i] | linear & 0xfff)
+        (bank.entries[i].write == linear & !0xfff).then(|| bank.physical[i] | linear & 0xfff)
     }
 
     /// The host page of an access within one page, if it is cached for loads.
@@ -147,7 +159,7 @@ impl Tlb {
         let bank = &self.banks[bank as usize];
         let i = index(linear);
         let last = linear.wrapping_add(bytes - 1);
-        if bank.entries[i].read == last & !0xfff | bank.generation { bank.pages[i] } else { None }
+        if bank.entries[i].read == last & !0xfff { bank.pages[i] } else { None }
     }
 
     /// The host page of an access within one page, if it is cached for stores.
@@ -156,48 +168,35 @@ impl Tlb {
         let bank = &self.banks[bank as usize];
         let i = index(linear);
         let last = linear.wrapping_add(bytes - 1);
-        if bank.entries[i].write == last & !0xfff | bank.generation { bank.pages[i] } else { None }
+        if bank.entries[i].write == last & !0xfff { bank.pages[i] } else { None }
     }
 
     /// Notes that pieces of a large page may be cached.
     pub fn note_large(&mut self, linear: u64, bytes: u64) {
-        let mut mask = !(bytes - 1);
-        let range = &mut self.large[(linear >> 63) as usize];
-        if let Some((base, old)) = *range {
-            mask &= old;
-            while (base ^ linear) & mask != 0 {
-                mask <<= 1;
-            }
+        let mask = !(bytes - 1);
+        let page = (linear & mask, mask);
+        if self.too_large || self.large.contains(&page) {
+            return;
         }
-        *range = Some((linear & mask, mask));
+        self.too_large = self.large.len() >= LARGE_PAGES;
+        self.large.push(page);
     }
 
     /// Forgets everything.
     pub fn flush_all(&mut self) {
-        self.large = [None; 2];
-        self.banks.iter_mut().for_each(BankEntries::flush);
+        self.large.clear();
+        self.too_large = false;
+        self.banks.iter_mut().for_each(|bank| bank.flush(false));
     }
 
     /// Forgets everything but global pages (MOV to CR3).
     pub fn flush_local(&mut self) {
-        for bank in &mut self.banks {
-            match bank.local.take() {
-                None => bank.flush(),
-                Some(mut local) => {
-                    for page in local.drain(..) {
-                        bank.forget(page);
-                    }
-                    bank.local = Some(local);
-                }
-            }
-        }
+        self.banks.iter_mut().for_each(|bank| bank.flush(true));
     }
 
     /// Forgets one page, small or large (INVLPG).
     pub fn flush_page(&mut self, linear: u64) {
-        if let Some((base, mask)) = self.large[(linear >> 63) as usize]
-            && linear & mask == base
-        {
+        if self.too_large || self.large.iter().any(|(base, mask)| linear & mask == *base) {
             return self.flush_all();
         }
         self.banks.iter_mut().for_each(|bank| bank.forget(linear));
@@ -229,14 +228,18 @@ impl Default for Tlb {
 }
 
 impl BankEntries {
-    fn flush(&mut self) {
-        if self.generation == GENERATIONS {
-            self.entries.fill(EMPTY);
-            self.generation = 0;
-        } else {
-            self.generation += 1;
-        }
-        self.local = Some(Vec::new());
+    /// Forgets all pages, or all that are not global.
+    fn flush(&mut self, keep_global: bool) {
+        let (entries, holds) = (&mut self.entries, &mut self.holds);
+        self.filled.retain(|i| {
+            let i = usize::from(*i);
+            let keep = keep_global && holds[i] == Holds::Global;
+            if !keep {
+                entries[i] = EMPTY;
+                holds[i] = Holds::Nothing;
+            }
+            keep
+        });
     }
 
     fn forget(&mut self, linear: u64) {
@@ -285,15 +288,31 @@ mod tests {
         assert!(!cached(&tlb, 0x1000) && cached(&tlb, 0x2000));
         tlb.flush_page(0x2fff);
         assert!(!cached(&tlb, 0x2000));
-        for _ in 0..10_000 {
+        for _ in 0..100 {
             tlb.fill(Bank::Supervisor, fill(0x3000, true));
             tlb.flush_all();
             assert!(!cached(&tlb, 0x3000));
         }
         for page in 0..100 {
-            tlb.fill(Bank::Supervisor, fill(page << 12, false));
+            tlb.fill(Bank::Supervisor, fill(page << 12, page % 3 == 0));
         }
+        // One entry, forgotten and filled again, and one that a global page gives up.
+        tlb.flush_page(0x4000);
+        tlb.fill(Bank::Supervisor, fill(0x4000, false));
+        tlb.fill(Bank::Supervisor, fill(0x6000 + ((ENTRIES as u64) << 12), false));
         tlb.flush_local();
-        assert!((0..100).all(|page| !cached(&tlb, page << 12)));
+        assert!((0..100).all(|page| cached(&tlb, page << 12) == (page % 3 == 0 && page != 6)));
+        assert!(!cached(&tlb, 0x6000 + ((ENTRIES as u64) << 12)));
+    }
+
+    #[test]
+    fn too_many_large_pages_are_forgotten_with_all() {
+        let mut tlb = Tlb::new();
+        for n in 0..1000 {
+            tlb.note_large(n << 21, 0x20_0000);
+        }
+        tlb.fill(Bank::User, fill(0x7fff_0000_0000, false));
+        tlb.flush_page(0x1000_0000_0000);
+        assert!(tlb.read_physical(Bank::User, 0x7fff_0000_0000).is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! What an instruction does to a CPU, as code.
 
-use super::slots::{GENERATION, LEFT, TLB};
+use super::slots::{LEFT, TLB};
 use super::vector::X;
 use super::{C, Emit, FlagState, Flow, Target, V};
 use crate::clif::{Area, Block, Value};
@@ -10,7 +10,7 @@ use frontend_x86::Cpu;
 use frontend_x86::algebra::{Access, Algebra, Arith, Bin, Cmp};
 use frontend_x86::cpu::{Bounds, CodeSize};
 use frontend_x86::flags::{Flags, condition, rflags, word};
-use frontend_x86::op::{Form, Ins, Op, RIP_BASE, Width, bits};
+use frontend_x86::op::{Form, Func, Ins, Op, RIP_BASE, Width, bits};
 use frontend_x86::tlb::{ENTRIES, Entry};
 use lyrebird_core::CpuState;
 use lyrebird_core::cpu::segment::Segment;
@@ -90,9 +90,7 @@ impl Emit<'_, '_> {
     pub(super) fn check_mapped(&mut self, base: V, host: u64, moved: Block) {
         let entry = self.tlb_entry(base);
         let tag = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, execute) as i32);
-        let generation = self.read(GENERATION);
-        let wanted = self.bin(Bin::Or, Q, base, generation);
-        let same = self.cmp(Cmp::Eq, Q, V::Value(tag), wanted);
+        let same = self.cmp(Cmp::Eq, Q, V::Value(tag), base);
         let on = self.asm.block();
         self.branch(same, on, moved);
         self.asm.at(on);
@@ -221,11 +219,9 @@ impl Algebra for Emit<'_, '_> {
         let entry = self.tlb_entry(linear);
         let tag = if access.writes() { offset_of!(Entry, write) } else { offset_of!(Entry, read) };
         let tag = self.asm.load(Area::Own, Q, entry, tag as i32);
-        let last = self.add(Q, linear, V::Const(w.bytes() - 1));
+        let last = self.plus(linear, w.bytes() - 1);
         let page = self.bin(Bin::And, Q, last, V::Const(!0xfff));
-        let generation = self.read(GENERATION);
-        let wanted = self.bin(Bin::Or, Q, page, generation);
-        let miss = self.cmp(Cmp::Ne, Q, V::Value(tag), wanted);
+        let miss = self.cmp(Cmp::Ne, Q, V::Value(tag), page);
         self.exit_if(miss);
         let addend = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, addend) as i32);
         self.note_share(form, linear, w, access, addend);
@@ -261,15 +257,25 @@ impl Algebra for Emit<'_, '_> {
     }
 
     fn set_flags(&mut self, f: Flags<V>) {
-        self.state.flags = FlagState::Known(f);
+        let keeps_carry = std::mem::take(&mut self.keeps_carry);
+        self.state.flags = if keeps_carry { FlagState::Stepped(f) } else { FlagState::Known(f) };
     }
 
     fn condition(&mut self, cc: u8) -> C {
-        let f = self.flags();
+        let f = match self.state.flags {
+            // B and BE look at CF.
+            FlagState::Stepped(f) if !matches!(cc >> 1, 1 | 3) => f,
+            _ => self.flags(),
+        };
         condition(self, cc, &f)
     }
 
     fn carry(&mut self) -> C {
+        if self.op.ins.func == Func::Unary && !matches!(self.state.flags, FlagState::Known(_)) {
+            // INC and DEC, which mostly nobody asks for it afterwards: it is found out when somebody does.
+            self.keeps_carry = true;
+            return C::Const(false);
+        }
         self.condition(2)
     }
 

@@ -11,6 +11,10 @@ pub struct Head {
     pub block: Block,
     /// Whether it is handed anything over: otherwise it loads what it wants.
     pub carries: bool,
+    /// There is one way to it, from a trace before it, whose state holds here.
+    pub inherits: bool,
+    /// That state, and the trace whose beginning its fresh slots mean.
+    pub inherited: Option<(State, usize)>,
     /// Its parameters by slot.
     pub params: [Option<Value>; SLOTS],
     /// The slots that have parameters, in the parameters' order.
@@ -20,7 +24,7 @@ pub struct Head {
 impl Head {
     /// Nothing handed over.
     pub fn new(block: Block) -> Self {
-        Head { block, carries: false, params: [None; SLOTS], order: Vec::new() }
+        Head { block, carries: false, inherits: false, inherited: None, params: [None; SLOTS], order: Vec::new() }
     }
 }
 
@@ -32,7 +36,7 @@ impl Emit<'_, '_> {
         self.build_edges();
         for exit in std::mem::take(&mut self.exits) {
             self.asm.at(exit.block);
-            self.state = State { flags: exit.flags, ..State::new() };
+            self.state = State { flags: exit.flags, slots: [Slot::Memory; SLOTS], ..State::new() };
             self.flags_to_slots();
             self.flush();
             if exit.apart {

@@ -58,6 +58,8 @@ pub enum FlagState {
     Slots,
     /// This.
     Known(Flags<V>),
+    /// This, of INC or DEC, with CF as it is in the slots.
+    Stepped(Flags<V>),
 }
 
 /// Everything that changes from op to op and that a side exit restores.
@@ -119,6 +121,8 @@ pub struct Emit<'a, 'f> {
     member: usize,
     op: Op,
     at: usize,
+    /// The trace whose beginning the state's fresh slots mean: this one, or one that it goes on from.
+    root: usize,
     /// Argument: the CPU.
     run: Value,
     state: State,
@@ -128,6 +132,8 @@ pub struct Emit<'a, 'f> {
     exit: Option<Block>,
     /// Another one: see [`share`].
     apart: Option<Block>,
+    /// The current op keeps the CF of the slots, whatever it is.
+    keeps_carry: bool,
     /// What is known of values.
     origins: HashMap<Value, Origin>,
     heads: Vec<Head>,

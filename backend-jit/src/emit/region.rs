@@ -2,13 +2,14 @@
 //! here; [`super::finish`] builds them when it is known which slots each trace wants handed over.
 
 use super::share::Shares;
-use super::slots::{LEFT, Slot};
+use super::slots::{LEFT, Slot, TLB};
+use super::stubs::{self, Jumping};
 use super::vector::Simd;
 use super::{Edge, Emit, FlagState, Flow, Head, State, Target, V};
 use crate::clif::{Area, Asm, Value};
 use crate::mxcsr;
-use backend_interp::hot;
 use backend_interp::run::{Run, TracedOp};
+use backend_interp::{hot, jumps};
 use frontend_x86::algebra::{Arith, Cmp};
 use frontend_x86::cpu::{CodeSize, Mode};
 use frontend_x86::op::{Func, Kind, Op, RIP_BASE, Width};
@@ -38,6 +39,8 @@ pub struct Region<'a> {
     pub mode: Mode,
     /// The code that finds where a jump leads: see [`super::stubs::dispatch`].
     pub dispatch: u64,
+    /// The address of the entries of the cache of jumps.
+    pub jumps: u64,
     /// Accesses near one another share their checks.
     pub share: bool,
 }
@@ -71,6 +74,7 @@ pub fn translate(asm: &mut Asm, region: Region) -> bool {
         mode: region.mode,
         region,
         member: 0,
+        root: 0,
         op: first.op,
         at: 0,
         run: asm.argument(0),
@@ -78,6 +82,7 @@ pub fn translate(asm: &mut Asm, region: Region) -> bool {
         before: state,
         exit: None,
         apart: None,
+        keeps_carry: false,
         origins: HashMap::new(),
         heads,
         exits: Vec::new(),
@@ -85,7 +90,7 @@ pub fn translate(asm: &mut Asm, region: Region) -> bool {
         refused: false,
         asm,
     };
-    emit.find_loops();
+    emit.find_ways();
     for member in 0..region.members.len() {
         emit.member(member);
     }
@@ -94,27 +99,52 @@ pub fn translate(asm: &mut Asm, region: Region) -> bool {
 }
 
 impl Emit<'_, '_> {
-    /// Traces that a loop comes back to get their slots in host registers; what others want is loaded.
-    fn find_loops(&mut self) {
+    /// Traces that a loop comes back to get their slots in host registers; what others want is loaded. Those that there is
+    /// only one way to go on with the state that the way has.
+    fn find_ways(&mut self) {
         let members = self.region.members;
-        for (member, Member { ops, .. }) in members.iter().enumerate() {
+        let mut ways = vec![Vec::new(); members.len()];
+        let returns = self.returns();
+        for (member, Member { ops, page, .. }) in members.iter().enumerate() {
             self.member = member;
             for at in 0..ops.len() {
                 self.at = at;
-                if matches!(ops[at].op.ins.func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto)
-                    && let Some(to) = self.inside(ops[at].op.ins.w)
-                    && to <= member
+                let i = ops[at].op.ins;
+                if matches!(i.func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto)
+                    && let Some(to) = self.inside(i.w)
                 {
-                    self.heads[to].carries = true;
+                    self.heads[to].carries |= to <= member;
+                    ways[to].push(member);
+                }
+                if i.func == Func::Ret {
+                    returns.iter().for_each(|to| ways[*to].push(member));
+                }
+                if at > 0
+                    && let Some(to) = self.beginning(*page, u64::from(ops[at].op.offset))
+                {
+                    ways[to].push(member);
                 }
             }
         }
+        for (to, from) in ways.iter().enumerate() {
+            self.heads[to].inherits = to > 0 && from.len() == 1 && from[0] < to;
+        }
+    }
+
+    /// Which trace begins at this place.
+    fn beginning(&self, page: i64, offset: u64) -> Option<usize> {
+        self.region.members.iter().position(|m| m.page == page && m.offset() == offset)
     }
 
     /// All ops of a trace up to the first that never goes on to the next.
     fn member(&mut self, member: usize) {
         self.member = member;
-        self.state = State::new();
+        (self.state, self.root) = match self.heads[member].inherited {
+            Some(inherited) => inherited,
+            // Nothing goes there after all.
+            None if self.heads[member].inherits => return,
+            None => (State::new(), member),
+        };
         self.asm.at(self.heads[member].block);
         let Region { members, .. } = self.region;
         let Member { ops, page, .. } = members[member];
@@ -167,9 +197,7 @@ impl Emit<'_, '_> {
 
     /// Where another trace of the region begins in the middle of this one, this one ends.
     fn continues(&mut self, page: i64) -> bool {
-        let offset = u64::from(self.op.offset);
-        let begins = |m: &Member| m.page == page && m.offset() == offset;
-        let Some(to) = self.region.members.iter().position(begins) else { return false };
+        let Some(to) = self.beginning(page, u64::from(self.op.offset)) else { return false };
         let left = self.read(LEFT);
         let left = self.sub(Width::Q, left, V::Const(u64::from(self.op.count - 1)));
         if to <= self.member {
@@ -308,13 +336,17 @@ impl Emit<'_, '_> {
 
     /// Goes on in another trace of the region, with the budget charged.
     fn edge(&mut self, to: usize) {
+        if self.heads[to].inherits {
+            self.heads[to].inherited = Some((self.state, self.root));
+            return self.asm.jump(self.heads[to].block, &[]);
+        }
         if !self.sets_flags_first(to) {
             self.flags_to_slots();
         }
         self.flush();
         let block = self.asm.block();
         self.asm.jump(block, &[]);
-        self.edges.push(Edge { block, state: self.state, from: self.member, to });
+        self.edges.push(Edge { block, state: self.state, from: self.root, to });
     }
 
     /// Whether a trace sets all flags before anybody can look at them. Only the commonest beginnings are recognised.
@@ -341,6 +373,13 @@ impl Emit<'_, '_> {
         self.flags_to_slots();
         self.flush();
         let target = self.value_of(target);
+        let [left, tlb] = [left, self.read(TLB)].map(|v| self.value_of(v));
+        let mark = self.asm.constant(jumps::mark(self.mode));
+        let slow = self.asm.cold_block();
+        // Here, so that the host learns where each jump of the guest leads.
+        let jumping = Jumping { run: self.run, target, left, tlb, mark };
+        stubs::jump(self.asm, jumping, self.region.jumps, slow);
+        self.asm.at(slow);
         let code = self.asm.constant(self.region.dispatch);
         self.asm.tail_call(code, self.run, target);
     }

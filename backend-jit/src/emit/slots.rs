@@ -5,7 +5,7 @@ use crate::clif::{Area, Block, Value};
 use crate::host;
 use backend_interp::run::Run;
 use frontend_x86::Cpu;
-use frontend_x86::algebra::{Arith, Cmp};
+use frontend_x86::algebra::{Arith, Bin, Cmp};
 use frontend_x86::flags::{FlagKind, Flags, LazyFlags};
 use frontend_x86::op::{Width, ZERO};
 use std::mem::offset_of;
@@ -14,18 +14,16 @@ use std::mem::offset_of;
 pub const LEFT: usize = 18;
 /// The address of the current TLB bank.
 pub const TLB: usize = 19;
-/// Its generation.
-pub const GENERATION: usize = 20;
 /// Kind and width of the lazy flags.
-pub const SHAPE: usize = 21;
+pub const SHAPE: usize = 20;
 /// Their result.
-pub const RES: usize = 22;
+pub const RES: usize = 21;
 /// Their right operand.
-pub const SRC: usize = 23;
+pub const SRC: usize = 22;
 /// Their third number.
-pub const AUX: usize = 24;
+pub const AUX: usize = 23;
 /// How many slots there are; the first 18 are the general and pseudo registers.
-pub const SLOTS: usize = 25;
+pub const SLOTS: usize = 24;
 
 /// What a slot is while code is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +50,6 @@ pub fn place(slot: usize) -> (i32, Width) {
     let offset = match slot {
         LEFT => CPU + offset_of!(Cpu, left),
         TLB => offset_of!(Run, tlb),
-        GENERATION => offset_of!(Run, tlb_generation),
         SHAPE => FLAGS + offset_of!(LazyFlags, kind),
         RES => FLAGS + offset_of!(LazyFlags, res),
         SRC => FLAGS + offset_of!(LazyFlags, src),
@@ -106,8 +103,8 @@ impl Emit<'_, '_> {
         match self.state.slots[slot] {
             Slot::Clean(v) => V::Value(v),
             Slot::Loaded(v) | Slot::Dirty(v) => v,
-            Slot::Fresh if self.heads[self.member].carries => {
-                let v = self.header_slot(self.member, slot);
+            Slot::Fresh if self.heads[self.root].carries => {
+                let v = self.header_slot(self.root, slot);
                 self.state.slots[slot] = Slot::Clean(v);
                 V::Value(v)
             }
@@ -137,7 +134,10 @@ impl Emit<'_, '_> {
 
     /// Moves known flags into their slots.
     pub fn flags_to_slots(&mut self) {
-        let FlagState::Known(f) = self.state.flags else { return };
+        if let FlagState::Slots = self.state.flags {
+            return;
+        }
+        let f = self.flags();
         self.state.flags = FlagState::Slots;
         self.write(SHAPE, V::Const(host::shape_of(f.kind, f.w)));
         // Each kind needs some of the numbers only; what it ignores may hold anything.
@@ -154,19 +154,42 @@ impl Emit<'_, '_> {
 
     /// The flags as a record of a known kind.
     pub fn flags(&mut self) -> Flags<V> {
-        if let FlagState::Known(f) = self.state.flags {
-            return f;
-        }
-        let arguments = [SHAPE, RES, SRC, AUX].map(|slot| {
+        let zero = V::Const(0);
+        let f = match self.state.flags {
+            FlagState::Known(f) => return f,
+            FlagState::Slots => {
+                let aux = self.flags_of_slots();
+                Flags { kind: FlagKind::Word, w: Width::Q, res: zero, src: zero, aux }
+            }
+            FlagState::Stepped(f) => {
+                let word = self.flags_of_slots();
+                let aux = self.bin(Bin::And, Width::Q, word, V::Const(1));
+                Flags { aux, ..f }
+            }
+        };
+        self.state.flags = FlagState::Known(f);
+        f
+    }
+
+    /// What the slots say: at once if it is a word (an instruction that the interpreter executed), else by a call.
+    fn flags_of_slots(&mut self) -> V {
+        let [shape, res, src, aux] = [SHAPE, RES, SRC, AUX].map(|slot| {
             let v = self.read(slot);
             self.value_of(v)
         });
+        let kind = self.bin(Bin::And, Width::Q, V::Value(shape), V::Const(0xff));
+        let word = self.is_zero(Width::Q, kind);
+        let (ready, call, done) = (self.asm.block(), self.asm.block(), self.asm.block());
+        let result = self.asm.parameter(done);
+        self.branch(word, ready, call);
+        self.asm.at(ready);
+        self.asm.jump(done, &[aux]);
+        self.asm.at(call);
         let function = host::flags_word as extern "C" fn(u64, u64, u64, u64) -> u64;
-        let word = self.asm.call(function as usize, &arguments);
-        let zero = V::Const(0);
-        let f = Flags { kind: FlagKind::Word, w: Width::Q, res: zero, src: zero, aux: V::Value(word) };
-        self.state.flags = FlagState::Known(f);
-        f
+        let called = self.asm.call(function as usize, &[shape, res, src, aux]);
+        self.asm.jump(done, &[called]);
+        self.asm.at(done);
+        V::Value(result)
     }
 
     /// Does `f` where `c` holds: two blocks, with a parameter behind them for each slot that `f` changes.
@@ -176,6 +199,10 @@ impl Emit<'_, '_> {
             C::Const(true) => return f(self),
             c => c,
         };
+        if let FlagState::Stepped(_) = self.state.flags {
+            // Both sides may need the CF that was before.
+            self.flags();
+        }
         let old_flags = self.state.flags;
         let (yes, no, join) = (self.asm.block(), self.asm.block(), self.asm.block());
         self.branch(c, yes, no);

@@ -1,12 +1,12 @@
 //! Code that exists once: the way in, the code of traces that have none, and the dispatcher of jumps.
 
-use super::slots::{GENERATION, LEFT, TLB, place};
-use crate::clif::{Area, Asm, Value};
+use super::slots::{LEFT, TLB, place};
+use crate::clif::{Area, Asm, Block, Value};
 use backend_interp::hot;
 use backend_interp::jumps::{JUMPS, Jump};
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::algebra::{Bin, Cmp};
-use frontend_x86::op::{Op, RIP_BASE, Width};
+use frontend_x86::op::{RIP_BASE, Width};
 use frontend_x86::tlb::{ENTRIES, Entry};
 use std::mem::{offset_of, size_of};
 
@@ -28,14 +28,45 @@ pub fn entrance(asm: &mut Asm) {
 }
 
 /// Builds the dispatcher: `(run, target)`. Goes on in the trace at the RIP `target` if the cache of jumps knows it and
-/// the budget, which has been charged, is not used up.
-///
-/// `entries` is where that cache's entries lie, for as long as the code.
+/// the budget, which has been charged, is not used up; else leaves.
 pub fn dispatch(asm: &mut Asm, entries: *const Jump) {
     let (entry, run, target) = (asm.entry(), asm.argument(0), asm.argument(1));
     asm.at(entry);
     let slow = asm.cold_block();
     let own = |asm: &mut Asm, slot: usize| asm.load(Area::Own, Q, run, place(slot).0);
+    let jumping = Jumping {
+        run,
+        target,
+        left: own(asm, LEFT),
+        tlb: own(asm, TLB),
+        mark: asm.load(Area::Own, Q, run, offset_of!(Run, jump_mark) as i32),
+    };
+    jump(asm, jumping, entries as u64, slow);
+    asm.at(slow);
+    let function = hot::leave_for as unsafe extern "C" fn(*mut Run, u64) -> *const TracedOp;
+    let next = asm.call(function as usize, &[run, target]);
+    asm.leave(next);
+}
+
+/// What a jump needs to know.
+pub struct Jumping {
+    /// The run.
+    pub run: Value,
+    /// The target's RIP.
+    pub target: Value,
+    /// The budget after the jump.
+    pub left: Value,
+    /// The TLB's bank.
+    pub tlb: Value,
+    /// See [`backend_interp::jumps::mark`].
+    pub mark: Value,
+}
+
+/// Goes on in the trace at a RIP, or at `slow`, with nothing changed, if the cache of jumps does not know it.
+///
+/// `entries` is where that cache's entries lie, for as long as the code.
+pub fn jump(asm: &mut Asm, j: Jumping, entries: u64, slow: Block) {
+    let Jumping { run, target, left, tlb, mark } = j;
     let and = |asm: &mut Asm, v: Value, mask: u64| {
         let mask = asm.constant(mask);
         asm.bin(Bin::And, Q, v, mask)
@@ -50,7 +81,6 @@ pub fn dispatch(asm: &mut Asm, entries: *const Jump) {
         asm.at(on);
     };
 
-    let left = own(asm, LEFT);
     let zero = asm.constant(0);
     let some = asm.compare(Cmp::Sle, Q, zero, left);
     unless(asm, some, slow);
@@ -59,23 +89,19 @@ pub fn dispatch(asm: &mut Asm, entries: *const Jump) {
     let spread = asm.bin(Bin::Xor, Q, number, target);
     let index = and(asm, spread, JUMPS as u64 - 1);
     let offset = shift(asm, Bin::Shl, index, u64::from(size_of::<Jump>().trailing_zeros()));
-    let jumps = asm.constant(entries as u64);
+    let jumps = asm.constant(entries);
     let jump = asm.bin(Bin::Add, Q, jumps, offset);
     let tag = asm.load(Area::Own, Q, jump, offset_of!(Jump, tag) as i32);
-    let mark = asm.load(Area::Own, Q, run, offset_of!(Run, jump_mark) as i32);
     let wanted = asm.bin(Bin::Xor, Q, target, mark);
     let known = asm.compare(Cmp::Eq, Q, tag, wanted);
     unless(asm, known, slow);
 
     let index = and(asm, number, ENTRIES as u64 - 1);
     let offset = shift(asm, Bin::Shl, index, u64::from(size_of::<Entry>().trailing_zeros()));
-    let bank = own(asm, TLB);
-    let mapping = asm.bin(Bin::Add, Q, bank, offset);
+    let mapping = asm.bin(Bin::Add, Q, tlb, offset);
     let page = and(asm, target, !0xfff);
-    let generation = own(asm, GENERATION);
-    let wanted = asm.bin(Bin::Or, Q, page, generation);
     let tag = asm.load(Area::Own, Q, mapping, offset_of!(Entry, execute) as i32);
-    let mapped = asm.compare(Cmp::Eq, Q, tag, wanted);
+    let mapped = asm.compare(Cmp::Eq, Q, tag, page);
     unless(asm, mapped, slow);
     let there = asm.load(Area::Own, Q, mapping, offset_of!(Entry, addend) as i32);
     let then = asm.load(Area::Own, Q, jump, offset_of!(Jump, addend) as i32);
@@ -83,15 +109,9 @@ pub fn dispatch(asm: &mut Asm, entries: *const Jump) {
     unless(asm, same, slow);
 
     let op = asm.load(Area::Own, Q, jump, offset_of!(Jump, op) as i32);
+    let code = asm.load(Area::Own, Q, jump, offset_of!(Jump, code) as i32);
     asm.store(Area::Own, Q, run, place(usize::from(RIP_BASE)).0, page);
-    let code = offset_of!(TracedOp, op) + offset_of!(Op, imm);
-    let code = asm.load(Area::Own, Q, op, code as i32);
     asm.tail_call(code, run, op);
-
-    asm.at(slow);
-    let function = hot::leave_for as unsafe extern "C" fn(*mut Run, u64) -> *const TracedOp;
-    let next = asm.call(function as usize, &[run, target]);
-    asm.leave(next);
 }
 
 const _: () = assert!(size_of::<Jump>().is_power_of_two() && size_of::<Entry>().is_power_of_two());

@@ -189,7 +189,8 @@ impl Machine {
                 }
                 board.settle();
             }
-            board.flush();
+            // Output is not flushed here: the host halves' threads write it soon enough, and to wait for them in every slice
+            // would give away the processor on a busy host.
             board.take_request()
         };
         match request? {

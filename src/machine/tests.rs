@@ -378,6 +378,33 @@ impl CharOut for Wire {
     fn flush(&mut self) {}
 }
 
+/// Output that counts how often somebody waits for it.
+#[derive(Clone, Default)]
+struct Slow(Arc<std::sync::atomic::AtomicU32>);
+
+impl CharOut for Slow {
+    fn write(&mut self, _bytes: &[u8]) {}
+    fn flush(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn the_guest_does_not_wait_for_the_host_to_write() {
+    let slow = Slow::default();
+    let mut slices = 0;
+    let talk = script(move |bus, _, _| {
+        slices += 1;
+        outb(bus, 0x3f8, b'x');
+        if slices < 100 { (1, Exit::Budget) } else { exit(bus, 0) }
+    });
+    let mut config = config(vec![talk]);
+    config.serial = vec![Some(CharPort { out: Box::new(slow.clone()), input: Arc::default() })];
+    config.parallel = Some(Box::new(slow.clone()));
+    assert_eq!(Machine::new(config).unwrap().run(), Outcome::DebugExit(1));
+    assert_eq!(slow.0.load(Ordering::Relaxed), 1, "in the end, what was sent is made visible");
+}
+
 #[test]
 fn serial_input_wakes_a_sleeping_machine() {
     for time in [TimeMode::RealTime, TimeMode::DETERMINISTIC] {

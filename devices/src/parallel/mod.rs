@@ -30,6 +30,8 @@ pub struct Parallel {
     irq: Line,
     timer: Timer,
     out: Box<dyn CharOut>,
+    /// Something was printed since the last flush.
+    unflushed: bool,
     // State.
     state: State,
 }
@@ -52,12 +54,14 @@ impl Default for State {
 impl Parallel {
     /// A port whose printer is `out`.
     pub fn new(irq: Line, timer: Timer, out: Box<dyn CharOut>) -> Self {
-        Parallel { irq, timer, out, state: State::default() }
+        Parallel { irq, timer, out, unflushed: false, state: State::default() }
     }
 
     /// Makes what was printed visible.
     pub fn flush(&mut self) {
-        self.out.flush();
+        if std::mem::take(&mut self.unflushed) {
+            self.out.flush();
+        }
     }
 
     fn status(&self, now: VmTime) -> u8 {
@@ -83,7 +87,7 @@ impl Device for Parallel {
     }
 
     fn save(&self, _now: VmTime) -> Unit {
-        let Self { irq: _, timer: _, out: _, state } = self;
+        let Self { irq: _, timer: _, out: _, unflushed: _, state } = self;
         Unit::pack("parallel", 1, state)
     }
 
@@ -128,6 +132,7 @@ impl PortIo for Parallel {
                 let before = std::mem::replace(&mut self.state.control, value & 0x3f);
                 if !before & value & STROBE != 0 && value & INIT != 0 {
                     self.out.write(&[self.state.data]);
+                    self.unflushed = true;
                     self.state.busy = now + BUSY_TIME;
                     self.timer.arm(self.state.busy);
                 }

@@ -124,13 +124,13 @@ pub fn main(arguments: &DisksArgs) -> Result<()> {
 fn file_system(path: &Path) -> Result<()> {
     let file = fs::File::create(path).with_context(|| format!("{} cannot be made", path.display()))?;
     file.set_len(DISK_BYTES)?;
-    let made = command::run(Command::new("mke2fs").args(["-q", "-F", "-t", "ext4"]).arg(path));
+    let made = command::run(Command::new("/sbin/mke2fs").args(["-q", "-F", "-t", "ext4"]).arg(path));
     made.context("apt-get install e2fsprogs")
 }
 
 /// The file system has no errors.
 fn clean(path: &Path) -> Result<()> {
-    let text = command::output(Command::new("e2fsck").args(["-f", "-n"]).arg(path))?;
+    let text = command::output(Command::new("/sbin/e2fsck").args(["-f", "-n"]).arg(path))?;
     println!("e2fsck: {}", text.lines().last().unwrap_or_default());
     Ok(())
 }

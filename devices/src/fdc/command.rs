@@ -9,8 +9,6 @@ const STEP: u64 = 100_000;
 /// How long they take to settle.
 const SETTLE: u64 = 200_000;
 
-/// CONFIGURE: a seek is implied by each command that needs one.
-pub(super) const IMPLIED_SEEK: u8 = 1 << 6;
 /// CONFIGURE: no polling, and so no interrupt after a reset.
 pub(super) const NO_POLL: u8 = 1 << 4;
 /// CONFIGURE after reset: the FIFO is off.

@@ -1,6 +1,6 @@
 //! The commands that move data: which they are, their parameters, and how they end.
 
-use super::command::{ABNORMAL, IMPLIED_SEEK};
+use super::command::ABNORMAL;
 use super::controller::{Fdc, Phase};
 use lyrebird_core::VmTime;
 use lyrebird_core::block::SECTOR;
@@ -156,7 +156,8 @@ impl Fdc {
         self.state.last_sector = transfer.last;
         self.state.due = now + SECTOR_TIME;
         let (n, read_id) = (transfer.drive, transfer.operation == Operation::ReadId);
-        if self.state.config & IMPLIED_SEEK != 0 && !read_id && transfer.operation != Operation::Format {
+        // A seek is implied whether CONFIGURE says so or not: the Bochs BIOS never seeks, and no program wants the error.
+        if !read_id && transfer.operation != Operation::Format {
             self.state.tracks[n] = transfer.id[0];
             if let Some(drive) = self.drives.get_mut(n) {
                 drive.seek(transfer.id[0]);

@@ -139,7 +139,6 @@ impl Vga {
     /// Brings the memory map to what the registers say.
     fn update(&mut self) {
         self.bar0.take(); // where the window is stands in the configuration space
-        let command = self.config.word(0x04);
         let rom = self.config.read(ROM_BAR, 4);
         let regions = Regions {
             frame_buffer: self.config.window(0).map(|window| window.base),
@@ -147,7 +146,9 @@ impl Vga {
             direct: self.chip.direct(),
             rom: self.rom.as_ref().and_then(|plugged| {
                 let base = u64::from(rom & !(plugged.bytes as u32 - 1));
-                (command & 2 != 0 && rom & 1 != 0 && base != 0).then_some(base)
+                // By PCI's specification the function's memory decoding would have to be on, too; the Bochs BIOS copies the ROM
+                // before it turns that on.
+                (rom & 1 != 0 && base != 0).then_some(base)
             }),
         };
         if regions.frame_buffer != self.regions.frame_buffer {

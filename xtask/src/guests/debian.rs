@@ -89,7 +89,7 @@ fn image(tree: &Path, disk: &Path) -> Result<()> {
     file.set_len(DISK_BYTES)?;
     let kib = (DISK_BYTES - FIRST * SECTOR) / 1024;
     command::run(
-        Command::new("mke2fs")
+        Command::new("/sbin/mke2fs")
             .args(["-q", "-F", "-t", "ext4", "-O", "^metadata_csum_seed,^orphan_file"])
             .args(["-E", &format!("offset={}", FIRST * SECTOR), "-d"])
             .arg(tree)

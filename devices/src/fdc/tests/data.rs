@@ -22,11 +22,21 @@ fn where_a_read_ends() {
 }
 
 #[test]
+fn a_seek_is_implied() {
+    let mut b = Bench::new();
+    b.channel(0x44, SECTOR);
+    assert_eq!(b.run(&[0xe6, 0, 16, 0, 13, 2, 13, 0, 0xff]), [0, 0, 0, 16, 1, 1, 2], "as the Bochs BIOS does it");
+    assert_eq!(b.bytes(BUFFER, SECTOR), pattern(16 * 36 + 12));
+}
+
+#[test]
 fn errors() {
     let mut b = Bench::new();
     b.channel(0x44, SECTOR);
     assert_eq!(b.run(&[0x46, 0, 0, 0, 19, 2, 36, 0x1b, 0xff])[..3], [0x40, 0x04, 0], "no such sector");
-    assert_eq!(b.run(&[0x46, 0, 5, 0, 1, 2, 18, 0x1b, 0xff])[..3], [0x40, 0x04, 0x10], "another cylinder");
+    assert_eq!(b.run(&[0x46, 0, 99, 0, 1, 2, 18, 0x1b, 0xff])[..2], [0x40, 0x01], "no such cylinder");
+    assert_eq!(b.run(&[0x46, 0, 0, 0, 1, 2, 18, 0x1b, 0xff])[..3], [0, 0, 0], "back");
+    b.channel(0x44, SECTOR);
     assert_eq!(b.run(&[0x46, 0, 0, 0, 1, 3, 18, 0x1b, 0xff])[..3], [0x40, 0x04, 0], "another size");
     b.out(0x3f7, 2);
     assert_eq!(b.run(&[0x4a, 0])[..3], [0x40, 0x01, 0], "another data rate");

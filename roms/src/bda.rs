@@ -66,3 +66,5 @@ pub const EBDA_MOUSE_FLAGS: u64 = 0x26;
 pub const EBDA_MOUSE_DATA: u64 = 0x28;
 /// Fixed disk parameter tables of the first two disks.
 pub const EBDA_FIXED_DISK: u64 = 0x3d;
+/// The FACS, which operating systems write to: no place for it in the F segment.
+pub const EBDA_FACS: u64 = 0x200;

@@ -34,7 +34,7 @@ impl<'a> Builder<'a> {
         let kernel = &request.kernel.path;
         space.claim(0..lowmem::BIOS_DATA_END, "the BIOS data area", kernel)?;
         let board = tables::Board { ram_bytes: space.ram_bytes(), ..request.board.clone() };
-        let tables = tables::build(&board, BIOS as u32);
+        let tables = tables::build(&board, BIOS as u32, lowmem::FACS);
         debug_assert!(tables.end <= lowmem::STUBS);
         let mut writes = lowmem::writes(&board);
         writes.extend(

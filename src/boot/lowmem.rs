@@ -10,6 +10,9 @@ pub const BIOS_DATA_END: u64 = 0x500;
 /// Where stubs stand behind our tables in the F segment.
 pub const STUBS: u32 = 0xf_e000;
 
+/// Where the FACS is, in the extended BIOS data area.
+pub const FACS: u32 = EBDA as u32 + 0x200;
+
 /// All of it.
 pub fn writes(board: &Board) -> Vec<Write> {
     let mut low = Vec::with_capacity(BIOS_DATA_END as usize);

@@ -30,6 +30,8 @@ pub struct ScreensArgs {
 /// A screen to see.
 struct Screen {
     name: &'static str,
+    /// The options that choose it; none for our own.
+    firmware: &'static str,
     /// The machine, with {img} and {fw} for the folders.
     machine: &'static str,
     keys: &'static str,
@@ -40,10 +42,15 @@ struct Screen {
 }
 
 const SEABIOS: &str = "--bios {fw}/seabios/bios-256k.bin --vga-rom {fw}/seabios/vgabios-stdvga.bin";
+const BOCHS: &str = "--bios {fw}/bochs/BIOS-bochs-latest --vga-rom {fw}/lgpl-vgabios/vgabios.bin";
+const OVMF: &str =
+    "--drive {fw}/ovmf/OVMF_CODE.fd,kind=flash,readonly --drive {fw}/ovmf/OVMF_VARS.fd,kind=flash,snapshot";
+const OWN: &str = "";
 
-const SCREENS: [Screen; 4] = [
+const SCREENS: [Screen; 9] = [
     Screen {
         name: "isolinux",
+        firmware: OWN,
         machine: "--drive {img}/boot-amd64.iso",
         keys: "",
         at: 30.0,
@@ -51,24 +58,68 @@ const SCREENS: [Screen; 4] = [
     },
     Screen {
         name: "grub-cd",
-        machine: "--drive {img}/grub-rescue-cdrom.iso",
+        firmware: OWN,
+        machine: "--drive {img}/grub-rescue-cdrom.iso --memory 64M",
         keys: "",
-        at: 5.0,
+        at: 0.6,
         texts: &["GNU GRUB", "version 2"],
     },
     Screen {
+        name: "grub-floppy",
+        firmware: OWN,
+        machine: "--drive {img}/grub-rescue-floppy.img,kind=floppy,readonly --memory 64M",
+        keys: "",
+        at: 2.0,
+        texts: &["GNU GRUB", "version 2"],
+    },
+    Screen {
+        name: "seabios",
+        firmware: SEABIOS,
+        machine: "--drive {img}/grub-rescue-cdrom.iso --memory 64M",
+        keys: "",
+        at: 2.0,
+        texts: &["GNU GRUB", "version 2"],
+    },
+    Screen {
+        name: "bochs",
+        firmware: BOCHS,
+        machine: "--drive {img}/grub-rescue-floppy.img,kind=floppy,readonly --memory 64M",
+        keys: "",
+        at: 9.0,
+        texts: &["GNU GRUB", "version 2"],
+    },
+    Screen {
+        name: "invaders",
+        firmware: OWN,
+        machine: "--kernel {img}/invaders.exec --memory 64M",
+        keys: "0.5:ret,0.8:spc",
+        at: 1.0,
+        texts: &["-*-"],
+    },
+    Screen {
         name: "memtest-x64",
+        firmware: OWN,
         machine: "--drive {img}/memtest-6-x64.iso --memory 64M",
         keys: "",
-        at: 5.0,
-        texts: &["Memtest86+ v6", "Test #", "Pass"],
+        at: 2.0,
+        texts: &["Memtest86+ v6", "Test #", "Errors: 0"],
     },
     Screen {
         name: "memtest-ia32",
+        firmware: OWN,
         machine: "--drive {img}/memtest-6-ia32.iso --memory 64M --cpu pentium3",
         keys: "",
-        at: 5.0,
-        texts: &["Memtest86+ v6", "Test #", "Pass"],
+        at: 2.0,
+        texts: &["Memtest86+ v6", "Test #", "Errors: 0"],
+    },
+    // Its screen is a frame buffer; what it says there it says on the serial line, too.
+    Screen {
+        name: "ovmf",
+        firmware: OVMF,
+        machine: "--memory 256M",
+        keys: "",
+        at: 12.0,
+        texts: &["UEFI Interactive Shell"],
     },
 ];
 
@@ -117,7 +168,7 @@ fn look(screen: &Screen, program: &Path, arguments: &ScreensArgs, folder: &Path)
     let mut command = Command::new(program);
     command.args(["run", "--deterministic", "--no-reboot", "--display", "none", "--serial"]);
     command.arg(format!("file:{}", serial.display()));
-    for words in [SEABIOS, screen.machine, &arguments.options] {
+    for words in [screen.firmware, screen.machine, &arguments.options] {
         command.args(words.split_whitespace().map(fill));
     }
     if !screen.keys.is_empty() {

@@ -49,7 +49,7 @@ impl WindowBus {
         self.pending.load(Ordering::Acquire)
     }
 
-    /// The changes since the last call, oldest first.
+    /// The windows that changed since the last call, with where they are now.
     pub fn take(&self) -> Vec<(u32, Option<Window>)> {
         let mut changes = self.changes.lock().unwrap_or_else(|e| e.into_inner());
         self.pending.store(false, Ordering::Release);
@@ -74,7 +74,11 @@ impl WindowHandle {
     pub fn set(&mut self, window: Option<Window>) {
         if self.now != window {
             self.now = window;
-            self.bus.changes.lock().unwrap_or_else(|e| e.into_inner()).push((self.id, window));
+            let mut changes = self.bus.changes.lock().unwrap_or_else(|e| e.into_inner());
+            // Only where it is in the end matters: nobody may ever take the changes.
+            changes.retain(|change| change.0 != self.id);
+            changes.push((self.id, window));
+            drop(changes);
             self.bus.pending.store(true, Ordering::Release);
         }
     }
@@ -82,5 +86,22 @@ impl WindowHandle {
     /// Where the window is.
     pub fn get(&self) -> Option<Window> {
         self.now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_that_moves_all_the_time_is_one_change() {
+        let bus = WindowBus::new();
+        let (mut moving, mut other) = (bus.handle(1), bus.handle(2));
+        let at = |base| Some(Window { space: Space::Memory, base, bytes: 0x1000, offset: 0 });
+        other.set(at(0x5000));
+        (0..1000).for_each(|n| moving.set(at(n * 0x1000)));
+        assert!(bus.pending());
+        assert_eq!(bus.take(), [(2, at(0x5000)), (1, at(999 * 0x1000))]);
+        assert!(!bus.pending() && bus.take().is_empty());
     }
 }

@@ -1,12 +1,15 @@
-//! The registers in memory, behind BAR 2 (QEMU's docs/specs/standard-vga): the VGA's ports, the DISPI registers, and the order of
+//! The registers in memory, behind BAR 2 (QEMU's docs/specs/standard-vga): the monitor's description, the VGA's ports, the DISPI registers, and the order of
 //! the bytes in pixels.
 
 use super::chip::{Chip, register_port};
+use super::edid::{EDID_BYTES, edid};
 use super::vram::Vram;
 use lyrebird_core::VmTime;
 
 /// How large the window is.
 pub const MMIO_BYTES: u32 = 0x1000;
+/// The monitor's description.
+const EDID: std::ops::Range<u64> = 0..EDID_BYTES as u64;
 /// The ports 3C0h to 3DFh.
 const PORTS: std::ops::Range<u64> = 0x400..0x420;
 /// The DISPI registers, two bytes each.
@@ -20,6 +23,11 @@ const LITTLE_ENDIAN: u32 = 0x1e1e_1e1e;
 /// A load.
 pub fn read(chip: &mut Chip, offset: u64, bytes: u8, now: VmTime) -> u64 {
     match offset {
+        _ if EDID.contains(&offset) => {
+            let block = edid();
+            (offset..EDID.end.min(offset + u64::from(bytes)))
+                .fold(0, |value, at| value | u64::from(block[at as usize]) << (8 * (at - offset)))
+        }
         _ if PORTS.contains(&offset) => (offset..offset + u64::from(bytes))
             .filter(|offset| PORTS.contains(offset))
             .fold(0, |value, at| value | u64::from(chip.read(register_port(chip, at), now)) << (8 * (at - offset))),

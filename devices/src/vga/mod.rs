@@ -13,6 +13,7 @@ mod chip;
 mod dac;
 mod defaults;
 mod dispi;
+mod edid;
 mod function;
 mod index;
 mod mmio;

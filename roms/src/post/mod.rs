@@ -76,7 +76,7 @@ fn has_adapter(call: &mut Call<'_>) -> bool {
 /// ACPI, MP and SMBIOS tables, and the PCI interrupt routing table.
 fn place_tables(call: &mut Call<'_>) {
     let facts: &Facts = call.facts;
-    let tables = tables::build(&facts.board, TABLES);
+    let tables = tables::build(&facts.board, TABLES, (bda::EBDA + bda::EBDA_FACS) as u32);
     for table in &tables.placed {
         call.write(table.gpa.into(), &table.bytes);
     }

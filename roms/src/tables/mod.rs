@@ -89,7 +89,7 @@ pub struct Placed {
 /// All tables, placed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tables {
-    /// The tables, in order of address.
+    /// The tables: the FACS, then the others in order of address.
     pub placed: Vec<Placed>,
     /// Where the ACPI root pointer is.
     pub rsdp: u32,
@@ -111,10 +111,11 @@ impl Tables {
     }
 }
 
-/// Builds all tables from `base` on. Kernels look for the entry points between F0000h and FFFFFh (ACPI also from E0000h).
-pub fn build(board: &Board, base: u32) -> Tables {
+/// Builds all tables from `base` on, but for the FACS, which goes to `facs`: guests write to it. Kernels look for the entry
+/// points between F0000h and FFFFFh (ACPI also from E0000h).
+pub fn build(board: &Board, base: u32, facs: u32) -> Tables {
     let mut tables = Tables { end: base, ..Tables::default() };
-    let facs = tables.put(64, acpi::facs());
+    tables.placed.push(Placed { gpa: facs, bytes: acpi::facs() });
     let dsdt = tables.put(16, dsdt::build(board));
     let fadt = tables.put(16, acpi::fadt(board, facs, dsdt));
     let mut roots = vec![fadt];
@@ -141,6 +142,8 @@ pub fn build(board: &Board, base: u32) -> Tables {
 mod tests {
     use super::*;
 
+    const FACS: u32 = 0x9_fe00;
+
     fn at(tables: &Tables, gpa: u32) -> &[u8] {
         &tables.placed.iter().find(|p| p.gpa == gpa).unwrap().bytes
     }
@@ -157,7 +160,7 @@ mod tests {
     fn every_table_is_reached_from_the_root_pointer_and_sums_to_zero() {
         for cpus in [1, 4, 255] {
             let board = Board { cpus, floppy: true, parallel_port: true, ..Board::default() };
-            let tables = build(&board, 0xf_0000);
+            let tables = build(&board, 0xf_0000, FACS);
             assert!(tables.end < 0xf_e000, "{:#x}", tables.end);
             let rsdp = at(&tables, tables.rsdp);
             assert_eq!((rsdp.len(), sum(rsdp), sum(&rsdp[..20])), (36, 0, 0));
@@ -170,7 +173,7 @@ mod tests {
             }
             let fadt = at(&tables, u32_at(rsdt, 36));
             assert_eq!((&fadt[..4], fadt.len()), (&b"FACP"[..], 244));
-            assert_eq!(u32_at(fadt, 36) % 64, 0);
+            assert_eq!(u32_at(fadt, 36), FACS);
             assert_eq!(&at(&tables, u32_at(fadt, 36))[..4], b"FACS");
             let dsdt = at(&tables, u32_at(fadt, 40));
             assert_eq!((&dsdt[..4], sum(dsdt)), (&b"DSDT"[..], 0));
@@ -191,7 +194,7 @@ mod tests {
 
     #[test]
     fn mp_and_smbios_sum_to_zero() {
-        let tables = build(&Board { cpus: 8, ..Board::default() }, 0xf_0000);
+        let tables = build(&Board { cpus: 8, ..Board::default() }, 0xf_0000, FACS);
         let mp = at(&tables, tables.mp.unwrap());
         assert_eq!((mp.len(), sum(mp)), (16, 0));
         let table = at(&tables, u32_at(mp, 4));
@@ -210,7 +213,7 @@ mod tests {
 
     #[test]
     fn without_apics_there_is_neither_madt_nor_mp_table() {
-        let tables = build(&Board { apic: false, ..Board::default() }, 0xf_0000);
+        let tables = build(&Board { apic: false, ..Board::default() }, 0xf_0000, FACS);
         assert_eq!(tables.mp, None);
         assert!(tables.placed.iter().all(|p| &p.bytes[..4] != b"APIC" && &p.bytes[..4] != b"PCMP"));
     }

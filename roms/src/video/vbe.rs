@@ -66,6 +66,35 @@ fn frame_buffer(call: &mut Call<'_>) -> u32 {
     adapter.map_or(0, |devfn| pci::read(call, devfn, 0x10, 4) & !15)
 }
 
+/// Where the adapter's registers in memory are; the monitor's description is at their start.
+fn registers(call: &mut Call<'_>) -> Option<u64> {
+    let functions = pci::functions(call);
+    let adapter = functions.into_iter().find(|devfn| pci::read(call, *devfn, 0x0a, 2) == 0x0300)?;
+    let base = pci::read(call, adapter, 0x18, 4) & !15;
+    (base != 0).then_some(base.into())
+}
+
+/// AL=15h (VBE/DDC 1.1): the monitor's description.
+fn display_data_channel(call: &mut Call<'_>) -> u16 {
+    match call.regs.bl() {
+        0 => {
+            call.regs.set_bx(0x0002); // DDC2, and no time to speak of
+            OK
+        }
+        1 if call.regs.dx() == 0 => {
+            let Some(base) = registers(call) else { return FAILED };
+            let block: Vec<u8> = (0..128).map(|offset| call.machine.mmio_read(base + offset)).collect();
+            if block[..8] != [0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0] {
+                return FAILED;
+            }
+            let to = linear(call.regs.es, call.regs.di());
+            call.write(to, &block);
+            OK
+        }
+        _ => FAILED,
+    }
+}
+
 /// Back to the standard registers.
 pub fn disable(call: &mut Call<'_>) {
     if call.state.video.vbe != 0 {
@@ -96,6 +125,7 @@ pub fn service(call: &mut Call<'_>) {
         0x07 => display_start(call),
         0x08 => dac_width(call),
         0x09 => colours(call),
+        0x15 => display_data_channel(call),
         _ => FAILED,
     };
     call.regs.set_ax(result);

@@ -193,6 +193,51 @@ fn the_screen_is_in_mode_3_and_the_adapter_has_vbe() {
 }
 
 #[test]
+fn post_takes_less_than_10_ms() {
+    let mut sector = Sector::new();
+    sector.asm.rdtsc().unwrap();
+    sector.asm.mov(dword_ptr(RESULTS), eax).unwrap();
+    sector.results = 1;
+    let nanoseconds = run(sector)[0].eax;
+    println!("POST takes {nanoseconds} ns of guest time");
+    assert!(nanoseconds < 10_000_000, "{nanoseconds}");
+}
+
+#[test]
+fn the_monitor_describes_itself() {
+    let mut sector = Sector::new();
+    sector.call(0x10, 0x4f15, 0, 0, 0).unwrap();
+    sector.asm.mov(di, 0x2000).unwrap();
+    sector.call(0x10, 0x4f15, 1, 0, 0).unwrap();
+    sector.asm.mov(eax, dword_ptr(0x2004)).unwrap();
+    sector.asm.mov(ebx, dword_ptr(0x2008)).unwrap();
+    sector.asm.mov(dword_ptr(RESULTS + 40), eax).unwrap();
+    sector.asm.mov(dword_ptr(RESULTS + 44), ebx).unwrap();
+    sector.results = 3;
+    let got = run(sector);
+    assert_eq!((got[0].eax & 0xffff, got[0].ebx & 0xffff), (0x4f, 2));
+    assert_eq!(got[1].eax & 0xffff, 0x4f);
+    assert_eq!((got[2].eax, got[2].ebx), (0x00ff_ffff, 0x0001_3233), "an EDID, of LYR");
+}
+
+#[test]
+fn apm_switches_the_power_off() {
+    let mut sector = Sector::new();
+    sector.call(0x15, 0x5300, 0, 0, 0).unwrap();
+    sector.asm.cmp(word_ptr(RESULTS + 4), 0x504d).unwrap(); // "PM"
+    let mut wrong = sector.asm.create_label();
+    sector.asm.jne(wrong).unwrap();
+    sector.call(0x15, 0x5301, 0, 0, 0).unwrap();
+    sector.call(0x15, 0x530e, 0, 0x0102, 0).unwrap();
+    sector.call(0x15, 0x5307, 1, 3, 0).unwrap();
+    sector.asm.set_label(&mut wrong).unwrap();
+    sector.asm.nop().unwrap();
+    let (mut config, _) = machine(BootOrder::default());
+    config.drives[0] = disk(sector.finish());
+    assert_eq!(Machine::new(config).unwrap().run(), Outcome::PowerOff);
+}
+
+#[test]
 fn the_pci_bios_finds_the_bridge() {
     let mut sector = Sector::new();
     sector.call(0x1a, 0xb101, 0, 0, 0).unwrap();

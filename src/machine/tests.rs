@@ -461,23 +461,6 @@ fn orders_from_other_threads() {
 }
 
 #[test]
-#[ignore = "a measurement: run it with --release --nocapture"]
-fn what_a_slice_costs() {
-    const SLICES: u64 = 1_000_000;
-    for time in [TimeMode::RealTime, TimeMode::DETERMINISTIC] {
-        let mut slices = 0;
-        let busy = script(move |bus, _, budget| {
-            slices += 1;
-            if slices == SLICES { exit(bus, 0) } else { (budget.instructions, Exit::Budget) }
-        });
-        let mut machine = Machine::new(MachineConfig { time, ..config(vec![busy]) }).unwrap();
-        let start = std::time::Instant::now();
-        machine.run();
-        println!("{time:?}: {} ns a slice", start.elapsed().as_nanos() / u128::from(SLICES));
-    }
-}
-
-#[test]
 fn firmware_is_at_4_gib_and_at_1_mib() {
     let image: Vec<u8> = (0..0x4_0000u32).map(|n| (n >> 12) as u8).collect();
     let config = MachineConfig { bios: Some(image), ..config(vec![script(|_, _, _| (0, Exit::Halted))]) };

@@ -1,53 +1,25 @@
 //! Two engines in lockstep: equal ones run a guest to its end, and an error in one of them is found and told.
 
-use backend_interp::InterpEngine;
-use backend_jit::{JitEngine, Options};
-use frontend_x86::model::Model;
+mod common;
+
+use common::flat::{self, END, Kind, assemble};
 use iced_x86::IcedError;
 use iced_x86::code_asm::*;
-use lyrebird::lockstep::LockstepEngine;
-use lyrebird::machine::{DebugExitConfig, Machine, MachineConfig, Outcome, TimeMode};
-use lyrebird_core::cpu::segment::Segment;
-use std::sync::Arc;
+use lyrebird::machine::Outcome;
 
 const CODE: u32 = 0x1_0000;
 const DATA: u32 = 0x2_0000;
-const STACK: u32 = 0x9000;
 /// INC dword [COUNT]; PUSH EAX; MOV AL, 20h; OUT 20h, AL; POP EAX; IRET.
 const HANDLER: u32 = 0x8000;
 const HANDLER_CODE: &[u8] = &[0xff, 0x05, 0xf0, 0xff, 1, 0, 0x50, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf];
 /// MOV AL, 0; RET. The number changes.
 const CHANGED: u32 = 0x8100;
 const CHANGED_CODE: &[u8] = &[0xb0, 0, 0xc3];
-const END: u32 = 0xf4;
 
-/// Runs a flat 32-bit program on as many CPUs as it wants.
+/// Runs a program in lockstep.
 fn run(sabotage: Option<u64>, program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>) -> Outcome {
-    let mut a = CodeAssembler::new(32).unwrap();
-    program(&mut a).unwrap();
-    let code = a.assemble(CODE.into()).unwrap();
-    let model = Arc::new(Model::by_name("max").unwrap());
-    let options = Options { threshold: 50, sabotage, ..Options::default() };
-    let jit = JitEngine::new(model.clone(), options);
-    let engine = LockstepEngine::new(Box::new(jit), Box::new(InterpEngine::new(model)));
-    let mut config = MachineConfig {
-        time: TimeMode::DETERMINISTIC,
-        debug_exit: Some(DebugExitConfig { iobase: END as u16, iosize: 4 }),
-        testdev: true,
-        ..MachineConfig::new(4 << 20, Box::new(engine))
-    };
-    config.boot = Some(Box::new(move |target| {
-        target.memory.write(CODE.into(), &code)?;
-        target.memory.write(HANDLER.into(), HANDLER_CODE)?;
-        target.memory.write(CHANGED.into(), CHANGED_CODE)?;
-        let data = Segment { selector: 0x10, base: 0, limit: u32::MAX, attributes: 0xc093 };
-        let cpu = &mut target.cpus[0];
-        cpu.seg = [data; 6];
-        cpu.seg[1] = Segment { selector: 8, attributes: 0xc09b, ..data };
-        (cpu.cr0, cpu.rip, cpu.gpr[4]) = (0x11, CODE.into(), STACK.into());
-        Ok(())
-    }));
-    Machine::new(config).unwrap().run()
+    let pieces = [assemble(CODE, program), (HANDLER, HANDLER_CODE.into()), (CHANGED, CHANGED_CODE.into())];
+    flat::run(Kind::Lockstep(50, sabotage), &pieces, &[CODE]).0
 }
 
 /// Ends with this value at the debug exit port.

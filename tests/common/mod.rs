@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test program uses another part of it")]
 
 pub mod elf;
+pub mod flat;
 pub mod guest;
 pub mod machine;
 pub mod pio;

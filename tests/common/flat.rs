@@ -1,0 +1,77 @@
+//! Pieces of flat 32-bit code in an otherwise empty machine, on every engine.
+
+use backend_interp::InterpEngine;
+use backend_jit::{JitEngine, Options};
+use frontend_x86::model::Model;
+use iced_x86::IcedError;
+use iced_x86::code_asm::CodeAssembler;
+use lyrebird::lockstep::LockstepEngine;
+use lyrebird::machine::{DebugExitConfig, Machine, MachineConfig, Outcome, TimeMode};
+use lyrebird_core::Engine;
+use lyrebird_core::cpu::segment::Segment;
+use lyrebird_core::cpu::state::Activity;
+use std::sync::Arc;
+
+/// The debug exit port.
+pub const END: u32 = 0xf4;
+/// The first CPU's stack; each further one's lies a page higher.
+pub const STACK: u32 = 0x3_0000;
+
+/// Which engine.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// The interpreter.
+    Interp,
+    /// Translated code, made after so many executions.
+    Jit(u32),
+    /// Both, likewise; perhaps with an immediate that is translated wrongly.
+    Lockstep(u32, Option<u64>),
+}
+
+/// Makes one.
+pub fn engine(kind: Kind) -> Box<dyn Engine> {
+    let model = Arc::new(Model::by_name("max").unwrap());
+    let interp = InterpEngine::new(model.clone());
+    let jit =
+        |threshold, sabotage| JitEngine::new(model.clone(), Options { threshold, sabotage, ..Options::default() });
+    match kind {
+        Kind::Interp => Box::new(interp),
+        Kind::Jit(threshold) => Box::new(jit(threshold, None)),
+        Kind::Lockstep(threshold, sabotage) => {
+            Box::new(LockstepEngine::new(Box::new(jit(threshold, sabotage)), Box::new(interp)))
+        }
+    }
+}
+
+/// Assembles a piece of code for its address.
+pub fn assemble(at: u32, program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>) -> (u32, Vec<u8>) {
+    let mut a = CodeAssembler::new(32).unwrap();
+    program(&mut a).unwrap();
+    (at, a.assemble(at.into()).unwrap())
+}
+
+/// Runs a machine with these pieces in memory to its end; each entry is a CPU's.
+pub fn run(kind: Kind, pieces: &[(u32, Vec<u8>)], entries: &[u32]) -> (Outcome, Machine) {
+    let mut config = MachineConfig {
+        cpus: entries.len() as u32,
+        time: TimeMode::DETERMINISTIC,
+        debug_exit: Some(DebugExitConfig { iobase: END as u16, iosize: 4 }),
+        ..MachineConfig::new(4 << 20, engine(kind))
+    };
+    let (pieces, entries) = (pieces.to_vec(), entries.to_vec());
+    config.boot = Some(Box::new(move |target| {
+        for (at, bytes) in &pieces {
+            target.memory.write((*at).into(), bytes)?;
+        }
+        let data = Segment { selector: 0x10, base: 0, limit: u32::MAX, attributes: 0xc093 };
+        for (n, (cpu, entry)) in target.cpus.iter_mut().zip(&entries).enumerate() {
+            cpu.seg = [data; 6];
+            cpu.seg[1] = Segment { selector: 8, attributes: 0xc09b, ..data };
+            cpu.activity = Activity::Running;
+            (cpu.cr0, cpu.rip, cpu.gpr[4]) = (0x11, (*entry).into(), u64::from(STACK) + 0x1000 * n as u64);
+        }
+        Ok(())
+    }));
+    let mut machine = Machine::new(config).unwrap();
+    (machine.run(), machine)
+}

@@ -1,0 +1,313 @@
+//! Code that changes while it runs: in the running block, under a running loop, by DMA, by another CPU. The engines must
+//! agree, and on what a processor would do (Intel SDM vol. 3, section 9.1.3).
+
+mod common;
+
+use common::flat::{END, Kind, assemble, run};
+use iced_x86::IcedError;
+use iced_x86::code_asm::*;
+use lyrebird::machine::Outcome;
+
+const CODE: u32 = 0x1_0000;
+/// Where a program leaves its sum.
+const SUM: u32 = 0x2_0000;
+/// Code that is changed: MOV EAX, number; RET.
+const CHANGED: u32 = 0x1_2000;
+const NUMBER: u32 = CHANGED + 1;
+const KINDS: [Kind; 6] =
+    [Kind::Interp, Kind::Jit(1), Kind::Jit(3), Kind::Jit(40), Kind::Lockstep(1, None), Kind::Lockstep(20, None)];
+
+fn changed() -> (u32, Vec<u8>) {
+    (CHANGED, vec![0xb8, 0, 0, 0, 0, 0xc3])
+}
+
+/// Runs the pieces on every engine: each ends well and with the same sum, which is given.
+fn sum(pieces: &[(u32, Vec<u8>)]) -> u32 {
+    let sums = KINDS.map(|kind| {
+        let (outcome, machine) = run(kind, pieces, &[CODE]);
+        assert_eq!(outcome, Outcome::DebugExit(1), "{kind:?}");
+        machine.memory().read_uint(SUM.into(), 4).unwrap() as u32
+    });
+    assert!(sums.iter().all(|sum| *sum == sums[0]), "{sums:x?}");
+    sums[0]
+}
+
+fn end(a: &mut CodeAssembler, result: AsmRegister32) -> Result<(), IcedError> {
+    a.mov(dword_ptr(SUM), result)?;
+    a.xor(eax, eax)?;
+    a.out(END, eax)
+}
+
+/// The sum of 1 to `n`.
+fn triangle(n: u32) -> u32 {
+    n * (n + 1) / 2
+}
+
+/// A loop of `n` rounds around `body`, with the round in EBP, from `n` down. EDI is the sum.
+fn rounds(
+    a: &mut CodeAssembler,
+    n: u32,
+    body: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>,
+) -> Result<(), IcedError> {
+    let mut again = a.create_label();
+    a.mov(ebp, n)?;
+    a.xor(edi, edi)?;
+    a.set_label(&mut again)?;
+    body(a)?;
+    a.add(edi, eax)?;
+    a.dec(ebp)?;
+    a.jne(again)?;
+    end(a, edi)
+}
+
+/// The address of the instruction after `program`'s.
+fn after(program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>) -> u32 {
+    let (at, bytes) = assemble(CODE, program);
+    at + bytes.len() as u32
+}
+
+#[test]
+fn the_next_instruction_changes() {
+    // MOV [number], EBP; MOV EAX, number: EBP and EDI are set before, by instructions of known lengths.
+    let head = |number: u32| {
+        move |a: &mut CodeAssembler| {
+            a.mov(ebp, 120u32)?;
+            a.xor(edi, edi)?;
+            a.mov(dword_ptr(number), ebp)
+        }
+    };
+    let number = after(head(0)) + 1;
+    let piece = assemble(CODE, |a| {
+        rounds(a, 120, |a| {
+            a.mov(dword_ptr(number), ebp)?;
+            a.mov(eax, 0x7777_7777u32)
+        })
+    });
+    assert_eq!(sum(&[piece]), triangle(120));
+}
+
+#[test]
+fn the_running_block_changes_further_on() {
+    let head = |number: u32| {
+        move |a: &mut CodeAssembler| {
+            a.mov(ebp, 150u32)?;
+            a.xor(edi, edi)?;
+            a.lea(ecx, ptr(ebp * 2 + 5))?;
+            a.mov(dword_ptr(number), ecx)?;
+            a.imul_3(ecx, ecx, 3)?;
+            a.xor(edx, ecx)
+        }
+    };
+    let number = after(head(0)) + 1;
+    let piece = assemble(CODE, |a| {
+        rounds(a, 150, |a| {
+            a.lea(ecx, ptr(ebp * 2 + 5))?;
+            a.mov(dword_ptr(number), ecx)?;
+            a.imul_3(ecx, ecx, 3)?;
+            a.xor(edx, ecx)?;
+            a.mov(eax, 0x7777_7777u32)
+        })
+    });
+    assert_eq!(sum(&[piece]), 2 * triangle(150) + 5 * 150);
+}
+
+#[test]
+fn the_running_block_changes_behind_it() {
+    // What is written in one round is executed in the next.
+    let number = after(|a| {
+        a.mov(ebp, 0u32)?;
+        a.xor(edi, edi)
+    }) + 1;
+    let piece = assemble(CODE, |a| {
+        rounds(a, 200, |a| {
+            a.mov(eax, 1000u32)?;
+            a.mov(dword_ptr(number), ebp)
+        })
+    });
+    assert_eq!(sum(&[piece]), triangle(200) - 1 + 1000);
+}
+
+#[test]
+fn a_page_holds_two_loops_and_data() {
+    // Each calls, and changes, code that lies in the other's page; and there is data beside the code.
+    let second = CHANGED + 0x400;
+    let other = (second, vec![0xb8, 0, 0, 0, 0, 0xc3]);
+    let piece = assemble(CODE, |a| {
+        rounds(a, 160, |a| {
+            let mut inner = a.create_label();
+            a.mov(ecx, 4u32)?;
+            a.set_label(&mut inner)?;
+            a.call(u64::from(CHANGED))?;
+            a.add(edi, eax)?;
+            a.inc(dword_ptr(CHANGED + 0x800))?;
+            a.dec(ecx)?;
+            a.jne(inner)?;
+            a.call(u64::from(second))?;
+            a.add(edi, eax)?;
+            a.mov(dword_ptr(second + 1), ebp)?;
+            a.test(ebp, 31)?;
+            let mut skip = a.create_label();
+            a.jne(skip)?;
+            a.mov(dword_ptr(NUMBER), ebp)?;
+            a.set_label(&mut skip)?;
+            a.mov(eax, dword_ptr(CHANGED + 0x800))
+        })
+    });
+    let (mut expected, mut first, mut second, mut data) = (0u32, 0, 0, 0u32);
+    for round in (1..=160).rev() {
+        data += 4;
+        expected = expected.wrapping_add(4 * first).wrapping_add(second).wrapping_add(data);
+        second = round;
+        first = if round & 31 == 0 { round } else { first };
+    }
+    assert_eq!(sum(&[changed(), other, piece]), expected);
+}
+
+#[test]
+fn a_number_lies_in_two_pages() {
+    let at = CHANGED - 3; // B8 and one byte of the number here, the rest there
+    let code = (at, vec![0x90, 0xb8, 0, 0, 0, 0, 0xc3]);
+    let piece = assemble(CODE, |a| {
+        rounds(a, 100, |a| {
+            a.imul_3(ecx, ebp, 0x10001)?;
+            a.mov(dword_ptr(at + 2), ecx)?;
+            a.call(u64::from(at))
+        })
+    });
+    assert_eq!(sum(&[code, piece]), triangle(100).wrapping_mul(0x10001));
+}
+
+#[test]
+fn a_block_move_replaces_code() {
+    // Three functions take turns at one place.
+    let sources = [(SUM + 0x100, 3u32), (SUM + 0x110, 50), (SUM + 0x120, 700)];
+    let mut pieces: Vec<_> = sources
+        .map(|(at, n)| {
+            assemble(at, |a| {
+                a.mov(eax, n)?;
+                a.ret()
+            })
+        })
+        .into();
+    pieces.push(changed());
+    pieces.push(assemble(CODE, |a| {
+        rounds(a, 60, |a| {
+            for (from, _) in sources {
+                let mut twice = a.create_label();
+                a.mov(ebx, edi)?;
+                a.mov(esi, from)?;
+                a.mov(edi, CHANGED)?;
+                a.mov(ecx, 6u32)?;
+                a.rep().movsb()?;
+                a.mov(edi, ebx)?;
+                a.mov(ecx, 2u32)?;
+                a.set_label(&mut twice)?;
+                a.call(u64::from(CHANGED))?;
+                a.add(edi, eax)?;
+                a.dec(ecx)?;
+                a.jne(twice)?;
+            }
+            a.mov(eax, 0u32)
+        })
+    }));
+    assert_eq!(sum(&pieces), 60 * 2 * 753);
+}
+
+#[test]
+fn dma_replaces_code() {
+    // The firmware configuration device copies its signature over the number: QEMU's specification, section "Guest-side DMA
+    // Interface". Its structure is big-endian: control, length, address.
+    const STRUCTURE: u32 = SUM + 0x40;
+    let structure = [2u32.swap_bytes(), 4u32.swap_bytes(), 0, NUMBER.swap_bytes()];
+    let structure = (STRUCTURE, structure.iter().flat_map(|word| word.to_le_bytes()).collect());
+    let signature = u32::from_le_bytes(*b"QEMU");
+    let piece = assemble(CODE, |a| {
+        rounds(a, 600, |a| {
+            let mut skip = a.create_label();
+            a.test(ebp, 15)?;
+            a.jne(skip)?;
+            a.mov(dword_ptr(NUMBER), ebp)?;
+            a.call(u64::from(CHANGED))?;
+            a.add(edi, eax)?;
+            // Selects the signature and reads it: the control word is cleared when it is done.
+            a.mov(dword_ptr(STRUCTURE), (0x0a_u32).swap_bytes())?;
+            a.mov(edx, 0x514)?;
+            a.xor(eax, eax)?;
+            a.out(dx, eax)?;
+            a.mov(edx, 0x518)?;
+            a.mov(eax, STRUCTURE.swap_bytes())?;
+            a.out(dx, eax)?;
+            a.set_label(&mut skip)?;
+            a.call(u64::from(CHANGED))
+        })
+    });
+    // From 600 down: up to 592 nothing has been copied.
+    let (mut expected, mut number) = (0u32, 0u32);
+    for round in (1..=600u32).rev() {
+        if round & 15 == 0 {
+            expected = expected.wrapping_add(round);
+            number = signature;
+        }
+        expected = expected.wrapping_add(number);
+    }
+    assert_eq!(sum(&[structure, changed(), piece]), expected);
+}
+
+#[test]
+fn another_cpu_changes_code_under_load() {
+    const VERSION: u32 = SUM + 0x10;
+    const READY: u32 = SUM + 0x20;
+    const WRONG: u32 = SUM + 0x24;
+    const CALLS: u32 = SUM + 0x28;
+    const LAST: u32 = 600;
+    let runner = 0x1_1000;
+    let writer = assemble(CODE, |a| {
+        let (mut again, mut wait, mut spin) = (a.create_label(), a.create_label(), a.create_label());
+        a.xor(ecx, ecx)?;
+        a.set_label(&mut again)?;
+        a.inc(ecx)?;
+        a.mov(dword_ptr(NUMBER), ecx)?;
+        a.mov(dword_ptr(VERSION), ecx)?;
+        a.mov(edx, ecx)?;
+        a.and(edx, 0x3ff)?;
+        a.inc(edx)?;
+        a.set_label(&mut spin)?;
+        a.dec(edx)?;
+        a.jne(spin)?;
+        a.cmp(ecx, LAST)?;
+        a.jne(again)?;
+        a.set_label(&mut wait)?;
+        a.pause()?;
+        a.cmp(dword_ptr(READY), 3)?;
+        a.jne(wait)?;
+        a.mov(eax, dword_ptr(WRONG))?;
+        a.out(END, eax)
+    });
+    // Whoever has seen a version and serialised executes that version's code, or a later one's.
+    let reader = assemble(runner, |a| {
+        let (mut again, mut fine, mut stop) = (a.create_label(), a.create_label(), a.create_label());
+        a.set_label(&mut again)?;
+        a.mov(esi, dword_ptr(VERSION))?;
+        a.xor(eax, eax)?;
+        a.cpuid()?;
+        a.call(u64::from(CHANGED))?;
+        a.lock().inc(dword_ptr(CALLS))?;
+        a.cmp(eax, esi)?;
+        a.jae(fine)?;
+        a.lock().inc(dword_ptr(WRONG))?;
+        a.set_label(&mut fine)?;
+        a.cmp(eax, LAST)?;
+        a.jne(again)?;
+        a.lock().inc(dword_ptr(READY))?;
+        a.set_label(&mut stop)?;
+        a.hlt()?;
+        a.jmp(stop)
+    });
+    for kind in [Kind::Interp, Kind::Jit(2), Kind::Jit(30), Kind::Lockstep(10, None)] {
+        let (outcome, machine) =
+            run(kind, &[changed(), writer.clone(), reader.clone()], &[CODE, runner, runner, runner]);
+        assert_eq!(outcome, Outcome::DebugExit(1), "{kind:?}");
+        let calls = machine.memory().read_uint(CALLS.into(), 4).unwrap();
+        assert!(calls > 300, "{kind:?}: {calls} calls are no load");
+    }
+}

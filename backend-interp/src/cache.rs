@@ -216,6 +216,15 @@ impl CodeCache {
         self.entries.get(&(page, mode, offset)).copied()
     }
 
+    /// The trace in which the instruction at this offset lies, if one has been decoded for the mode: the one that begins last.
+    pub fn around(&self, page: usize, mode: u16, offset: u16) -> Option<*const TracedOp> {
+        let traces = self.pages.get(&page)?;
+        let with = traces.keys.iter().zip(&traces.traces).filter(|((_, m, first), ops)| {
+            *m == mode && *first <= offset && ops.0.iter().any(|op| op.op.len > 0 && op.op.offset == offset)
+        });
+        with.max_by_key(|((_, _, first), _)| *first).map(|(_, ops)| ops.first())
+    }
+
     /// The trace at another offset of the page that the current op stands in: the target of a jump. Null if it needs a
     /// step by itself.
     pub fn resolve(&mut self, cpu: &mut Cpu, _from: *const TracedOp, offset: u16) -> *const TracedOp {

@@ -49,6 +49,7 @@ pub struct Compiler {
     control: ControlPlane,
     /// The calling convention of traces.
     traces: CallConv,
+    listings: bool,
 }
 
 /// A type of the given width.
@@ -92,6 +93,7 @@ impl Compiler {
             builder: FunctionBuilderContext::new(),
             control: ControlPlane::default(),
             traces,
+            listings: false,
         })
     }
 
@@ -106,6 +108,7 @@ impl Compiler {
     pub fn compile(&mut self, kind: Kind, body: impl FnOnce(&mut Asm)) -> Result<&[u8], CompileError> {
         let host = self.isa.default_call_conv();
         self.context.clear();
+        self.context.set_disasm(self.listings);
         self.context.func.signature = match kind {
             Kind::Trace => self.signature(self.traces, 2),
             Kind::Entrance => self.signature(host, 3),
@@ -132,6 +135,16 @@ impl Compiler {
             return Err(CompileError::Failed("the code has relocations".into()));
         }
         Ok(code.code_buffer())
+    }
+
+    /// Has [`Compiler::listing`] ready after each function.
+    pub fn want_listing(&mut self) {
+        self.listings = true;
+    }
+
+    /// The last function's code as text, for people, if that was wanted.
+    pub fn listing(&self) -> String {
+        self.context.compiled_code().and_then(|code| code.vcode.clone()).unwrap_or_default()
     }
 
     /// The last function as text, for people.

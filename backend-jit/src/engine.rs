@@ -3,6 +3,7 @@
 use crate::buffer::{BufferError, CodeBuffer};
 use crate::clif::{CompileError, Compiler, Kind};
 use crate::emit;
+use crate::explain;
 use crate::gather::{self, Found};
 use crate::mxcsr;
 use crate::perf::PerfMap;
@@ -12,7 +13,7 @@ use backend_interp::hot::{self, Hot};
 use backend_interp::jumps::Jump;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::model::Model;
-use frontend_x86::op::RIP_BASE;
+use frontend_x86::op::{Func, RIP_BASE};
 use lyrebird_core::engine::EngineError;
 use lyrebird_core::{Budget, CpuBus, CpuState, Engine, Exit, Signals, Vcpu};
 use lyrebird_memory::GuestMemory;
@@ -123,7 +124,7 @@ enum Tier {
 }
 
 /// The compiler of a vCPU.
-struct Jit {
+pub(crate) struct Jit {
     tier: Tier,
     buffer: CodeBuffer,
     entrance: Entrance,
@@ -146,6 +147,17 @@ struct Jit {
     entries: HashMap<u64, *mut TracedOp>,
     ticket: u64,
     statistics: Statistics,
+    exits: Exits,
+}
+
+/// How often compiled code came back to the interpreter, and for what.
+struct Exits {
+    /// To execute an operation, by its [`Func`].
+    ops: [u64; 256],
+    /// For code that is not compiled.
+    cold: u64,
+    /// For the run loop.
+    loops: u64,
 }
 
 /// A trace is taken into a region if it was entered at least this part of the threshold's times.
@@ -192,6 +204,7 @@ impl Jit {
             entries: HashMap::new(),
             ticket: 0,
             statistics: Statistics::default(),
+            exits: Exits { ops: [0; 256], cold: 0, loops: 0 },
         };
         Ok(jit)
     }
@@ -220,6 +233,38 @@ impl Jit {
             (*entry).op.imm = place as u64;
             (*entry).op.disp = APART;
             (*entry).handler = enter;
+        }
+    }
+
+    /// Whether a trace has code of its own.
+    pub fn has_code(&self, entry: *const TracedOp) -> bool {
+        self.live.contains(&entry)
+    }
+
+    /// See [`emit::dispatch`].
+    pub fn dispatch_code(&self) -> u64 {
+        self.dispatch
+    }
+
+    /// See [`gather::gather`].
+    pub fn warm(&self) -> i64 {
+        self.threshold - self.threshold / WARM
+    }
+
+    /// Compiled code has come back with this op.
+    ///
+    /// # Safety
+    /// It is null or of a live trace.
+    unsafe fn count_exit(&mut self, then: *const TracedOp) {
+        if then.is_null() {
+            self.exits.loops += 1;
+            return;
+        }
+        // SAFETY: the caller's promise.
+        let op = unsafe { &(*then).op };
+        match (op.ins.func, op.len) {
+            (Func::Nop, 0) => self.exits.cold += 1,
+            (func, _) => self.exits.ops[func as usize] += 1,
         }
     }
 
@@ -266,7 +311,7 @@ unsafe fn notice(run: *mut Run, entry: *mut TracedOp) {
         (&mut *run, &mut *hot.owner.cast::<Jit>())
     };
     jit.collect(run);
-    let warm = jit.threshold - jit.threshold / WARM;
+    let warm = jit.warm();
     // SAFETY: the interpreter is about to enter this trace.
     let region = unsafe { gather::gather(run, entry, warm, |entry| jit.live.contains(&entry)) };
     for Found { entry: member, .. } in &region {
@@ -346,6 +391,7 @@ unsafe fn enter(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
         mxcsr::clear();
         let then = entrance(run, op, (*op).op.imm);
         mxcsr::fetch(run);
+        (*hot.owner.cast::<Jit>()).count_exit(then);
         then
     }
 }
@@ -414,6 +460,33 @@ impl Vcpu for JitVcpu {
 
     fn translate(&mut self, linear: u64) -> Option<u64> {
         self.interp.translate(linear)
+    }
+
+    fn counters(&self) -> Vec<(String, u64)> {
+        // SAFETY: the vCPU owns it and is not running.
+        let Exits { ops, cold, loops } = unsafe { &(*self.jit).exits };
+        let mut counters = self.interp.counters();
+        counters.push(("left compiled code for the run loop".into(), *loops));
+        counters.push(("left compiled code for code that is not compiled".into(), *cold));
+        let ops = Func::ALL.iter().map(|func| (func, ops[*func as usize])).filter(|(_, count)| *count > 0);
+        counters.extend(ops.map(|(func, count)| (format!("left compiled code to interpret {func:?}"), count)));
+        let Statistics { traces, instructions, bytes, refused, time } = self.statistics();
+        counters.push(("compiled a region".into(), traces));
+        counters.push(("could not compile a region".into(), refused));
+        counters.push(("compiled an instruction".into(), instructions));
+        counters.push(("made a byte of code".into(), bytes));
+        counters.push(("spent a millisecond compiling".into(), time.as_millis() as u64));
+        counters
+    }
+
+    fn tier(&mut self, linear: u64) -> Option<&'static str> {
+        // SAFETY: the vCPU owns it and is not running.
+        Some(explain::tier(self.interp.run_mut(), unsafe { &*self.jit }, linear))
+    }
+
+    fn explain(&mut self, linear: u64) -> Option<String> {
+        // SAFETY: as above.
+        explain::explain(self.interp.run_mut(), unsafe { &*self.jit }, linear)
     }
 }
 

@@ -14,6 +14,7 @@ pub mod buffer;
 pub mod clif;
 pub mod emit;
 pub mod engine;
+mod explain;
 mod gather;
 pub mod host;
 mod mxcsr;

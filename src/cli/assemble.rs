@@ -12,6 +12,7 @@ use crate::machine::script::Album;
 use crate::machine::{
     BootLoader, DebugExitConfig, DriveConfig, EntropySource, Machine, MachineConfig, RtcBase, TimeMode,
 };
+use crate::observe::{Settings, WatchEngine};
 use anyhow::{Context, Result, anyhow, bail};
 use backend_interp::InterpEngine;
 use frontend_x86::model::{self, Feature, Model, View};
@@ -160,6 +161,14 @@ pub fn plan(spec: &MachineSpec, serial: &[Target]) -> Result<Plan> {
 }
 
 impl Plan {
+    /// Watches the engine.
+    pub fn watch(mut self, settings: Settings) -> Result<Self> {
+        if !settings.is_empty() {
+            self.config.engine = Box::new(WatchEngine::new(self.config.engine, settings)?);
+        }
+        Ok(self)
+    }
+
     /// Gives the pictures that the machine takes of itself to `album`.
     pub fn pictures(&mut self, last: Option<PathBuf>, album: Album) {
         self.config.script = std::mem::take(&mut self.config.script).pictures(last, album);

@@ -18,6 +18,7 @@ pub mod spec;
 #[cfg(test)]
 mod spec_tests;
 mod start;
+mod watch;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};

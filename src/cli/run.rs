@@ -7,6 +7,7 @@ use super::screen::Display;
 use super::script::{Screenshot, Seconds, Strokes, picture_file};
 use super::size::Size;
 use super::spec::{Adapter, CpuSpec, DebugExit, EngineChoice, MachineSpec};
+use super::watch::WatchArgs;
 use super::{assemble, start};
 use anyhow::{Result, bail};
 use host::serial::Target;
@@ -182,6 +183,9 @@ pub struct RunArgs {
     #[arg(long, help_heading = "The end")]
     test_device: bool,
 
+    #[command(flatten)]
+    watch: WatchArgs,
+
     /// Say more about what happens; give it again for still more (LYREBIRD_LOG takes filters)
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -245,13 +249,14 @@ fn run(arguments: RunArgs, change: impl FnOnce(&mut MachineSpec) -> Result<()>) 
         return Ok(0);
     }
     let print = arguments.print_machine;
+    let watch = arguments.watch.settings()?;
     let mut spec = arguments.spec()?;
     change(&mut spec)?;
     if print {
         print!("{}", toml::to_string(&spec)?);
         return Ok(0);
     }
-    start::run(&spec, start::Voice::Own)
+    start::run(&spec, start::Voice::Own, watch)
 }
 
 impl RunArgs {

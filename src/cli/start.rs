@@ -6,6 +6,7 @@ use super::screen::{self, Surroundings};
 use super::spec::MachineSpec;
 use crate::machine::script::Album;
 use crate::machine::{Handle, Order, Outcome};
+use crate::observe::Settings;
 use anyhow::{Context, Result};
 use host::screen::picture;
 use host::serial::{Departure, Hooks, Lines};
@@ -30,10 +31,10 @@ pub const LOG_ITEMS: [(&str, &str); 14] = [
     ("guest_errors", "what guests do wrong with devices"),
     ("unimp", "what is not implemented"),
     ("cpu_reset", "resets, and why"),
-    ("int", NOT_REPORTED),
-    ("in_asm", NOT_REPORTED),
+    ("int", "interrupts and exceptions"),
+    ("in_asm", "guest code, when it is executed for the first time (slow)"),
     ("exec", NOT_REPORTED),
-    ("cpu", NOT_REPORTED),
+    ("cpu", "the registers before each block (slow)"),
     ("mmu", NOT_REPORTED),
     ("pcall", NOT_REPORTED),
     ("op", NOT_REPORTED),
@@ -68,9 +69,9 @@ pub fn log(verbose: u8, items: &[String], file: Option<&Path>) -> Result<()> {
 }
 
 /// Runs a machine; gives the program's exit code.
-pub fn run(spec: &MachineSpec, voice: Voice) -> Result<u8> {
+pub fn run(spec: &MachineSpec, voice: Voice, watch: Settings) -> Result<u8> {
     let decision = screen::decide(spec, &Surroundings::find())?;
-    let mut plan = assemble::plan(spec, &decision.serial)?;
+    let mut plan = assemble::plan(spec, &decision.serial)?.watch(watch)?;
     let lost_pictures = Arc::new(AtomicBool::new(false));
     plan.pictures(spec.screenshot_on_exit.clone(), album(lost_pictures.clone()));
     plan.notes.iter().chain(&decision.notes).for_each(|note| eprintln!("lyrebird: note: {note}"));

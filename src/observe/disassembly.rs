@@ -1,6 +1,6 @@
 //! Guest code as text, by iced-x86.
 
-use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, NasmFormatter};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Formatter, Instruction, NasmFormatter};
 use lyrebird_core::cpu::segment::{SegReg, Segment};
 use lyrebird_core::{CpuState, Vcpu};
 use lyrebird_memory::GuestMemory;
@@ -22,6 +22,8 @@ pub struct Code {
     pub text: String,
     /// It is a string instruction with a REP prefix.
     pub repeats: bool,
+    /// What follows it in memory is not what is executed after it.
+    pub ends: bool,
 }
 
 impl fmt::Display for Code {
@@ -83,13 +85,17 @@ pub fn one(bytes: &[u8], bits: u32, linear: u64, rip: u64) -> Code {
     if instruction.is_invalid() {
         let bytes = bytes[..bytes.len().min(SHOWN)].to_vec();
         let text = if bytes.is_empty() { "(not mapped)" } else { "(no instruction)" };
-        return Code { linear, bytes, text: text.into(), repeats: false };
+        return Code { linear, bytes, text: text.into(), repeats: false, ends: true };
     }
     let mut text = String::new();
     formatter().format(&instruction, &mut text);
     let repeats =
         instruction.is_string_instruction() && (instruction.has_rep_prefix() || instruction.has_repne_prefix());
-    Code { linear, bytes: bytes[..instruction.len()].to_vec(), text, repeats }
+    let ends = matches!(
+        instruction.flow_control(),
+        FlowControl::UnconditionalBranch | FlowControl::IndirectBranch | FlowControl::Return | FlowControl::Exception
+    );
+    Code { linear, bytes: bytes[..instruction.len()].to_vec(), text, repeats, ends }
 }
 
 fn formatter() -> NasmFormatter {

@@ -12,6 +12,7 @@ use super::nearest::nearest;
 use super::screen::Display;
 use super::spec::{Adapter, CpuSpec, DebugExit, EngineChoice, MachineSpec, port_number};
 use super::{assemble, start};
+use crate::observe::{Filter, Settings};
 use anyhow::{Result, anyhow, bail};
 use host::serial::Target;
 use std::collections::BTreeMap;
@@ -61,6 +62,8 @@ struct Request {
     notes: Vec<String>,
     log: Vec<String>,
     log_file: Option<PathBuf>,
+    /// Which instructions are logged.
+    filter: Filter,
     pidfile: Option<PathBuf>,
     /// A text to print instead of running.
     answer: Option<String>,
@@ -79,7 +82,17 @@ pub fn main(flavour: Flavour, arguments: &[OsString]) -> Result<u8> {
         std::fs::write(file, format!("{}\n", std::process::id()))
             .map_err(|error| anyhow!("-pidfile: cannot write `{}`: {error}", file.display()))?;
     }
-    start::run(&request.spec, start::Voice::Qemu)
+    let logged = |item: &str| request.log.iter().any(|name| name == item);
+    let watch = Settings {
+        first: logged("in_asm"),
+        registers: logged("cpu"),
+        interrupts: logged("int"),
+        append: true,
+        log: request.log_file.clone(),
+        filter: request.filter.clone(),
+        ..Settings::default()
+    };
+    start::run(&request.spec, start::Voice::Qemu, watch)
 }
 
 /// Takes one option after the other; some have their effect only when all are known.
@@ -106,7 +119,15 @@ impl Builder {
             serial: Some(Vec::new()),
             ..MachineSpec::default()
         };
-        let request = Request { spec, notes: Vec::new(), log: Vec::new(), log_file: None, pidfile: None, answer: None };
+        let request = Request {
+            spec,
+            notes: Vec::new(),
+            log: Vec::new(),
+            log_file: None,
+            filter: Filter::default(),
+            pidfile: None,
+            answer: None,
+        };
         Builder {
             flavour,
             request,
@@ -214,6 +235,9 @@ impl Builder {
             "nodefaults" => self.nodefaults = true,
             "L" => self.note("-L is ignored: the program carries what it needs".into()),
             "d" => self.log(value)?,
+            "dfilter" => {
+                self.request.filter = value.parse().map_err(|error| anyhow!("-dfilter: {error}"))?;
+            }
             "D" => self.request.log_file = Some(value.into()),
             "pidfile" => self.request.pidfile = Some(value.into()),
             _ => {} // what the table says is ignored, and `none`s

@@ -156,7 +156,7 @@ table! {
     "trace" "..." => Later(OTHER);
     "plugin" "..." => Later(OTHER);
     "msg" "..." => Later(OTHER);
-    "dfilter" "..." => Later(OTHER);
+    "dfilter" "RANGE,..." => Here("which addresses -d in_asm, cpu and int show, as in 0x1000..0x1fff or 0x1000+0x200");
     "seed" "..." => Later(OTHER);
     "semihosting" => Later(OTHER);
     "preconfig" => Later(OTHER);

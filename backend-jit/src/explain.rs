@@ -1,0 +1,87 @@
+//! What became of a block, as text for people: its ops, the code generator's input, and the host's code.
+
+use crate::clif::Compiler;
+use crate::engine::Jit;
+use crate::gather::{self, Found};
+use crate::worker::{self, Job};
+use backend_interp::cache;
+use backend_interp::run::{Run, TracedOp};
+use frontend_x86::op::RIP_BASE;
+use frontend_x86::paging;
+use std::fmt::Write;
+
+/// The entry op of the trace that holds a linear address, in the CPU's mode.
+fn find(run: &mut Run, linear: u64) -> Option<*mut TracedOp> {
+    let physical = paging::debug_translate(&mut run.cpu, linear)?;
+    let page = run.cpu.view.lookup(physical).readable()?;
+    let mode = cache::mode_key(&run.cpu);
+    run.cache.around(page.key(), mode, (linear & 0xfff) as u16).map(|entry| entry.cast_mut())
+}
+
+/// Whether the code at a linear address is compiled: "compiled", or "interpreted".
+pub fn tier(run: &mut Run, jit: &Jit, linear: u64) -> &'static str {
+    match find(run, linear) {
+        Some(entry) if jit.has_code(entry) => "compiled",
+        _ => "interpreted",
+    }
+}
+
+/// The text. The region is gathered and compiled anew: it may have grown since the code was made that runs.
+pub fn explain(run: &mut Run, jit: &Jit, linear: u64) -> Option<String> {
+    let entry = find(run, linear)?;
+    let old = run.cpu.regs[usize::from(RIP_BASE)];
+    // SAFETY: the cache knows live traces only.
+    let offset = u64::from(unsafe { (*entry).op.offset });
+    let first = linear & !0xfff | offset;
+    let base = first.wrapping_sub(cache::linear_of(&run.cpu, 0)).wrapping_sub(offset);
+    run.cpu.regs[usize::from(RIP_BASE)] = base;
+    // SAFETY: a live trace, and nothing runs meanwhile; RIP_BASE is that of its page.
+    let region = unsafe { gather::gather(run, entry, jit.warm(), |entry| jit.has_code(entry)) };
+    run.cpu.regs[usize::from(RIP_BASE)] = old;
+
+    let state = if jit.has_code(entry) { "is compiled" } else { "is interpreted" };
+    let mut text = format!("block {linear:#x}: in the trace that begins at {first:#x}, which {state}\n");
+    _ = writeln!(text, "its region has {} traces:", region.len());
+    for (n, Found { ops, page, .. }) in region.iter().enumerate() {
+        _ = writeln!(text, "trace {n}");
+        for op in *ops {
+            let o = &op.op;
+            let at = (first & !0xfff).wrapping_add((page << 12) as u64).wrapping_add(u64::from(o.offset));
+            _ = writeln!(
+                text,
+                "  {at:016x} {:?} sub {:#x} {:?}/{:?} {:?},{:?} r {},{},{} mem {}+{}<<{}{:+#x} imm {:#x} bits {:#x}",
+                o.ins.func,
+                o.ins.sub,
+                o.ins.w,
+                o.ins.w2,
+                o.ins.k0,
+                o.ins.k1,
+                o.r0,
+                o.r1,
+                o.r2,
+                o.base,
+                o.index,
+                o.scale,
+                o.disp,
+                o.imm,
+                o.ins.bits
+            );
+        }
+    }
+    let job = Job::new(0, &region, run.cpu.mode, jit.dispatch_code(), true);
+    let compiled = Compiler::new(true).map_err(|error| error.to_string()).and_then(|mut compiler| {
+        compiler.want_listing();
+        match worker::compile(&mut compiler, &job) {
+            Ok(Some(code)) => Ok((code.len(), compiler.text(), compiler.listing())),
+            Ok(None) => Err("it holds what is not translated".into()),
+            Err(error) => Err(error.to_string()),
+        }
+    });
+    match compiled {
+        Ok((bytes, clif, listing)) => {
+            _ = write!(text, "code generator's input (CLIF)\n{clif}\nhost code, {bytes} bytes\n{listing}");
+        }
+        Err(why) => _ = writeln!(text, "no code: {why}"),
+    }
+    Some(text)
+}

@@ -12,7 +12,7 @@ use cranelift_codegen::ir::{
     AbiParam, BlockArg, Endianness, InstBuilder, InstructionData, MemFlagsData, Opcode, SigRef, Signature,
     StackSlotData, StackSlotKind, Type, UserFuncName, ValueDef, types,
 };
-use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
+use cranelift_codegen::isa::{self, CallConv, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use frontend_x86::algebra::{Bin, Cmp};
@@ -65,6 +65,17 @@ fn type_of(w: Width) -> Type {
 impl Compiler {
     /// A compiler for the host. `check` runs Cranelift's verifier on each function, for tests.
     pub fn new(check: bool) -> Result<Self, CompileError> {
+        Self::with(check, cranelift_native::builder().map_err(|e| CompileError::Host(e.to_string()))?)
+    }
+
+    /// A compiler for another processor by its name ("x86_64", "aarch64"), to look at its code, if Cranelift was built with it.
+    pub fn for_target(name: &str) -> Result<Self, CompileError> {
+        let target = format!("{name}-unknown-linux-gnu");
+        let builder = isa::lookup_by_name(&target).map_err(|e| CompileError::Host(e.to_string()))?;
+        Self::with(false, builder)
+    }
+
+    fn with(check: bool, builder: isa::Builder) -> Result<Self, CompileError> {
         let mut flags = settings::builder();
         let wanted = [
             ("opt_level", "none"),
@@ -78,10 +89,7 @@ impl Compiler {
         for (name, value) in wanted {
             flags.set(name, value).map_err(|e| CompileError::Host(e.to_string()))?;
         }
-        let isa = cranelift_native::builder()
-            .map_err(|e| CompileError::Host(e.to_string()))?
-            .finish(settings::Flags::new(flags))
-            .map_err(|e| CompileError::Host(e.to_string()))?;
+        let isa = builder.finish(settings::Flags::new(flags)).map_err(|e| CompileError::Host(e.to_string()))?;
         // The convention for tail calls saves the registers that a C function has to, at every step from trace to trace. On
         // x86-64 Winch's, which saves none, makes the same tail calls; Cranelift's verifier and debug assertions do not know
         // that.

@@ -429,6 +429,13 @@ impl JitVcpu {
         unsafe { (*self.jit).statistics }
     }
 
+    /// The region around a linear address compiled for another processor ("x86_64", "aarch64"): how many instructions it has,
+    /// and the code, to look at. `None` if nothing is known there.
+    pub fn emit_for(&mut self, linear: u64, target: &str) -> Result<Option<(u64, Vec<u8>)>, CompileError> {
+        // SAFETY: the vCPU owns it and is not running.
+        explain::emit_for(self.interp.run_mut(), unsafe { &*self.jit }, linear, target)
+    }
+
     /// The code generator's input for the last trace, for people; nothing if a thread compiles.
     pub fn last_text(&self) -> String {
         // SAFETY: as above.

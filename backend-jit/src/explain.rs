@@ -1,6 +1,6 @@
 //! What became of a block, as text for people: its ops, the code generator's input, and the host's code.
 
-use crate::clif::Compiler;
+use crate::clif::{CompileError, Compiler};
 use crate::engine::Jit;
 use crate::gather::{self, Found};
 use crate::worker::{self, Job};
@@ -26,19 +26,31 @@ pub fn tier(run: &mut Run, jit: &Jit, linear: u64) -> &'static str {
     }
 }
 
-/// The text. The region is gathered and compiled anew: it may have grown since the code was made that runs.
-pub fn explain(run: &mut Run, jit: &Jit, linear: u64) -> Option<String> {
+/// The region around a linear address, as if it was compiled now, and where its first trace begins.
+fn region(run: &mut Run, jit: &Jit, linear: u64) -> Option<(*mut TracedOp, u64, Vec<Found>)> {
     let entry = find(run, linear)?;
     let old = run.cpu.regs[usize::from(RIP_BASE)];
     // SAFETY: the cache knows live traces only.
     let offset = u64::from(unsafe { (*entry).op.offset });
     let first = linear & !0xfff | offset;
-    let base = first.wrapping_sub(cache::linear_of(&run.cpu, 0)).wrapping_sub(offset);
-    run.cpu.regs[usize::from(RIP_BASE)] = base;
+    run.cpu.regs[usize::from(RIP_BASE)] = first.wrapping_sub(cache::linear_of(&run.cpu, 0)).wrapping_sub(offset);
     // SAFETY: a live trace, and nothing runs meanwhile; RIP_BASE is that of its page.
     let region = unsafe { gather::gather(run, entry, jit.warm(), |entry| jit.has_code(entry)) };
     run.cpu.regs[usize::from(RIP_BASE)] = old;
+    Some((entry, first, region))
+}
 
+/// Compiles the region around a linear address for another processor: how many instructions it has, and the code.
+pub fn emit_for(run: &mut Run, jit: &Jit, linear: u64, target: &str) -> Result<Option<(u64, Vec<u8>)>, CompileError> {
+    let Some((_, _, region)) = region(run, jit, linear) else { return Ok(None) };
+    let job = Job::new(0, &region, run.cpu.mode, jit.dispatch_code(), true);
+    let code = worker::compile(&mut Compiler::for_target(target)?, &job)?;
+    Ok(code.map(|code| (job.instructions(), code)))
+}
+
+/// The text. The region is gathered and compiled anew: it may have grown since the code was made that runs.
+pub fn explain(run: &mut Run, jit: &Jit, linear: u64) -> Option<String> {
+    let (entry, first, region) = region(run, jit, linear)?;
     let state = if jit.has_code(entry) { "is compiled" } else { "is interpreted" };
     let mut text = format!("block {linear:#x}: in the trace that begins at {first:#x}, which {state}\n");
     _ = writeln!(text, "its region has {} traces:", region.len());
@@ -69,7 +81,7 @@ pub fn explain(run: &mut Run, jit: &Jit, linear: u64) -> Option<String> {
         }
     }
     let job = Job::new(0, &region, run.cpu.mode, jit.dispatch_code(), true);
-    let compiled = Compiler::new(true).map_err(|error| error.to_string()).and_then(|mut compiler| {
+    let compiled = Compiler::new(false).map_err(|error| error.to_string()).and_then(|mut compiler| {
         compiler.want_listing();
         match worker::compile(&mut compiler, &job) {
             Ok(Some(code)) => Ok((code.len(), compiler.text(), compiler.listing())),

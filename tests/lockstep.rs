@@ -77,6 +77,25 @@ fn equal_engines_reach_the_end() {
     assert_eq!(outcome, Outcome::DebugExit(7));
 }
 
+#[test]
+fn long_repetitions_are_no_difference() {
+    let outcome = run(None, |a| {
+        let mut again = a.create_label();
+        a.mov(edx, 3)?;
+        a.set_label(&mut again)?;
+        a.mov(edi, 0x10_0000)?;
+        a.mov(ecx, 0x10_0000)?;
+        a.rep().stosb()?;
+        a.mov(edi, 0x10_0000)?;
+        a.mov(ecx, 3001)?;
+        a.repe().scasb()?;
+        a.dec(edx)?;
+        a.jne(again)?;
+        end(a, 0)
+    });
+    assert_eq!(outcome, Outcome::DebugExit(1));
+}
+
 /// The immediate that is translated wrongly.
 const WRONG: i32 = 0x5eed;
 

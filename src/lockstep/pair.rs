@@ -1,7 +1,7 @@
 //! The two engines' vCPUs, and how they run: span by span, with a log since the last checkpoint.
 
 use super::bus::{Event, Recorder, Replayer, write_again};
-use super::report::Trouble;
+use super::report::{Trouble, at_repeat};
 use super::twins::Twins;
 use lyrebird_core::engine::EngineError;
 use lyrebird_core::{Budget, CpuBus, CpuState, Engine, Exit, Signals, Vcpu};
@@ -17,8 +17,12 @@ const MOST_SPANS: usize = 10_000;
 const EXACT: u64 = 512;
 /// Interrupts and faults at the end of a span may need so many steps that retire nothing, beside iterations of REP.
 const SETTLING: usize = 64;
-/// No instruction is repeated by one prefix more often than this in one go.
-const REPEATS: usize = 1 << 22;
+/// An engine that does not retire an instruction in so many runs or steps hangs: the longest REP clears gigabytes.
+const REPEATS: usize = 1 << 30;
+/// To end a REP the first engine is run for so many instructions more, whole pages at a time, at most so often.
+const BEYOND: u64 = 256;
+/// See `BEYOND`.
+const REPEATED: usize = 1 << 16;
 
 /// One vCPU by both engines.
 pub struct Cpu {
@@ -115,13 +119,12 @@ impl Cpu {
         let mut count = self.left.retired() - first;
         let (mut at, mut wrong) = self.retire(bus.events(), twin, 0, first + count);
         let (mut left, mut right) = (self.left.state(), self.right.state());
-        if left != right && wrong.is_none() && left.rip == right.rip && self.at_repeat(&right, twin) {
+        for _ in 0..REPEATED {
             // In the middle of an instruction that is repeated, engines may be at different places: it is ended first.
-            let mut most = REPEATS;
-            while most > 0 && self.left.state().rip == left.rip && self.left.retired() - first == count {
-                bus.run(&mut *self.left, Budget::exactly(1));
-                most -= 1;
+            if left == right || wrong.is_some() || !at_repeat(&mut *self.right, &left, twin) {
+                break;
             }
+            bus.run(&mut *self.left, Budget::exactly(BEYOND));
             count = self.left.retired() - first;
             (at, wrong) = self.retire(bus.events(), twin, at, first + count);
             (left, right) = (self.left.state(), self.right.state());
@@ -136,7 +139,7 @@ impl Cpu {
                 if left == right && at == bus.events().len() || wrong.is_some() || right.retired > left.retired {
                     break;
                 }
-                let repeated = self.at_repeat(&right, twin);
+                let repeated = at_repeat(&mut *self.right, &right, twin);
                 (steps, repeats) = (steps + usize::from(!repeated), repeats + usize::from(repeated));
                 (at, wrong) = self.step(bus.events(), twin, at);
                 right = self.right.state();

@@ -1,10 +1,10 @@
 //! What the user is told of a difference.
 
-use super::pair::{Cpu, Pair};
+use super::pair::Pair;
 use super::twins::Place;
 use crate::observe::disassembly::{Code, code_at};
-use lyrebird_core::CpuState;
 use lyrebird_core::cpu::elements::{Element, elements};
+use lyrebird_core::{CpuState, Vcpu};
 use lyrebird_memory::GuestMemory;
 use std::fmt::Write;
 
@@ -137,9 +137,7 @@ fn more(text: &mut String, at: u64) {
     );
 }
 
-impl Cpu {
-    /// Whether a state stands at a string instruction that repeats.
-    pub fn at_repeat(&mut self, state: &CpuState, memory: &GuestMemory) -> bool {
-        code_at(&mut *self.right, memory, state).repeats
-    }
+/// Whether a state stands at a string instruction that repeats.
+pub fn at_repeat(vcpu: &mut dyn Vcpu, state: &CpuState, memory: &GuestMemory) -> bool {
+    code_at(vcpu, memory, state).repeats
 }

@@ -241,9 +241,9 @@ impl Jit {
         self.live.contains(&entry)
     }
 
-    /// See [`emit::dispatch`].
-    pub fn dispatch_code(&self) -> u64 {
-        self.dispatch
+    /// The code that all regions share.
+    pub fn stubs(&self) -> Stubs {
+        self.stubs
     }
 
     /// See [`gather::gather`].

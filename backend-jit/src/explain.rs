@@ -43,7 +43,7 @@ fn region(run: &mut Run, jit: &Jit, linear: u64) -> Option<(*mut TracedOp, u64, 
 /// Compiles the region around a linear address for another processor: how many instructions it has, and the code.
 pub fn emit_for(run: &mut Run, jit: &Jit, linear: u64, target: &str) -> Result<Option<(u64, Vec<u8>)>, CompileError> {
     let Some((_, _, region)) = region(run, jit, linear) else { return Ok(None) };
-    let job = Job::new(0, &region, run.cpu.mode, jit.dispatch_code(), true);
+    let job = Job::new(0, &region, run.cpu.mode, jit.stubs(), true);
     let code = worker::compile(&mut Compiler::for_target(target)?, &job)?;
     Ok(code.map(|code| (job.instructions(), code)))
 }
@@ -80,7 +80,7 @@ pub fn explain(run: &mut Run, jit: &Jit, linear: u64) -> Option<String> {
             );
         }
     }
-    let job = Job::new(0, &region, run.cpu.mode, jit.dispatch_code(), true);
+    let job = Job::new(0, &region, run.cpu.mode, jit.stubs(), true);
     let compiled = Compiler::new(false).map_err(|error| error.to_string()).and_then(|mut compiler| {
         compiler.want_listing();
         match worker::compile(&mut compiler, &job) {

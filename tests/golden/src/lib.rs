@@ -1,1 +1,0 @@
-//! Golden counts of the translator's code: see `tests/loops.rs`.

@@ -1,0 +1,1 @@
+//! Golden counts of the translator's code: see `tests/loops.rs`.

@@ -1,0 +1,223 @@
+//! How many host instructions the translator makes of the bench's six loops, on x86-64 and AArch64, counted in the code and not
+//! timed: a change that makes a loop longer is seen here on any machine. The figures are in `counts.txt`.
+//!
+//! A change that makes them better, or worse for a good reason: `BLESS=1` rewrites the file, and the commit says why. The guest's
+//! code is in `loops-64.hex` and `loops-32.hex`, so that all count the same; it is what GCC 12 makes of `tests/bench/loops.c`
+//! with the options of `tests/x86/src/bench.rs`: sections with their addresses, from `readelf -S` and `nm`.
+
+use backend_jit::{JitVcpu, Options};
+use frontend_x86::model::Model;
+use iced_x86::{Decoder, DecoderOptions, FlowControl};
+use lyrebird_core::cpu::segment::Segment;
+use lyrebird_core::{Budget, CpuBus, Exit, Signals, Vcpu, VmTime};
+use lyrebird_memory::{GuestMemory, Region, Target};
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+const BASE: u64 = 0x1000_0000;
+const BYTES: u64 = 0x40_0000;
+const STACK: u64 = BASE + 0x3f_f000;
+const END: u64 = BASE + 0x3f_f800;
+const LOOPS: [&str; 6] = ["sieve", "copy", "sha256", "records", "sort", "crc"];
+/// How often the guest is looked at, and after how many instructions each.
+const LOOKS: usize = 1500;
+const STEP: u64 = 997;
+
+/// A bus with nothing on it.
+struct NoBus;
+
+impl CpuBus for NoBus {
+    fn port_read(&mut self, _: u16, _: u8) -> u32 {
+        0
+    }
+    fn port_write(&mut self, _: u16, _: u8, _: u32) {}
+    fn port_read_block(&mut self, _: u16, _: u8, _: &mut [u8]) {}
+    fn port_write_block(&mut self, _: u16, _: u8, _: &[u8]) {}
+    fn mmio_read(&mut self, _: u64, _: u8) -> u64 {
+        u64::MAX
+    }
+    fn mmio_write(&mut self, _: u64, _: u8, _: u64) {}
+    fn acknowledge(&mut self) -> Option<u8> {
+        None
+    }
+    fn now(&mut self, retired: u64) -> VmTime {
+        VmTime(retired)
+    }
+    fn tsc(&mut self, retired: u64) -> u64 {
+        retired
+    }
+    fn cr8(&mut self) -> u8 {
+        0
+    }
+    fn set_cr8(&mut self, _: u8) {}
+    fn apic_msr_read(&mut self, _: u32) -> Option<u64> {
+        None
+    }
+    fn apic_msr_write(&mut self, _: u32, _: u64) -> bool {
+        false
+    }
+    fn set_ferr(&mut self, _: bool) {}
+    fn entropy(&mut self) -> u64 {
+        4
+    }
+    fn stop_requested(&mut self) -> bool {
+        false
+    }
+}
+
+/// Guest code: functions by name, and pieces by address.
+struct Guest {
+    functions: HashMap<String, u64>,
+    pieces: Vec<(u64, Vec<u8>)>,
+}
+
+fn guest(bits: u32) -> Guest {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("loops-{bits}.hex"));
+    let (mut functions, mut pieces) = (HashMap::new(), Vec::<(u64, Vec<u8>)>::new());
+    for line in std::fs::read_to_string(path).unwrap().lines().filter(|line| !line.starts_with('#')) {
+        let hex = |text: &str| u64::from_str_radix(text, 16).unwrap();
+        if let Some(address) = line.strip_prefix('@') {
+            pieces.push((hex(address), Vec::new()));
+        } else if let Some((name, address)) = line.split_once(' ') {
+            functions.insert(name.into(), hex(address));
+        } else {
+            let bytes = (0..line.len()).step_by(2).map(|n| hex(&line[n..n + 2]) as u8);
+            pieces.last_mut().unwrap().1.extend(bytes);
+        }
+    }
+    Guest { functions, pieces }
+}
+
+/// Runs a loop until it is compiled, and gives the address at which it is found most often.
+fn hottest(guest: &Guest, bits: u32, name: &str) -> (JitVcpu, u64) {
+    let memory = Arc::new(GuestMemory::new());
+    for (base, bytes) in [(BASE, BYTES), (0, 0x3000)] {
+        let block = memory.add_block("ram", bytes).unwrap();
+        memory.map(Region { base, bytes, priority: 0, target: Target::Ram { block, offset: 0 } });
+    }
+    guest.pieces.iter().for_each(|(at, bytes)| memory.write(*at, bytes).unwrap());
+    let model = Arc::new(Model::by_name("max").unwrap());
+    let options = Options { threshold: 1000, background: false, ..Options::default() };
+    let mut vcpu = JitVcpu::new(0, model, memory.clone(), Signals::new(), options).unwrap();
+    let mut state = vcpu.state();
+    let flat = |selector, attributes| Segment { selector, base: 0, limit: u32::MAX, attributes };
+    state.seg = [flat(0x10, 0xc093); 6];
+    state.seg[1] = flat(8, if bits == 64 { 0xa09b } else { 0xc09b });
+    (state.cr0, state.cr4, state.rip) = (0x33, 0x600, guest.functions[&format!("loop_{name}")]);
+    state.gpr[4] = STACK - 8;
+    memory.write_uint(STACK - 8, 8, END).unwrap();
+    let often = 1_000_000;
+    if bits == 64 {
+        state.gpr[7] = often;
+        memory.write_uint(0, 8, 0x1003).unwrap();
+        memory.write_uint(0x1000, 8, 0x2003).unwrap();
+        for page in 0..512 {
+            memory.write_uint(0x2000 + page * 8, 8, page << 21 | 0x83).unwrap();
+        }
+        (state.cr0, state.cr4, state.efer) = (0x8000_0033, 0x620, 0x500);
+    } else {
+        memory.write_uint(STACK - 4, 4, often).unwrap();
+    }
+    vcpu.set_state(&state);
+    let mut found: HashMap<u64, usize> = HashMap::new();
+    assert_eq!(vcpu.run(&mut NoBus, Budget::about(20_000_000)), Exit::Budget);
+    for _ in 0..LOOKS {
+        assert_eq!(vcpu.run(&mut NoBus, Budget::about(STEP)), Exit::Budget);
+        *found.entry(vcpu.state().rip).or_default() += 1;
+    }
+    let (address, _) = found.into_iter().max_by_key(|(address, count)| (*count, *address)).unwrap();
+    (vcpu, address)
+}
+
+/// The instructions of code as `(offset, target of a jump inside)`.
+fn x86(code: &[u8]) -> Vec<(u64, Option<u64>)> {
+    let mut decoder = Decoder::with_ip(64, code, 0, DecoderOptions::NONE);
+    let mut found = Vec::new();
+    while decoder.can_decode() {
+        let i = decoder.decode();
+        if i.is_invalid() {
+            break; // constants behind the code
+        }
+        let jump = matches!(i.flow_control(), FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch);
+        found.push((i.ip(), jump.then(|| i.near_branch_target())));
+    }
+    found
+}
+
+/// The same: B, B.cond, CBZ, CBNZ, TBZ and TBNZ of the Arm ARM, chapter C4.1.
+fn aarch64(code: &[u8]) -> Vec<(u64, Option<u64>)> {
+    let words = code.chunks_exact(4).map(|bytes| u32::from_le_bytes(bytes.try_into().unwrap()));
+    let signed = |word: u32, low: u32, bits: u32| i64::from((word << (32 - low - bits)) as i32 >> (32 - bits)) * 4;
+    let one = |(n, word): (usize, u32)| {
+        let at = 4 * n as u64;
+        let distance = match word >> 24 {
+            0x14..=0x17 => Some(signed(word, 0, 26)),
+            0x54 | 0x34 | 0x35 | 0xb4 | 0xb5 => Some(signed(word, 5, 19)),
+            0x36 | 0x37 | 0xb6 | 0xb7 => Some(signed(word, 5, 14)),
+            _ => None,
+        };
+        (at, distance.map(|distance| at.wrapping_add_signed(distance)))
+    };
+    words.enumerate().map(one).collect()
+}
+
+/// How many instructions each innermost loop has: from a jump's target that lies before it to the jump.
+fn loops(code: &[(u64, Option<u64>)]) -> Vec<usize> {
+    let backward = code.iter().enumerate().filter_map(|(n, (at, target))| {
+        let target = (*target)?;
+        let first = code.binary_search_by_key(&target, |(at, _)| *at).ok()?;
+        (target <= *at).then_some((first, n))
+    });
+    let all: Vec<(usize, usize)> = backward.collect();
+    let innermost = |&&(first, last): &&(usize, usize)| {
+        !all.iter().any(|other| *other != (first, last) && first <= other.0 && other.1 <= last)
+    };
+    all.iter().filter(innermost).map(|(first, last)| last - first + 1).collect()
+}
+
+#[test]
+fn loops_have_so_many_host_instructions() {
+    let mut text = String::from(
+        "# Host instructions of the region around each loop's hottest block: see tests/loops.rs. `per round` counts the region's\n\
+         # innermost loops from head to jump.\n\
+         # bits loop: address, guest instructions; x86_64: per round, all; aarch64: per round\n",
+    );
+    for bits in [64, 32] {
+        let guest = guest(bits);
+        for name in LOOPS {
+            let (mut vcpu, address) = hottest(&guest, bits, name);
+            let (instructions, code) = vcpu.emit_for(address, "x86_64").unwrap().expect("a region");
+            let (_, arm) = vcpu.emit_for(address, "aarch64").unwrap().expect("a region");
+            let (code, arm) = (x86(&code), aarch64(&arm));
+            writeln!(
+                text,
+                "{bits} {name}: {address:#x}, {instructions}; x86_64: {:?}, {}; aarch64: {:?}",
+                loops(&code),
+                code.len(),
+                loops(&arm)
+            )
+            .unwrap();
+        }
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("counts.txt");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        text == expected,
+        "the code has changed; if it is for the better, BLESS=1 keeps it. Now:\n{text}\nbefore:\n{expected}"
+    );
+}
+
+#[test]
+fn loops_are_found_in_code() {
+    // NOP; l: NOP; CBNZ X0, l; B to the end; the end: NOP
+    let code = [0xd503_201fu32, 0xd503_201f, 0xb5ff_ffe0, 0x1400_0001, 0xd503_201f];
+    let code: Vec<u8> = code.iter().flat_map(|word| word.to_le_bytes()).collect();
+    assert_eq!(loops(&aarch64(&code)), [2]);
+    // l: NOP; k: DEC EAX; JNZ k; JMP l
+    assert_eq!(loops(&x86(&[0x90, 0xff, 0xc8, 0x75, 0xfc, 0xeb, 0xf9])), [2]);
+}

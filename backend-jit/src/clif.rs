@@ -5,12 +5,16 @@
 
 pub mod vector;
 
+use crate::code::{Code, Function, Hole, Symbol};
 use cranelift_codegen::Context;
+use cranelift_codegen::FinalizedRelocTarget;
+use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::immediates::Imm64;
 use cranelift_codegen::ir::{
-    AbiParam, BlockArg, Endianness, InstBuilder, InstructionData, MemFlagsData, Opcode, SigRef, Signature,
-    StackSlotData, StackSlotKind, Type, UserFuncName, ValueDef, types,
+    AbiParam, BlockArg, Endianness, ExternalName, GlobalValueData, InstBuilder, InstructionData, MemFlagsData, Opcode,
+    SigRef, Signature, StackSlotData, StackSlotKind, Type, UserExternalName, UserFuncName, ValueDef, types,
 };
 use cranelift_codegen::isa::{self, CallConv, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
@@ -112,8 +116,8 @@ impl Compiler {
         signature
     }
 
-    /// Compiles a function; the code holds no relocations.
-    pub fn compile(&mut self, kind: Kind, body: impl FnOnce(&mut Asm)) -> Result<&[u8], CompileError> {
+    /// Compiles a function.
+    pub fn compile(&mut self, kind: Kind, body: impl FnOnce(&mut Asm)) -> Result<Code, CompileError> {
         let host = self.isa.default_call_conv();
         self.context.clear();
         self.context.set_disasm(self.listings);
@@ -135,14 +139,19 @@ impl Compiler {
         body(&mut asm);
         asm.b.seal_all_blocks();
         asm.b.finalize(self.isa.frontend_config());
-        let code = self
-            .context
+        self.context
             .compile(&*self.isa, &mut self.control)
             .map_err(|e| CompileError::Failed(format!("{:?}", e.inner)))?;
-        if !code.buffer.relocs().is_empty() {
-            return Err(CompileError::Failed("the code has relocations".into()));
-        }
-        Ok(code.code_buffer())
+        let code = self.context.compiled_code().ok_or_else(|| CompileError::Failed("no code".into()))?;
+        let names = &self.context.func.params;
+        let holes = code.buffer.relocs().iter().map(|reloc| {
+            let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = reloc.target else { return None };
+            let symbol = Symbol::unpack(names.user_named_funcs()[name].index)?;
+            (reloc.kind == Reloc::Abs8 && reloc.addend == 0).then_some(Hole { at: reloc.offset, symbol })
+        });
+        let holes = holes.collect::<Option<_>>();
+        let holes = holes.ok_or_else(|| CompileError::Failed("the code has relocations of an unknown kind".into()))?;
+        Ok(Code { bytes: code.code_buffer().to_vec(), holes })
     }
 
     /// Has [`Compiler::listing`] ready after each function.
@@ -201,6 +210,15 @@ impl Asm<'_> {
     /// A constant.
     pub fn constant(&mut self, v: u64) -> Value {
         self.b.ins().iconst(types::I64, v as i64)
+    }
+
+    /// An address that is known when the code is placed.
+    pub fn symbol(&mut self, symbol: Symbol) -> Value {
+        let name = UserExternalName { namespace: 0, index: symbol.pack() };
+        let name = ExternalName::user(self.b.func.declare_imported_user_function(name));
+        let data = GlobalValueData::Symbol { name, offset: Imm64::new(0), colocated: false, tls: false };
+        let address = self.b.create_global_value(data);
+        self.b.ins().symbol_value(types::I64, address)
     }
 
     /// The low bits of a number, in a type of their own.
@@ -442,8 +460,8 @@ impl Asm<'_> {
     }
 
     /// Calls a Rust function of two to five numbers that returns one.
-    pub fn call(&mut self, function: usize, arguments: &[Value]) -> Value {
-        let callee = self.constant(function as u64);
+    pub fn call(&mut self, function: Function, arguments: &[Value]) -> Value {
+        let callee = self.symbol(Symbol::Function(function));
         let call = self.b.ins().call_indirect(self.hosts[arguments.len() - 2], callee, arguments);
         self.b.inst_results(call)[0]
     }
@@ -452,6 +470,7 @@ impl Asm<'_> {
 /// The flags of a [`Compiler`] as text, for keys of kept code.
 impl std::fmt::Display for Compiler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.isa.triple(), self.isa.flags())
+        write!(f, "{} {}", self.isa.triple(), self.isa.flags())?;
+        self.isa.isa_flags().iter().try_for_each(|flag| write!(f, " {flag}"))
     }
 }

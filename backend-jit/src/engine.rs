@@ -1,13 +1,17 @@
 //! The engine and its vCPUs: an interpreted vCPU with a compiler above it.
 
+mod reuse;
+
 use crate::buffer::{BufferError, CodeBuffer};
-use crate::clif::{CompileError, Compiler, Kind};
+use crate::clif::{Asm, CompileError, Compiler, Kind};
+use crate::code::{Code, Symbol};
 use crate::emit;
 use crate::explain;
 use crate::gather::{self, Found};
+use crate::kept::Kept;
 use crate::mxcsr;
 use crate::perf::PerfMap;
-use crate::worker::{self, Job, Stubs, Worker};
+use crate::worker::{self, Job, Worker};
 use backend_interp::InterpVcpu;
 use backend_interp::hot::{self, Hot};
 use backend_interp::jumps::Jump;
@@ -82,12 +86,18 @@ enum Error {
 pub struct JitEngine {
     model: Arc<Model>,
     options: Options,
+    kept: Option<Arc<Kept>>,
 }
 
 impl JitEngine {
     /// An engine for this CPU model.
     pub fn new(model: Arc<Model>, options: Options) -> Self {
-        JitEngine { model, options }
+        JitEngine { model, options, kept: None }
+    }
+
+    /// The same, with translations that are kept from run to run.
+    pub fn keeping(self, kept: Arc<Kept>) -> Self {
+        JitEngine { kept: Some(kept), ..self }
     }
 }
 
@@ -102,7 +112,14 @@ impl Engine for JitEngine {
         memory: Arc<GuestMemory>,
         signals: Arc<Signals>,
     ) -> Result<Box<dyn Vcpu>, EngineError> {
-        match JitVcpu::new(index, self.model.clone(), memory.clone(), signals.clone(), self.options) {
+        match JitVcpu::keeping(
+            index,
+            self.model.clone(),
+            memory.clone(),
+            signals.clone(),
+            self.options,
+            self.kept.clone(),
+        ) {
             Ok(vcpu) => Ok(Box::new(vcpu)),
             Err(error) => {
                 tracing::warn!(%error, cpu = index, "code cannot be translated here: the interpreter runs instead");
@@ -128,7 +145,15 @@ pub(crate) struct Jit {
     tier: Tier,
     buffer: CodeBuffer,
     entrance: Entrance,
-    stubs: Stubs,
+    /// See [`emit::dispatch`].
+    dispatch: u64,
+    /// The entries of the cache of jumps.
+    jumps: u64,
+    kept: Option<Arc<Kept>>,
+    /// After how many entries traces are looked for among the kept ones: see [`reuse::asks`].
+    asks: [i64; 2],
+    /// How often they have been.
+    asked: HashMap<*const TracedOp, usize>,
     /// The code of traces that have none.
     cold: u64,
     threshold: i64,
@@ -142,9 +167,9 @@ pub(crate) struct Jit {
     sabotage: Option<u64>,
     /// The interpreter's cache had been dropped so often when `buffer` was last cleared.
     drops: u64,
-    /// Traces at the worker's: tickets by entry op, and entry ops by ticket. Dropped traces are in neither.
+    /// Regions at the worker's: tickets by entry op, and traces by ticket. Dropped regions are in neither.
     waiting: HashMap<*const TracedOp, u64>,
-    entries: HashMap<u64, *mut TracedOp>,
+    entries: HashMap<u64, Vec<Found>>,
     ticket: u64,
     statistics: Statistics,
     exits: Exits,
@@ -170,15 +195,19 @@ const APART: i64 = 256;
 const AGAIN: i64 = 256;
 
 impl Jit {
-    fn new(options: Options, jumps: *const Jump) -> Result<Self, Error> {
+    fn new(options: Options, kept: Option<Arc<Kept>>, jumps: *const Jump) -> Result<Self, Error> {
         let mut compiler = Compiler::new(options.verify)?;
         let mut buffer = CodeBuffer::new(options.code_bytes)?;
-        let cold = buffer.place(compiler.compile(Kind::Trace, emit::cold_code)?)? as u64;
-        let entrance = buffer.place(compiler.compile(Kind::Entrance, emit::entrance)?)?;
-        let dispatch = compiler.compile(Kind::Trace, |asm| emit::dispatch(asm, jumps))?;
+        let mut stub = |kind, body: fn(&mut Asm)| -> Result<Vec<u8>, Error> {
+            let address = |symbol| (symbol == Symbol::Jumps).then_some(jumps as u64);
+            Ok(compiler.compile(kind, body)?.bind(address).ok_or(BufferError::Full)?)
+        };
+        let cold = buffer.place(&stub(Kind::Trace, emit::cold_code)?)? as u64;
+        let entrance = buffer.place(&stub(Kind::Entrance, emit::entrance)?)?;
+        let dispatch = stub(Kind::Trace, emit::dispatch)?;
         let mut perf = options.perf_map.then(PerfMap::open).transpose()?;
         let bytes = dispatch.len();
-        let dispatch = buffer.place(dispatch)? as u64;
+        let dispatch = buffer.place(&dispatch)? as u64;
         if let Some(perf) = &mut perf {
             perf.add(dispatch, bytes, format_args!("dispatch"));
         }
@@ -187,13 +216,19 @@ impl Jit {
         let entrance = unsafe { transmute::<*const u8, Entrance>(entrance) };
         let tier =
             if options.background { Tier::Beside(Worker::start(compiler)?) } else { Tier::Now(Box::new(compiler)) };
+        let threshold = i64::from(options.threshold.max(1));
         let jit = Jit {
             tier,
             buffer,
             entrance,
-            stubs: Stubs { dispatch, jumps: jumps as u64 },
+            dispatch,
+            jumps: jumps as u64,
+            // Code that is wrong on purpose is for nobody.
+            kept: kept.filter(|_| options.sabotage.is_none()),
+            asks: reuse::asks(threshold),
+            asked: HashMap::new(),
             cold,
-            threshold: i64::from(options.threshold.max(1)),
+            threshold,
             live: HashSet::new(),
             regions: HashMap::new(),
             unshared: HashSet::new(),
@@ -209,12 +244,20 @@ impl Jit {
         Ok(jit)
     }
 
-    /// Makes a trace's entry op enter its code.
+    /// Makes the entry op of a region's first trace enter its code.
     ///
     /// # Safety
-    /// The entry op is of a live trace of the cache, and the code was made for it.
-    unsafe fn install(&mut self, run: &mut Run, entry: *mut TracedOp, code: &[u8], instructions: u64) {
-        let Ok(place) = self.buffer.place(code) else {
+    /// The region's traces are live ones of the cache, and the code was made for them.
+    unsafe fn install(&mut self, run: &mut Run, region: &[Found], code: Code) {
+        let address = |symbol| match symbol {
+            Symbol::Dispatch => Some(self.dispatch),
+            Symbol::Jumps => Some(self.jumps),
+            symbol => gather::address(region, symbol),
+        };
+        let (Some(code), Some(Found { entry, .. })) = (code.bind(address), region.first()) else { return };
+        let entry = *entry;
+        let instructions: u64 = region.iter().map(|found| found.ops.len() as u64 - 1).sum();
+        let Ok(place) = self.buffer.place(&code) else {
             run.cache.drop_all = true;
             return;
         };
@@ -241,14 +284,16 @@ impl Jit {
         self.live.contains(&entry)
     }
 
-    /// The code that all regions share.
-    pub fn stubs(&self) -> Stubs {
-        self.stubs
-    }
-
-    /// See [`gather::gather`].
-    pub fn warm(&self) -> i64 {
-        self.threshold - self.threshold / WARM
+    /// Whether a trace has been entered often enough to be taken into a region.
+    ///
+    /// # Safety
+    /// The entry op is of a live trace.
+    pub unsafe fn is_warm(&self, entry: *const TracedOp) -> bool {
+        // SAFETY: the caller's promise.
+        let left = unsafe { (*entry).op.disp };
+        // Of a trace that is still to be asked for, the counter says something else.
+        let counts = self.kept.is_none() || self.asked.get(&entry).is_some_and(|asked| *asked == self.asks.len());
+        counts && left <= self.threshold - self.threshold / WARM
     }
 
     /// Compiled code has come back with this op.
@@ -288,11 +333,14 @@ impl Jit {
             && let Some(done) = worker.take()
         {
             self.statistics.time += done.time;
-            let Some(entry) = self.entries.remove(&done.ticket) else { continue };
-            self.waiting.remove(&entry.cast_const());
+            let Some(region) = self.entries.remove(&done.ticket) else { continue };
+            self.waiting.remove(&region[0].entry.cast_const());
             match done.code {
-                // SAFETY: a dropped trace's ticket is forgotten, so this one lives.
-                Some(code) => unsafe { self.install(run, entry, &code, done.instructions) },
+                Some(code) => {
+                    self.keep(run, &region, &code);
+                    // SAFETY: the ticket of a region of which a trace is dropped is forgotten, so all of them live.
+                    unsafe { self.install(run, &region, code) }
+                }
                 None => self.statistics.refused += 1,
             }
         }
@@ -311,34 +359,38 @@ unsafe fn notice(run: *mut Run, entry: *mut TracedOp) {
         (&mut *run, &mut *hot.owner.cast::<Jit>())
     };
     jit.collect(run);
-    let warm = jit.warm();
+    // SAFETY: the interpreter is about to enter this trace.
+    if unsafe { jit.find(run, entry) } {
+        return;
+    }
+    let warm = |entry: *const TracedOp| {
+        // SAFETY: a trace of the cache.
+        unsafe { jit.is_warm(entry) }
+    };
     // SAFETY: the interpreter is about to enter this trace.
     let region = unsafe { gather::gather(run, entry, warm, |entry| jit.live.contains(&entry)) };
-    for Found { entry: member, .. } in &region {
-        let regions = jit.regions.entry(member.cast_const()).or_default();
-        if !regions.contains(&entry) {
-            regions.push(entry);
-        }
-    }
-    let mut job = Job::new(jit.ticket, &region, run.cpu.mode, jit.stubs, !jit.unshared.contains(&entry.cast_const()));
+    jit.claim(&region);
+    let mut job = Job::new(jit.ticket, &region, run.cpu.mode, jit.shares(entry));
     if let Some(immediate) = jit.sabotage {
         job.sabotage(immediate);
     }
-    let instructions = job.instructions();
     match &mut jit.tier {
         Tier::Now(compiler) => {
             let begun = Instant::now();
             let code = worker::compile(compiler, &job);
             jit.statistics.time += begun.elapsed();
             match code {
-                // SAFETY: the interpreter is about to enter this trace, so it lives.
-                Ok(Some(code)) => unsafe { jit.install(run, entry, &code, instructions) },
+                Ok(Some(code)) => {
+                    jit.keep(run, &region, &code);
+                    // SAFETY: the interpreter is about to enter this trace; the others were found in its cache just now.
+                    unsafe { jit.install(run, &region, code) }
+                }
                 _ => jit.statistics.refused += 1,
             }
         }
         Tier::Beside(worker) => {
             if worker.give(job) {
-                jit.entries.insert(jit.ticket, entry);
+                jit.entries.insert(jit.ticket, region);
                 jit.waiting.insert(entry, jit.ticket);
                 jit.ticket += 1;
             } else {
@@ -358,6 +410,7 @@ unsafe fn dropped(owner: *mut (), entry: *const TracedOp) {
     let jit = unsafe { &mut *owner.cast::<Jit>() };
     jit.forget(entry);
     jit.unshared.remove(&entry);
+    jit.asked.remove(&entry);
     for first in jit.regions.remove(&entry).unwrap_or_default() {
         if jit.forget(first) && first.cast_const() != entry {
             // SAFETY: a region's first trace that is not forgotten yet has not been dropped before, and what is being dropped
@@ -365,7 +418,7 @@ unsafe fn dropped(owner: *mut (), entry: *const TracedOp) {
             unsafe {
                 (*first).handler = hot::entry;
                 (*first).op.imm = jit.cold;
-                (*first).op.disp = jit.threshold;
+                (*first).op.disp = jit.patience();
             }
         }
     }
@@ -415,9 +468,21 @@ impl JitVcpu {
         signals: Arc<Signals>,
         options: Options,
     ) -> Result<Self, EngineError> {
+        Self::keeping(index, model, memory, signals, options, None)
+    }
+
+    /// The same, with translations that are kept from run to run.
+    pub fn keeping(
+        index: u32,
+        model: Arc<Model>,
+        memory: Arc<GuestMemory>,
+        signals: Arc<Signals>,
+        options: Options,
+        kept: Option<Arc<Kept>>,
+    ) -> Result<Self, EngineError> {
         let mut interp = InterpVcpu::new(index, model, memory, signals);
-        let jit = Jit::new(options, interp.run_mut().jumps.entries()).map_err(|e| EngineError(e.to_string()))?;
-        let (threshold, code) = (jit.threshold, jit.cold);
+        let jit = Jit::new(options, kept, interp.run_mut().jumps.entries()).map_err(|e| EngineError(e.to_string()))?;
+        let (threshold, code) = (jit.patience(), jit.cold);
         let jit = Box::into_raw(Box::new(jit));
         interp.run_mut().cache.hot = Some(Hot { threshold, notice, dropped, owner: jit.cast(), code });
         Ok(JitVcpu { interp, jit })

@@ -34,8 +34,8 @@ fn region(run: &mut Run, jit: &Jit, linear: u64) -> Option<(*mut TracedOp, u64, 
     let offset = u64::from(unsafe { (*entry).op.offset });
     let first = linear & !0xfff | offset;
     run.cpu.regs[usize::from(RIP_BASE)] = first.wrapping_sub(cache::linear_of(&run.cpu, 0)).wrapping_sub(offset);
-    // SAFETY: a live trace, and nothing runs meanwhile; RIP_BASE is that of its page.
-    let region = unsafe { gather::gather(run, entry, jit.warm(), |entry| jit.has_code(entry)) };
+    // SAFETY: live traces, and nothing runs meanwhile; RIP_BASE is that of the first one's page.
+    let region = unsafe { gather::gather(run, entry, |entry| jit.is_warm(entry), |entry| jit.has_code(entry)) };
     run.cpu.regs[usize::from(RIP_BASE)] = old;
     Some((entry, first, region))
 }
@@ -43,9 +43,9 @@ fn region(run: &mut Run, jit: &Jit, linear: u64) -> Option<(*mut TracedOp, u64, 
 /// Compiles the region around a linear address for another processor: how many instructions it has, and the code.
 pub fn emit_for(run: &mut Run, jit: &Jit, linear: u64, target: &str) -> Result<Option<(u64, Vec<u8>)>, CompileError> {
     let Some((_, _, region)) = region(run, jit, linear) else { return Ok(None) };
-    let job = Job::new(0, &region, run.cpu.mode, jit.stubs(), true);
+    let job = Job::new(0, &region, run.cpu.mode, true);
     let code = worker::compile(&mut Compiler::for_target(target)?, &job)?;
-    Ok(code.map(|code| (job.instructions(), code)))
+    Ok(code.map(|code| (job.instructions(), code.bytes)))
 }
 
 /// The text. The region is gathered and compiled anew: it may have grown since the code was made that runs.
@@ -80,11 +80,11 @@ pub fn explain(run: &mut Run, jit: &Jit, linear: u64) -> Option<String> {
             );
         }
     }
-    let job = Job::new(0, &region, run.cpu.mode, jit.stubs(), true);
+    let job = Job::new(0, &region, run.cpu.mode, true);
     let compiled = Compiler::new(false).map_err(|error| error.to_string()).and_then(|mut compiler| {
         compiler.want_listing();
         match worker::compile(&mut compiler, &job) {
-            Ok(Some(code)) => Ok((code.len(), compiler.text(), compiler.listing())),
+            Ok(Some(code)) => Ok((code.bytes.len(), compiler.text(), compiler.listing())),
             Ok(None) => Err("it holds what is not translated".into()),
             Err(error) => Err(error.to_string()),
         }

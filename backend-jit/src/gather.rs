@@ -1,6 +1,7 @@
 //! Which traces make a region: the hot one, and those that it goes on into, by jumps inside the page or to other pages, and
 //! behind its calls.
 
+use crate::code::Symbol;
 use crate::emit::destination;
 use backend_interp::cache;
 use backend_interp::run::{Run, TracedOp};
@@ -28,6 +29,27 @@ pub struct Found {
     pub host: u64,
 }
 
+impl Found {
+    /// Offset in the page of the first instruction.
+    pub fn offset(&self) -> u16 {
+        self.ops.first().map_or(0, |op| op.op.offset)
+    }
+}
+
+/// The address of what only a region's place in this process tells.
+pub fn address(members: &[Found], symbol: Symbol) -> Option<u64> {
+    match symbol {
+        Symbol::Op { member, op } => {
+            let found = members.get(usize::from(member))?;
+            // The entry op comes first.
+            (usize::from(op) <= found.ops.len())
+                .then(|| found.entry as u64 + (size_of::<TracedOp>() * usize::from(op)) as u64)
+        }
+        Symbol::Page { member } => Some(members.get(usize::from(member))?.host),
+        _ => None,
+    }
+}
+
 /// The ops behind an entry op.
 ///
 /// # Safety
@@ -53,6 +75,16 @@ struct Place {
 }
 
 impl Place {
+    /// The place of the trace that the run is about to execute.
+    fn of(run: &Run) -> Self {
+        let wide = run.cpu.mode.flat || run.cpu.mode.code == CodeSize::Bits64;
+        let base = run.cpu.regs[usize::from(RIP_BASE)];
+        let linear = wide.then_some(base).filter(|linear| linear & 0xfff == 0);
+        let mapped =
+            linear.and_then(|linear| cache::executable(&run.cpu, linear).map(|e| linear.wrapping_add(e.addend)));
+        Place { linear: mapped.and(linear), host: mapped.unwrap_or(0), mode: cache::mode_key(&run.cpu) }
+    }
+
     /// The host page that lies `page` pages further on.
     fn host(&self, run: &Run, page: i64) -> Option<u64> {
         if page == 0 {
@@ -71,24 +103,20 @@ impl Place {
     }
 }
 
-/// The traces of a region around a hot one. `compiled` tells of those that have code; `warm` is how low the counters are of
-/// traces that have not been seen often enough to be taken in.
+/// The traces of a region around a hot one. `compiled` tells of those that have code; `warm` of those
+/// that have been seen often enough to be taken in.
 ///
 /// # Safety
 /// `entry` is the entry op that `run` is about to execute.
 pub unsafe fn gather(
     run: &Run,
     entry: *mut TracedOp,
-    warm: i64,
+    warm: impl Fn(*const TracedOp) -> bool,
     compiled: impl Fn(*const TracedOp) -> bool,
 ) -> Vec<Found> {
     // SAFETY: the trace is about to be executed.
     let ops = unsafe { ops_of(entry) };
-    let wide = run.cpu.mode.flat || run.cpu.mode.code == CodeSize::Bits64;
-    let base = run.cpu.regs[usize::from(RIP_BASE)];
-    let linear = wide.then_some(base).filter(|linear| linear & 0xfff == 0);
-    let mapped = linear.and_then(|linear| cache::executable(&run.cpu, linear).map(|e| linear.wrapping_add(e.addend)));
-    let place = Place { linear: mapped.and(linear), host: mapped.unwrap_or(0), mode: cache::mode_key(&run.cpu) };
+    let place = Place::of(run);
     let mut members = vec![Found { entry, ops, page: 0, host: place.host }];
     let mut size = ops.len();
     let mut candidates = Vec::new();
@@ -107,8 +135,7 @@ pub unsafe fn gather(
                 return c.ops.len() <= SMALL
                     || successors(run, &place, c).iter().any(|s| members.iter().any(|m| m.entry == s.entry));
             }
-            // SAFETY: a trace of the cache.
-            unsafe { (*c.entry).op.disp <= warm }
+            warm(c.entry)
         };
         // SAFETY: traces of the cache.
         let best = (0..candidates.len())
@@ -120,6 +147,26 @@ pub unsafe fn gather(
         members.push(best);
     }
     members
+}
+
+/// The traces of a region that is known already: the one that `run` is about to execute, and those at the given pages and
+/// offsets. `None` if one of them does not exist (yet).
+///
+/// # Safety
+/// `entry` is the entry op that `run` is about to execute.
+pub unsafe fn find(run: &Run, entry: *mut TracedOp, others: impl Iterator<Item = (i64, u16)>) -> Option<Vec<Found>> {
+    let place = Place::of(run);
+    // SAFETY: the trace is about to be executed.
+    let mut members = vec![Found { entry, ops: unsafe { ops_of(entry) }, page: 0, host: place.host }];
+    for (page, offset) in others {
+        if place.linear.is_none() && page != 0 {
+            return None;
+        }
+        let (entry, host) = place.find(run, page, u64::from(offset))?;
+        // SAFETY: the cache knows only live traces.
+        members.push(Found { entry, ops: unsafe { ops_of(entry) }, page, host });
+    }
+    Some(members)
 }
 
 /// Traces that a trace may go on with.

@@ -12,13 +12,16 @@
 
 pub mod buffer;
 pub mod clif;
+pub mod code;
 pub mod emit;
 pub mod engine;
 mod explain;
 mod gather;
 pub mod host;
+pub mod kept;
 mod mxcsr;
 mod perf;
 mod worker;
 
 pub use engine::{JitEngine, JitVcpu, Options};
+pub use kept::Kept;

@@ -2,6 +2,7 @@
 //! the queue is full, a trace asks again later.
 
 use crate::clif::{CompileError, Compiler, Kind};
+use crate::code::Code;
 use crate::emit::{self, Member, Region};
 use crate::gather::Found;
 use backend_interp::run::TracedOp;
@@ -14,15 +15,6 @@ use std::time::{Duration, Instant};
 /// Traces that may wait.
 const QUEUE: usize = 64;
 
-/// Addresses that compiled code refers to.
-#[derive(Clone, Copy)]
-pub struct Stubs {
-    /// See [`emit::dispatch`].
-    pub dispatch: u64,
-    /// The entries of the cache of jumps.
-    pub jumps: u64,
-}
-
 /// A region to compile.
 pub struct Job {
     /// Identifies it to the vCPU.
@@ -31,8 +23,6 @@ pub struct Job {
     members: Vec<(Found, Vec<TracedOp>)>,
     /// The mode that they were decoded for.
     mode: Mode,
-    dispatch: u64,
-    jumps: u64,
     share: bool,
 }
 
@@ -42,11 +32,15 @@ unsafe impl Send for Job {}
 
 impl Job {
     /// A job, with the ops copied.
-    pub fn new(ticket: u64, region: &[Found], mode: Mode, stubs: Stubs, share: bool) -> Self {
-        let Stubs { dispatch, jumps } = stubs;
+    pub fn new(ticket: u64, region: &[Found], mode: Mode, share: bool) -> Self {
         let copy = |op: &TracedOp| TracedOp { handler: op.handler, link: op.link, op: op.op };
         let members = region.iter().map(|found| (*found, found.ops.iter().map(copy).collect())).collect();
-        Job { ticket, members, mode, dispatch, jumps, share }
+        Job { ticket, members, mode, share }
+    }
+
+    /// How many instructions the region has.
+    pub fn instructions(&self) -> u64 {
+        self.members.iter().map(|(_, ops)| ops.len() as u64 - 1).sum()
     }
 
     /// See [`crate::Options::sabotage`].
@@ -57,11 +51,6 @@ impl Job {
             }
         }
     }
-
-    /// How many instructions the region has.
-    pub fn instructions(&self) -> u64 {
-        self.members.iter().map(|(_, ops)| ops.len() as u64 - 1).sum()
-    }
 }
 
 /// What became of a job.
@@ -69,25 +58,19 @@ pub struct Done {
     /// The job's.
     pub ticket: u64,
     /// The code; `None` if the trace cannot be compiled.
-    pub code: Option<Vec<u8>>,
-    /// How many instructions the trace has.
-    pub instructions: u64,
+    pub code: Option<Code>,
     /// How long it took.
     pub time: Duration,
 }
 
 /// Compiles a region; `None` if it holds what cannot be translated.
-pub fn compile(compiler: &mut Compiler, job: &Job) -> Result<Option<Vec<u8>>, CompileError> {
-    let members: Vec<Member> = job
-        .members
-        .iter()
-        .map(|(found, ops)| Member { entry: found.entry, ops, page: found.page, host: found.host })
-        .collect();
-    let region =
-        Region { members: &members, mode: job.mode, dispatch: job.dispatch, jumps: job.jumps, share: job.share };
+pub fn compile(compiler: &mut Compiler, job: &Job) -> Result<Option<Code>, CompileError> {
+    let members: Vec<Member> =
+        job.members.iter().map(|(found, ops)| Member { entry: found.entry, ops, page: found.page }).collect();
+    let region = Region { members: &members, mode: job.mode, share: job.share };
     let mut whole = false;
     let code = compiler.compile(Kind::Trace, |asm| whole = emit::translate(asm, region))?;
-    Ok(whole.then(|| code.to_vec()))
+    Ok(whole.then_some(code))
 }
 
 /// The thread.
@@ -107,8 +90,7 @@ impl Worker {
             for job in queue {
                 let begun = Instant::now();
                 let code = compile(&mut compiler, &job).unwrap_or(None);
-                let instructions = job.instructions();
-                let done = Done { ticket: job.ticket, code, instructions, time: begun.elapsed() };
+                let done = Done { ticket: job.ticket, code, time: begun.elapsed() };
                 if results.send(done).is_err() {
                     return;
                 }

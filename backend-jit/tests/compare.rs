@@ -5,7 +5,7 @@ mod common;
 mod generator;
 
 use backend_interp::InterpVcpu;
-use backend_jit::{JitVcpu, Options};
+use backend_jit::{JitVcpu, Kept, Options};
 use common::{CODE, DATA, NoBus, RAM, Random, STACK, memory, model, state, tables};
 use lyrebird_core::{Budget, CpuState, Exit, Signals, Vcpu};
 use lyrebird_memory::GuestMemory;
@@ -108,6 +108,58 @@ fn compare(long: bool, cases: u64) {
 
 fn brief(state: &CpuState) -> (u64, u64, [u64; 16]) {
     (state.rip, state.rflags, state.gpr)
+}
+
+/// Programs whose code comes from the folder that an earlier vCPU has filled.
+fn kept(long: bool, cases: u64) {
+    let folder = std::env::temp_dir().join(format!("lyrebird-compare-{long}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let side = |kept: &Arc<Kept>| {
+        let memory = memory();
+        let options = Options { threshold: 3, verify: cfg!(debug_assertions), ..Options::default() };
+        let vcpu = JitVcpu::keeping(0, model(), memory.clone(), Signals::new(), options, Some(kept.clone())).unwrap();
+        Side { vcpu, memory }
+    };
+    let interp_memory = memory();
+    let interp = InterpVcpu::new(0, model(), interp_memory.clone(), Signals::new());
+    let mut interp = Side { vcpu: interp, memory: interp_memory };
+    let plain = state(&mut interp.vcpu, long);
+    let mut ends = Vec::new();
+    for round in 0..2 {
+        let kept = Arc::new(Kept::of_this_host(&folder, 1 << 30).unwrap().unwrap());
+        let mut jit = side(&kept);
+        for case in 0..cases {
+            let mut r = Random(case << 1 | u64::from(long));
+            let n = 1 + r.below(16);
+            let code = generator::program(&mut r, long, n);
+            let data: Vec<u8> = (0..512).flat_map(|_| (1 + r.below(9)).to_le_bytes()).collect();
+            let mut start = plain.clone();
+            start.gpr[1] = 10 + r.below(64);
+            for n in [3, 5, 6, 7] {
+                start.gpr[n] = DATA + 0x100 + r.below(0x200);
+            }
+            start.gpr[4] = STACK - 0x800;
+            if round == 0 {
+                ends.push(interp.run(&code, &data, &start));
+            }
+            assert_eq!(jit.run(&code, &data, &start), ends[case as usize], "case {case}, round {round}");
+        }
+        let used = kept.used();
+        eprintln!("round {round}: {used:?}");
+        assert_eq!(used.refused, 0);
+        assert!(if round == 0 { used.added } else { used.found } > cases / 4, "round {round}: {used:?}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn kept_programs_of_64_bits() {
+    kept(true, 1_000);
+}
+
+#[test]
+fn kept_programs_of_32_bits() {
+    kept(false, 1_000);
 }
 
 #[test]

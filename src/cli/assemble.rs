@@ -62,15 +62,19 @@ pub fn engine_exists(engine: EngineChoice) -> Result<()> {
     }
 }
 
-/// The engine of a machine with this CPU. `auto` is the interpreter as long as translated code is young.
-fn engine(choice: EngineChoice, model: Arc<Model>) -> Box<dyn Engine> {
-    match choice {
+/// The engine of a machine with this CPU. `auto` is translated code, where the program has that.
+fn engine(spec: &MachineSpec, model: Arc<Model>) -> Result<Box<dyn Engine>> {
+    Ok(match spec.engine {
         #[cfg(feature = "jit")]
-        EngineChoice::Jit => {
+        EngineChoice::Jit | EngineChoice::Auto => {
             // As other translators do it: whoever profiles sets it for one run.
             let perf_map = std::env::var_os("LYREBIRD_PERF_MAP").is_some();
             let options = backend_jit::Options { perf_map, ..Default::default() };
-            Box::new(backend_jit::JitEngine::new(model, options))
+            let engine = backend_jit::JitEngine::new(model, options);
+            Box::new(match super::cache::open(spec)? {
+                Some(kept) => engine.keeping(kept),
+                None => engine,
+            })
         }
         #[cfg(feature = "jit")]
         EngineChoice::Lockstep => {
@@ -81,7 +85,7 @@ fn engine(choice: EngineChoice, model: Arc<Model>) -> Box<dyn Engine> {
             Box::new(LockstepEngine::new(Box::new(jit), Box::new(InterpEngine::new(model))))
         }
         _ => Box::new(InterpEngine::new(model)),
-    }
+    })
 }
 
 /// Whether an image given without an option is a kernel.
@@ -117,7 +121,7 @@ pub fn plan(spec: &MachineSpec, serial: &[Target]) -> Result<Plan> {
         true => Some(memory_types(model.physical_bits)),
         false => boot_loader(spec, board, model.physical_bits)?,
     };
-    let engine = engine(spec.engine, Arc::new(model));
+    let engine = engine(spec, Arc::new(model))?;
 
     let mut config = MachineConfig::new(spec.memory.0.next_multiple_of(4096), engine);
     config.cpus = spec.cpus;

@@ -3,6 +3,8 @@
 
 mod assemble;
 pub mod boot_order;
+#[cfg(feature = "jit")]
+mod cache;
 mod clock;
 pub mod drive;
 mod front;
@@ -58,6 +60,10 @@ enum Command {
     /// The options are those of qemu-img, and a link to this program with that name does the same.
     #[command(subcommand)]
     Image(image::ImageCommand),
+    /// Look at the translated code that is kept from run to run, check it, or delete it
+    #[cfg(feature = "jit")]
+    #[command(subcommand)]
+    Cache(cache::CacheCommand),
 }
 
 const EXAMPLES: &str = "\
@@ -108,6 +114,8 @@ fn own(arguments: &[OsString]) -> anyhow::Result<u8> {
         Ok(Cli { command: Command::Tour(arguments) }) => run::tour(*arguments),
         Ok(Cli { command: Command::Qemu { arguments } }) => qemu::main(qemu::Flavour::X86_64, &arguments),
         Ok(Cli { command: Command::Image(command) }) => image::main(command),
+        #[cfg(feature = "jit")]
+        Ok(Cli { command: Command::Cache(command) }) => cache::main(command),
         Err(error) => {
             let image = arguments.get(1).is_some_and(|word| word == "image");
             refused(&error, if image { "lyrebird image --help" } else { "lyrebird run --help" })

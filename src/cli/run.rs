@@ -43,6 +43,16 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "ENGINE", help_heading = "Machine")]
     engine: Option<EngineChoice>,
 
+    /// Where translated code is kept from run to run, or `none` [default: the user's cache folder]
+    ///
+    /// Machines that run the same guest share it. `lyrebird cache` lists, checks and clears it.
+    #[arg(long, value_name = "DIR", help_heading = "Machine")]
+    translation_cache: Option<PathBuf>,
+
+    /// How large that folder may become; the oldest files make room [default: 256M]
+    #[arg(long, value_name = "SIZE", help_heading = "Machine")]
+    translation_cache_size: Option<Size>,
+
     /// The real-time clock at power-on: utc, localtime, or 2026-01-31T12:30:00 [default: utc]
     #[arg(long, value_name = "WHEN", help_heading = "Machine")]
     rtc: Option<Clock>,
@@ -279,6 +289,8 @@ impl RunArgs {
         set(&mut spec.cpus, self.cpus);
         set(&mut spec.cpu, self.cpu);
         set(&mut spec.engine, self.engine);
+        set_option(&mut spec.translation_cache, self.translation_cache);
+        set_option(&mut spec.translation_cache_size, self.translation_cache_size);
         set_option(&mut spec.rtc, self.rtc);
         set_option(&mut spec.name, self.name);
         set_option(&mut spec.kernel, self.kernel);

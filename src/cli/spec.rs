@@ -29,6 +29,12 @@ pub struct MachineSpec {
     pub cpu: CpuSpec,
     /// What executes the guest.
     pub engine: EngineChoice,
+    /// The folder in which translated code is kept from run to run, or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub translation_cache: Option<PathBuf>,
+    /// How large that may become.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub translation_cache_size: Option<Size>,
     /// A Linux, PVH or multiboot kernel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<PathBuf>,
@@ -105,6 +111,8 @@ impl Default for MachineSpec {
             cpus: 1,
             cpu: CpuSpec::model("x86-64-v2"),
             engine: EngineChoice::Auto,
+            translation_cache: None,
+            translation_cache_size: None,
             kernel: None,
             initrd: None,
             append: None,
@@ -139,12 +147,14 @@ fn is_null(target: &Target) -> bool {
 }
 
 /// The keys of a machine file.
-pub const KEYS: [&str; 29] = [
+pub const KEYS: [&str; 31] = [
     "name",
     "memory",
     "cpus",
     "cpu",
     "engine",
+    "translation-cache",
+    "translation-cache-size",
     "kernel",
     "initrd",
     "append",

@@ -10,6 +10,8 @@ fn full() -> MachineSpec {
         cpus: 4,
         cpu: "qemu64,+sse4.2,-popcnt".parse().unwrap(),
         engine: EngineChoice::Interp,
+        translation_cache: Some("translations".into()),
+        translation_cache_size: Some(Size(64 << 20)),
         kernel: Some("vmlinuz".into()),
         initrd: Some("initrd.gz".into()),
         append: Some("console=ttyS0".into()),

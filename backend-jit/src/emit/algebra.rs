@@ -4,7 +4,7 @@ use super::slots::{LEFT, TLB};
 use super::vector::X;
 use super::{C, Emit, FlagState, Flow, Target, V};
 use crate::clif::{Area, Block, Value};
-use crate::host;
+use crate::code::{Function, Symbol};
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::Cpu;
 use frontend_x86::algebra::{Access, Algebra, Arith, Bin, Cmp};
@@ -85,9 +85,9 @@ impl Emit<'_, '_> {
         Target::Linked(target, left)
     }
 
-    /// Goes to `moved` unless the page whose first byte has the RIP `base` is mapped for execution to this host page.
+    /// Goes to `moved` unless the page whose first byte has the RIP `base` is mapped for execution to this trace's host page.
     /// In modes in which RIP is the linear address.
-    pub(super) fn check_mapped(&mut self, base: V, host: u64, moved: Block) {
+    pub(super) fn check_mapped(&mut self, base: V, member: usize, moved: Block) {
         let entry = self.tlb_entry(base);
         let tag = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, execute) as i32);
         let same = self.cmp(Cmp::Eq, Q, V::Value(tag), base);
@@ -96,7 +96,8 @@ impl Emit<'_, '_> {
         self.asm.at(on);
         let addend = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, addend) as i32);
         let there = self.add(Q, base, V::Value(addend));
-        let same = self.cmp(Cmp::Eq, Q, there, V::Const(host));
+        let host = self.asm.symbol(Symbol::Page { member: member as u8 });
+        let same = self.cmp(Cmp::Eq, Q, there, V::Value(host));
         let on = self.asm.block();
         self.branch(same, on, moved);
         self.asm.at(on);
@@ -327,8 +328,7 @@ impl Algebra for Emit<'_, '_> {
         let out = self.asm.room(2);
         let how = V::Const(w as u64 | if signed { 16 } else { 0 });
         let [how, hi, lo, d] = [how, hi, lo, d].map(|v| self.value_of(v));
-        let function = host::divide as unsafe extern "C" fn(u64, u64, u64, u64, *mut u64) -> u64;
-        let fine = self.asm.call(function as usize, &[how, hi, lo, d, out]);
+        let fine = self.asm.call(Function::Divide, &[how, hi, lo, d, out]);
         let error = self.is_zero(Q, V::Value(fine));
         self.exit_if(error);
         let q = self.asm.load(Area::Own, Q, out, 0);

@@ -1,7 +1,7 @@
 //! Arithmetic: folded where all operands are known, else emitted.
 
 use super::{C, Emit, V};
-use crate::host;
+use crate::code::Function;
 use frontend_x86::algebra::{Arith, Bin, Cmp};
 use frontend_x86::concrete::Concrete;
 use frontend_x86::op::Width;
@@ -167,8 +167,7 @@ impl Arith for Emit<'_, '_> {
             return V::Const(Concrete.crc32c(w, crc, v));
         }
         let arguments = [V::Const(w as u64), crc, v].map(|v| self.value_of(v));
-        let function = host::crc32c as extern "C" fn(u64, u64, u64) -> u64;
-        V::Value(self.asm.call(function as usize, &arguments))
+        V::Value(self.asm.call(Function::Crc32c, &arguments))
     }
 
     fn select(&mut self, _w: Width, c: C, yes: V, no: V) -> V {

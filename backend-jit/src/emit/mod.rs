@@ -32,6 +32,11 @@ use vector::Simd;
 pub use region::{Member, Region, destination, translate};
 pub use stubs::{cold_code, dispatch, entrance};
 
+/// Where in [`backend_interp::run::Run`] code finds things: if two builds differ in this, they cannot share code.
+pub fn layout() -> impl Iterator<Item = usize> {
+    (0..slots::SLOTS).map(|slot| slots::place(slot).0 as usize)
+}
+
 /// A number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum V {

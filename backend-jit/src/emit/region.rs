@@ -7,15 +7,15 @@ use super::stubs::{self, Jumping};
 use super::vector::Simd;
 use super::{Edge, Emit, FlagState, Flow, Head, State, Target, V};
 use crate::clif::{Area, Asm, Value};
-use crate::mxcsr;
-use backend_interp::run::{Run, TracedOp};
+use crate::code::{Function, Symbol};
+use backend_interp::run::TracedOp;
 use backend_interp::{hot, jumps};
 use frontend_x86::algebra::{Arith, Cmp};
 use frontend_x86::cpu::{CodeSize, Mode};
 use frontend_x86::op::{Func, Kind, Op, RIP_BASE, Width};
 use frontend_x86::sem;
 use std::collections::HashMap;
-use std::mem::{offset_of, size_of};
+use std::mem::offset_of;
 
 /// A trace in a region.
 #[derive(Clone, Copy)]
@@ -26,8 +26,6 @@ pub struct Member<'a> {
     pub ops: &'a [TracedOp],
     /// How many pages it lies behind the region's first trace.
     pub page: i64,
-    /// The host address of its page.
-    pub host: u64,
 }
 
 /// What is to be compiled: traces that go on into one another. The first is the one entered from outside.
@@ -37,10 +35,6 @@ pub struct Region<'a> {
     pub members: &'a [Member<'a>],
     /// The mode that they were decoded for.
     pub mode: Mode,
-    /// The code that finds where a jump leads: see [`super::stubs::dispatch`].
-    pub dispatch: u64,
-    /// The address of the entries of the cache of jumps.
-    pub jumps: u64,
     /// Accesses near one another share their checks.
     pub share: bool,
 }
@@ -211,8 +205,7 @@ impl Emit<'_, '_> {
 
     /// The address of an op.
     pub(super) fn op_address(&mut self, member: usize, at: usize) -> Value {
-        let entry = self.region.members[member].entry as u64;
-        self.asm.constant(entry + (size_of::<TracedOp>() * (at + 1)) as u64)
+        self.asm.symbol(Symbol::Op { member: member as u8, op: at as u16 + 1 })
     }
 
     /// Which trace of the region the current op's direct jump leads to.
@@ -234,8 +227,7 @@ impl Emit<'_, '_> {
         self.flush();
         let op = self.op_address(self.member, self.at);
         let next = self.op_address(self.member, self.at + 1);
-        let one = mxcsr::one as unsafe extern "C" fn(*mut Run, *const TracedOp) -> *const TracedOp;
-        let then = self.asm.call(one as usize, &[self.run, op]);
+        let then = self.asm.call(Function::One, &[self.run, op]);
         let (out, on) = (self.asm.cold_block(), self.asm.block());
         let goes_on = self.cmp(Cmp::Eq, Width::Q, V::Value(then), V::Value(next));
         self.branch(goes_on, on, out);
@@ -266,7 +258,7 @@ impl Emit<'_, '_> {
                     let base = self.add(Width::Q, base, V::Const((delta << 12) as u64));
                     let base = self.truncate(self.mode.ip_width(), base);
                     let moved = self.asm.cold_block();
-                    self.check_mapped(base, self.region.members[to].host, moved);
+                    self.check_mapped(base, to, moved);
                     let (state, here) = (self.state, self.asm.block());
                     self.asm.jump(here, &[]);
                     self.asm.at(moved);
@@ -378,9 +370,9 @@ impl Emit<'_, '_> {
         let slow = self.asm.cold_block();
         // Here, so that the host learns where each jump of the guest leads.
         let jumping = Jumping { run: self.run, target, left, tlb, mark };
-        stubs::jump(self.asm, jumping, self.region.jumps, slow);
+        stubs::jump(self.asm, jumping, slow);
         self.asm.at(slow);
-        let code = self.asm.constant(self.region.dispatch);
+        let code = self.asm.symbol(Symbol::Dispatch);
         self.asm.tail_call(code, self.run, target);
     }
 }

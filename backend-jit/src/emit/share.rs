@@ -7,6 +7,7 @@
 
 use super::{Emit, V};
 use crate::clif::{Area, Block, Value};
+use crate::code::Symbol;
 use backend_interp::run::TracedOp;
 use frontend_x86::algebra::{Access, Arith, Bin};
 use frontend_x86::op::{Form, Op, Width};
@@ -154,8 +155,7 @@ impl Emit<'_, '_> {
 
     /// Counts an exit from [`Emit::apart_block`].
     pub(super) fn count_apart(&mut self) {
-        let entry = self.region.members[0].entry as u64;
-        let entry = self.asm.constant(entry);
+        let entry = self.asm.symbol(Symbol::Op { member: 0, op: 0 });
         let offset = (offset_of!(TracedOp, op) + offset_of!(Op, disp)) as i32;
         let count = V::Value(self.asm.load(Area::Own, Q, entry, offset));
         let count = self.sub(Q, count, V::Const(1));

@@ -2,6 +2,7 @@
 
 use super::{C, Emit, Exit, FlagState, State, V};
 use crate::clif::{Area, Block, Value};
+use crate::code::Function;
 use crate::host;
 use backend_interp::run::Run;
 use frontend_x86::Cpu;
@@ -185,8 +186,7 @@ impl Emit<'_, '_> {
         self.asm.at(ready);
         self.asm.jump(done, &[aux]);
         self.asm.at(call);
-        let function = host::flags_word as extern "C" fn(u64, u64, u64, u64) -> u64;
-        let called = self.asm.call(function as usize, &[shape, res, src, aux]);
+        let called = self.asm.call(Function::FlagsWord, &[shape, res, src, aux]);
         self.asm.jump(done, &[called]);
         self.asm.at(done);
         V::Value(result)

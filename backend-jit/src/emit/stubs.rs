@@ -2,9 +2,9 @@
 
 use super::slots::{LEFT, TLB, place};
 use crate::clif::{Area, Asm, Block, Value};
-use backend_interp::hot;
+use crate::code::{Function, Symbol};
 use backend_interp::jumps::{JUMPS, Jump};
-use backend_interp::run::{Run, TracedOp};
+use backend_interp::run::Run;
 use frontend_x86::algebra::{Bin, Cmp};
 use frontend_x86::op::{RIP_BASE, Width};
 use frontend_x86::tlb::{ENTRIES, Entry};
@@ -29,7 +29,7 @@ pub fn entrance(asm: &mut Asm) {
 
 /// Builds the dispatcher: `(run, target)`. Goes on in the trace at the RIP `target` if the cache of jumps knows it and
 /// the budget, which has been charged, is not used up; else leaves.
-pub fn dispatch(asm: &mut Asm, entries: *const Jump) {
+pub fn dispatch(asm: &mut Asm) {
     let (entry, run, target) = (asm.entry(), asm.argument(0), asm.argument(1));
     asm.at(entry);
     let slow = asm.cold_block();
@@ -41,10 +41,9 @@ pub fn dispatch(asm: &mut Asm, entries: *const Jump) {
         tlb: own(asm, TLB),
         mark: asm.load(Area::Own, Q, run, offset_of!(Run, jump_mark) as i32),
     };
-    jump(asm, jumping, entries as u64, slow);
+    jump(asm, jumping, slow);
     asm.at(slow);
-    let function = hot::leave_for as unsafe extern "C" fn(*mut Run, u64) -> *const TracedOp;
-    let next = asm.call(function as usize, &[run, target]);
+    let next = asm.call(Function::LeaveFor, &[run, target]);
     asm.leave(next);
 }
 
@@ -63,9 +62,7 @@ pub struct Jumping {
 }
 
 /// Goes on in the trace at a RIP, or at `slow`, with nothing changed, if the cache of jumps does not know it.
-///
-/// `entries` is where that cache's entries lie, for as long as the code.
-pub fn jump(asm: &mut Asm, j: Jumping, entries: u64, slow: Block) {
+pub fn jump(asm: &mut Asm, j: Jumping, slow: Block) {
     let Jumping { run, target, left, tlb, mark } = j;
     let and = |asm: &mut Asm, v: Value, mask: u64| {
         let mask = asm.constant(mask);
@@ -89,7 +86,7 @@ pub fn jump(asm: &mut Asm, j: Jumping, entries: u64, slow: Block) {
     let spread = asm.bin(Bin::Xor, Q, number, target);
     let index = and(asm, spread, JUMPS as u64 - 1);
     let offset = shift(asm, Bin::Shl, index, u64::from(size_of::<Jump>().trailing_zeros()));
-    let jumps = asm.constant(entries);
+    let jumps = asm.symbol(Symbol::Jumps);
     let jump = asm.bin(Bin::Add, Q, jumps, offset);
     let tag = asm.load(Area::Own, Q, jump, offset_of!(Jump, tag) as i32);
     let wanted = asm.bin(Bin::Xor, Q, target, mark);

@@ -1,0 +1,85 @@
+//! Kept translations in use: looked for before a trace is worth compiling, and added when one was compiled.
+
+use super::Jit;
+use crate::code::Code;
+use crate::gather::{self, Found};
+use crate::kept::{self, key};
+use backend_interp::run::{Run, TracedOp};
+
+/// After these parts of the threshold's entries a trace is looked for among the kept ones; the second time only if others of its
+/// region were missing.
+const ASKS: [i64; 2] = [64, 8];
+
+/// After how many entries a trace is looked for, by the threshold of compiling.
+pub fn asks(threshold: i64) -> [i64; 2] {
+    let first = (threshold / ASKS[0]).max(1);
+    [first, (threshold / ASKS[1]).max(first + 1)]
+}
+
+impl Jit {
+    /// How often a new trace is entered before the engine is told.
+    pub(super) fn patience(&self) -> i64 {
+        if self.kept.is_some() { self.asks[0] } else { self.threshold }
+    }
+
+    /// Whether the region that begins with this trace may share TLB checks.
+    pub(super) fn shares(&self, entry: *const TracedOp) -> bool {
+        !self.unshared.contains(&entry)
+    }
+
+    /// Notes which traces a region is made of.
+    pub(super) fn claim(&mut self, region: &[Found]) {
+        for Found { entry: member, .. } in region {
+            let regions = self.regions.entry(member.cast_const()).or_default();
+            if !regions.contains(&region[0].entry) {
+                regions.push(region[0].entry);
+            }
+        }
+    }
+
+    /// Keeps a region's code for other runs.
+    pub(super) fn keep(&self, run: &Run, region: &[Found], code: &Code) {
+        let Some(kept) = &self.kept else { return };
+        let hash = |found: &Found| key::ops(run.cpu.mode, self.shares(region[0].entry), found.ops);
+        let member = |found: &Found| kept::Member { page: found.page, offset: found.offset(), ops: hash(found) };
+        kept.add(hash(&region[0]), region[1..].iter().map(member).collect(), code);
+    }
+
+    /// Installs kept code for a trace, or has it counted further. False: it is to be compiled.
+    ///
+    /// # Safety
+    /// The interpreter is about to enter the trace.
+    pub(super) unsafe fn find(&mut self, run: &mut Run, entry: *mut TracedOp) -> bool {
+        let Some(kept) = self.kept.clone() else { return false };
+        let asked = self.asked.get(&entry.cast_const()).copied().unwrap_or(0);
+        if self.asks.get(asked).is_none_or(|asks| *asks >= self.threshold) {
+            return false;
+        }
+        let (mode, share) = (run.cpu.mode, self.shares(entry));
+        let hash = |found: &Found| key::ops(mode, share, found.ops);
+        // SAFETY: the caller's promise.
+        let alone = unsafe { gather::find(run, entry, std::iter::empty()) }.unwrap_or_default();
+        let first = hash(&alone[0]);
+        let shapes = kept.shapes(&first);
+        for shape in &shapes {
+            let places = shape.iter().map(|member| (member.page, member.offset));
+            // SAFETY: the caller's promise.
+            let Some(region) = (unsafe { gather::find(run, entry, places) }) else { continue };
+            if region[1..].iter().zip(shape).any(|(found, member)| hash(found) != member.ops) {
+                continue;
+            }
+            if let Some(code) = kept.code(&first, shape) {
+                self.claim(&region);
+                // SAFETY: the traces were found in the cache just now; the hashes say that the code was made for their like.
+                unsafe { self.install(run, &region, code) };
+                return self.live.contains(&entry.cast_const());
+            }
+        }
+        let next = if shapes.is_empty() { self.asks.len() } else { asked + 1 };
+        self.asked.insert(entry, next);
+        let until = self.asks.get(next).map_or(self.threshold, |asks| self.threshold.min(*asks));
+        // SAFETY: the caller's promise; nobody else looks at the op.
+        unsafe { (*entry).op.disp = until - self.asks[asked] };
+        true
+    }
+}

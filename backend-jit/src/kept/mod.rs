@@ -1,0 +1,205 @@
+//! Kept translations: compiled code on disk, so that a second boot starts hot.
+//!
+//! A region is found by what it was made of: its first trace's decoded ops, then the places and ops of the others, all by
+//! their hashes ([`key`]). Guest instructions that are not the same, in the same mode, of a CPU that decodes them the same way,
+//! find nothing; so code never has to be compared with guest memory. Everything else that code depends on (this build of the
+//! program, the host's processor) names the *set* of files that a process looks at.
+//!
+//! Each process appends what it compiles to a file of its own ([`segment`]), in records that carry a hash: what was cut off
+//! by a kill, or damaged, is not used. A process that starts joins the files of those that have ended ([`folder`]).
+
+mod folder;
+pub mod key;
+mod segment;
+
+use crate::clif::Compiler;
+use crate::code::{Code, Hole, Symbol};
+use key::Hash;
+use segment::{Record, Writer};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use folder::{FileReport, clear, report};
+
+/// Why there is no folder of translations.
+#[derive(Debug, thiserror::Error)]
+pub enum KeptError {
+    /// The file system refused.
+    #[error("the folder of kept translations, {path}: {error}; give another one by --translation-cache DIR, or `none`")]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Somebody else could have put code there.
+    #[error(
+        "the folder of kept translations, {0}, can be written by other users, whose code would be executed: make it yours \
+         alone (chmod 700), or give another one by --translation-cache DIR, or `none`"
+    )]
+    Open(PathBuf),
+}
+
+/// A trace behind the first of a region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// How many pages behind the first trace's.
+    pub page: i64,
+    /// Offset in that page.
+    pub offset: u16,
+    /// Its ops.
+    pub ops: Hash,
+}
+
+/// A region's code as it lies in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Region {
+    members: Vec<Member>,
+    holes: Vec<(u32, u32)>,
+    #[serde(with = "serde_bytes")]
+    code: Vec<u8>,
+}
+
+impl Region {
+    fn code(self) -> Option<Code> {
+        let hole = |(at, symbol)| Some(Hole { at, symbol: Symbol::unpack(symbol)? });
+        let holes = self.holes.into_iter().map(hole).collect::<Option<_>>()?;
+        Some(Code { bytes: self.code, holes })
+    }
+}
+
+/// What was used so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Regions found in the files when they were opened.
+    pub there: u64,
+    /// Regions taken from them.
+    pub found: u64,
+    /// Regions put into them.
+    pub added: u64,
+    /// Records that were damaged.
+    pub refused: u64,
+}
+
+struct Inner {
+    /// Records by the hash of their first trace.
+    index: HashMap<Hash, Vec<Record>>,
+    writer: Option<Writer>,
+    /// Bytes that may still be written.
+    room: u64,
+    used: Used,
+}
+
+/// The kept translations that this process may use, for all its vCPUs.
+pub struct Kept {
+    folder: PathBuf,
+    set: Hash,
+    inner: Mutex<Inner>,
+}
+
+impl Kept {
+    /// Opens the folder, making it if it is not there. `host` describes the code generator and its target; `limit` is how many
+    /// bytes the folder may have: the oldest files make room.
+    pub fn open(folder: &Path, host: &str, limit: u64) -> Result<Self, KeptError> {
+        let set = key::set(host);
+        let (index, used, bytes) = folder::open(folder, &set, limit)?;
+        let inner = Inner { index, writer: None, room: limit.saturating_sub(bytes), used };
+        Ok(Kept { folder: folder.into(), set, inner: Mutex::new(inner) })
+    }
+
+    /// [`Kept::open`] for this host; `None` if no code can be made for it.
+    pub fn of_this_host(folder: &Path, limit: u64) -> Result<Option<Self>, KeptError> {
+        match Compiler::new(false) {
+            Ok(compiler) => Self::open(folder, &compiler.to_string(), limit).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The places of the regions that begin with a trace of these ops.
+    pub fn shapes(&self, first: &Hash) -> Vec<Vec<Member>> {
+        let mut inner = self.lock();
+        let Inner { index, used, .. } = &mut *inner;
+        let Some(records) = index.get_mut(first) else { return Vec::new() };
+        let mut shapes = Vec::new();
+        records.retain(|record| match self.read(first, record) {
+            Some(region) => {
+                shapes.push(region.members);
+                true
+            }
+            None => {
+                used.refused += 1;
+                false
+            }
+        });
+        shapes
+    }
+
+    /// The code of a region that [`Kept::shapes`] has told of.
+    pub fn code(&self, first: &Hash, members: &[Member]) -> Option<Code> {
+        let mut inner = self.lock();
+        let records = inner.index.get(first)?;
+        let region = records.iter().filter_map(|r| self.read(first, r)).find(|region| region.members == members)?;
+        let code = region.code()?;
+        inner.used.found += 1;
+        Some(code)
+    }
+
+    /// Keeps a region's code. What cannot be written is not kept, which is said once.
+    pub fn add(&self, first: Hash, members: Vec<Member>, code: &Code) {
+        let mut inner = self.lock();
+        let Inner { index, writer, room, used } = &mut *inner;
+        let known = index.entry(first).or_default();
+        if known.iter().filter_map(|r| self.read(&first, r)).any(|region| region.members == members) {
+            return;
+        }
+        let holes = code.holes.iter().map(|hole| (hole.at, hole.symbol.pack())).collect();
+        let region = Region { members, holes, code: code.bytes.clone() };
+        let Ok(payload) = rmp_serde::to_vec(&region) else { return };
+        let record = Record::new(&self.set, &first, payload);
+        let bytes = record.bytes();
+        if *room < bytes {
+            return;
+        }
+        if writer.is_none() {
+            match Writer::create(&self.folder, &self.set) {
+                Ok(new) => *writer = Some(new),
+                Err(error) => {
+                    tracing::warn!(%error, folder = %self.folder.display(), "translations cannot be kept");
+                    *room = 0;
+                    return;
+                }
+            }
+        }
+        if let Some(writer) = writer {
+            match writer.append(&first, &record) {
+                Ok(()) => {
+                    *room -= bytes;
+                    used.added += 1;
+                    known.push(record);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, folder = %self.folder.display(), "no more translations can be kept");
+                    *room = 0;
+                }
+            }
+        }
+    }
+
+    /// What was used so far.
+    pub fn used(&self) -> Used {
+        self.lock().used
+    }
+
+    fn read(&self, first: &Hash, record: &Record) -> Option<Region> {
+        rmp_serde::from_slice(record.check(&self.set, first)?).ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+use super::*;
+use std::fs;
+
+const HOST: &str = "a host";
+
+fn folder(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("lyrebird-kept-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&path);
+    path
+}
+
+fn code(n: u8) -> Code {
+    Code { bytes: vec![n; 100], holes: vec![Hole { at: 8, symbol: Symbol::Dispatch }] }
+}
+
+fn members(n: u8) -> Vec<Member> {
+    vec![Member { page: -1, offset: 0xfff, ops: [n; 16] }]
+}
+
+fn open(folder: &Path) -> Kept {
+    Kept::open(folder, HOST, 1 << 20).unwrap()
+}
+
+#[test]
+fn what_one_process_keeps_another_finds() {
+    let folder = folder("found");
+    let kept = open(&folder);
+    for n in 0..3 {
+        kept.add([7; 16], members(n), &code(n));
+        kept.add([7; 16], members(n), &code(n));
+    }
+    assert_eq!(kept.used(), Used { there: 0, found: 0, added: 3, refused: 0 });
+    // Also while the first is still at work.
+    let other = open(&folder);
+    assert_eq!(other.shapes(&[7; 16]), [members(0), members(1), members(2)]);
+    assert_eq!(other.code(&[7; 16], &members(1)), Some(code(1)));
+    assert_eq!((other.code(&[7; 16], &members(9)), other.shapes(&[8; 16])), (None, vec![]));
+    assert_eq!(other.used(), Used { there: 3, found: 1, added: 0, refused: 0 });
+    // Not on another host.
+    assert!(Kept::open(&folder, "another", 1 << 20).unwrap().shapes(&[7; 16]).is_empty());
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn damaged_and_cut_off_records_are_refused() {
+    let folder = folder("damaged");
+    let kept = open(&folder);
+    for n in 0..3 {
+        kept.add([n; 16], vec![], &code(n));
+    }
+    drop(kept);
+    let path = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let good = fs::read(&path).unwrap();
+    let each = (good.len() - 32) / 3;
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 0x10;
+        fs::write(&path, &bad).unwrap();
+        let kept = open(&folder);
+        let found = |n: u8| kept.code(&[n; 16], &[]);
+        for n in 0..3 {
+            assert!(found(n).is_none_or(|c| c == code(n)), "byte {at}");
+        }
+        if at >= 32 + each && at < 32 + 2 * each {
+            assert_eq!(found(0), Some(code(0)));
+            assert_eq!(found(1), None, "byte {at}");
+        }
+        for n in 0..3 {
+            kept.shapes(&[n; 16]);
+        }
+    }
+    for len in 0..good.len() {
+        fs::write(&path, &good[..len]).unwrap();
+        let kept = open(&folder);
+        let whole = len.saturating_sub(32) / each;
+        for n in 0..3 {
+            assert_eq!(kept.code(&[n; 16], &[]), (usize::from(n) < whole).then(|| code(n)), "{len} bytes");
+        }
+    }
+    fs::write(&path, &good[..good.len() - 1]).unwrap();
+    let reports = report(&folder).unwrap();
+    assert_eq!((reports[0].regions, reports[0].damaged, reports[0].cut_off), (2, 0, each as u64 - 1));
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn many_files_are_joined_and_the_limit_holds() {
+    let folder = folder("joined");
+    for n in 0..4 {
+        open(&folder).add([n; 16], vec![], &code(n));
+    }
+    let files = || fs::read_dir(&folder).unwrap().count();
+    assert_eq!(files(), 4);
+    drop(open(&folder));
+    assert_eq!(files(), 1);
+    let kept = open(&folder);
+    assert!((0..4).all(|n| kept.code(&[n; 16], &[]) == Some(code(n))));
+    // Nothing of that has room; a file that is being written stays.
+    kept.add([5; 16], vec![], &code(5));
+    let small = Kept::open(&folder, HOST, 100).unwrap();
+    assert_eq!(files(), 1);
+    small.add([6; 16], vec![], &code(6));
+    assert_eq!((small.used().added, small.code(&[5; 16], &[])), (0, Some(code(5))));
+    assert_eq!(clear(&folder).unwrap(), (0, 0, 1));
+    drop(kept);
+    assert_eq!(clear(&folder).unwrap().0, 1);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_others_may_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder("open");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(Kept::open(&folder, HOST, 1 << 20).err().unwrap().to_string().contains("chmod 700"));
+    fs::remove_dir_all(folder).unwrap();
+}

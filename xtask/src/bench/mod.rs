@@ -16,7 +16,8 @@ use table::Row;
 /// What `cargo xtask bench` takes.
 #[derive(clap::Args)]
 pub struct BenchArgs {
-    /// What to run: amd64 and 686 (kernels to their first program), busybox-amd64 and busybox-686 (the benchmark in them),
+    /// What to run: amd64 and 686 (kernels to their first program), amd64-kept (with what an earlier run
+    /// has translated), busybox-amd64 and busybox-686 (the benchmark in them),
     /// loops (compared with the host's CPU), disk (Debian to its login). Without a name: all that can be run
     names: Vec<String>,
     /// The folder of `cargo xtask guests`
@@ -80,9 +81,18 @@ pub fn main(arguments: &BenchArgs) -> Result<()> {
             continue;
         }
         let limit = Duration::from_secs(arguments.timeout);
+        let folder = arguments.dir.join("bench-translations");
+        let kept = if work.kept { folder.display().to_string() } else { "none".into() };
+        if work.kept {
+            if arguments.engine == "interp" {
+                continue; // it translates nothing
+            }
+            let _ = std::fs::remove_dir_all(&folder);
+            process::run(&work.ours(&program, &arguments.engine, &kept, &arguments.options), &work.marks, limit)?;
+        }
         let (mut ours, mut theirs) = (None, None);
         for _ in 0..arguments.runs.max(1) {
-            let words = work.ours(&program, &arguments.engine, &arguments.options);
+            let words = work.ours(&program, &arguments.engine, &kept, &arguments.options);
             process::better(&mut ours, process::run(&words, &work.marks, limit)?);
             if let Some(qemu) = &qemu {
                 process::better(&mut theirs, process::run(&work.qemu(qemu), &work.marks, limit)?);

@@ -20,6 +20,8 @@ pub struct Work {
     pub marks: Vec<&'static str>,
     /// What `cargo xtask guests` has to be told to make it.
     pub make: String,
+    /// With translations that an earlier run has kept.
+    pub kept: bool,
     guest: Guest,
     reach: f64,
 }
@@ -42,19 +44,22 @@ pub fn all(dir: &Path) -> Vec<Work> {
             initrd: images.join(format!("initrd-{arch}.gz")),
             append,
         },
+        kept: false,
         reach,
     };
     let (boot, bench) = ("console=ttyS0 bench=0", "console=ttyS0");
     vec![
         kernel("amd64", "cloud-amd64", "amd64", boot, vec![INIT], 0.7),
+        Work { kept: true, ..kernel("amd64-kept", "cloud-amd64", "amd64", boot, vec![INIT], 0.4) },
         kernel("686", "686", "i386", boot, vec![INIT], 0.6),
         kernel("busybox-amd64", "cloud-amd64", "amd64", bench, vec![INIT, PART, DONE], 0.4),
         kernel("busybox-686", "686", "i386", bench, vec![INIT, PART, DONE], 0.4),
-        Work { name: LOOPS, marks: vec![], make: String::new(), guest: Guest::None, reach: 0.0 },
+        Work { name: LOOPS, marks: vec![], make: String::new(), kept: false, guest: Guest::None, reach: 0.0 },
         Work {
             name: "disk",
             marks: vec!["Linux version", LOGIN],
             make: format!("{} --debian", dir.display()),
+            kept: false,
             guest: Guest::Disk(images.join("deb12-amd64.img")),
             reach: 0.4,
         },
@@ -72,11 +77,14 @@ impl Work {
         files.into_iter().find(|file| !file.exists()).map(PathBuf::as_path)
     }
 
-    /// This program's command line.
-    pub fn ours(&self, program: &Path, engine: &str, options: &str) -> Vec<String> {
+    /// This program's command line; `kept` is the folder of kept translations, or `none`.
+    pub fn ours(&self, program: &Path, engine: &str, kept: &str, options: &str) -> Vec<String> {
         let mut words = vec![program.display().to_string()];
         words.extend(["run", "--memory", &format!("{RAM}M"), "--no-reboot", "--serial", "stdio"].map(str::to_owned));
         words.extend(["--engine".into(), engine.into()]);
+        if engine != "interp" {
+            words.extend(["--translation-cache".into(), kept.into()]);
+        }
         words.extend(options.split_whitespace().map(str::to_owned));
         let path = |path: &Path| path.display().to_string();
         match &self.guest {
@@ -125,7 +133,10 @@ impl Work {
             rows
         };
         if self.marks == [INIT] {
-            let what = format!("{} kernel to its first program", self.name);
+            let what = match self.name.strip_suffix("-kept") {
+                Some(name) => format!("{name} kernel to its first program, with kept translations"),
+                None => format!("{} kernel to its first program", self.name),
+            };
             return memory(vec![row(what, Reach::Cpu(self.reach), None, INIT)]);
         }
         if self.marks.contains(&LOGIN) {
@@ -197,9 +208,9 @@ mod tests {
     #[test]
     fn both_get_the_same_guest() {
         let works = all(Path::new("g"));
-        let ours = works[0].ours(Path::new("lb"), "interp", "--cpu max").join(" ");
+        let ours = works[0].ours(Path::new("lb"), "interp", "none", "--cpu max").join(" ");
         assert!(ours.contains("--engine interp --cpu max --kernel g/img/vmlinuz-cloud-amd64"), "{ours}");
-        let qemu = works[5].qemu("qemu").join(" ");
+        let qemu = works[6].qemu("qemu").join(" ");
         assert!(qemu.ends_with("-drive file=g/img/deb12-amd64.img,format=raw,snapshot=on"), "{qemu}");
     }
 }

@@ -39,12 +39,22 @@ pub fn differs(instr: &Instruction, bytes: &[u8], bits: Bits) -> bool {
         M::Vpextrd | M::Vpinsrd => bits == Bits::B32,
         // A segment register is pushed with zeros above, where Intel's leave memory alone.
         M::Push => instr.op0_register().is_segment_register(),
-        _ => {
-            // An operand-size prefix makes near branches cut RIP to 16 bits.
-            let prefixed = bytes.iter().take_while(|b| is_prefix(**b)).any(|b| *b == 0x66);
-            bits == Bits::B64 && prefixed && instr.flow_control() != FlowControl::Next
+        // REPE and REPNE take the place of the opcode's own condition.
+        M::Loope | M::Loopne if prefixed(bytes, &[0xf2, 0xf3]) => true,
+        // With REX.B it is XCHG R8, RAX.
+        M::Pause => prefixed(bytes, &[0x41, 0x43, 0x45, 0x47, 0x49, 0x4b, 0x4d, 0x4f]),
+        // With a count of 0 in ECX, RCX stays what it was, where Intel's clear its upper half.
+        _ if instr.is_string_instruction() && bits == Bits::B64 && prefixed(bytes, &[0x67]) => {
+            prefixed(bytes, &[0xf2, 0xf3])
         }
+        // An operand-size prefix makes near branches cut RIP to 16 bits.
+        _ => bits == Bits::B64 && prefixed(bytes, &[0x66]) && instr.flow_control() != FlowControl::Next,
     }
+}
+
+/// Whether an instruction has one of these prefixes.
+fn prefixed(bytes: &[u8], which: &[u8]) -> bool {
+    bytes.iter().take_while(|b| is_prefix(**b)).any(|b| which.contains(b))
 }
 
 fn is_prefix(b: u8) -> bool {

@@ -43,6 +43,10 @@ pub fn differs(instr: &Instruction, bytes: &[u8], bits: Bits) -> bool {
         M::Loope | M::Loopne if prefixed(bytes, &[0xf2, 0xf3]) => true,
         // With REX.B it is XCHG R8, RAX.
         M::Pause => prefixed(bytes, &[0x41, 0x43, 0x45, 0x47, 0x49, 0x4b, 0x4d, 0x4f]),
+        // With a 16-bit destination it reads four bytes, not two.
+        M::Movsxd => memory && instr.op0_register().size() == 2,
+        // A denormal number scaled by zero raises the underflow exception, if that is unmasked; Intel's hand the number on.
+        M::Fscale => true,
         // With a count of 0 in ECX, RCX stays what it was, where Intel's clear its upper half.
         _ if instr.is_string_instruction() && bits == Bits::B64 && prefixed(bytes, &[0x67]) => {
             prefixed(bytes, &[0xf2, 0xf3])

@@ -69,7 +69,10 @@ fn engine(spec: &MachineSpec, model: Arc<Model>) -> Result<Box<dyn Engine>> {
         EngineChoice::Jit | EngineChoice::Auto => {
             // As other translators do it: whoever profiles sets it for one run.
             let perf_map = std::env::var_os("LYREBIRD_PERF_MAP").is_some();
-            let options = backend_jit::Options { perf_map, ..Default::default() };
+            // Beside the guest where there is a processor for that, but when each run is to be the same.
+            let two = std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1);
+            let options =
+                backend_jit::Options { perf_map, background: two && !deterministic(spec), ..Default::default() };
             let engine = backend_jit::JitEngine::new(model, options);
             Box::new(match super::cache::open(spec)? {
                 Some(kept) => engine.keeping(kept),

@@ -75,6 +75,10 @@ impl Jit {
                 return self.live.contains(&entry.cast_const());
             }
         }
+        if self.has_code(entry) {
+            // To be compiled in another way.
+            return false;
+        }
         let next = if shapes.is_empty() { self.asks.len() } else { asked + 1 };
         self.asked.insert(entry, next);
         let until = self.asks.get(next).map_or(self.threshold, |asks| self.threshold.min(*asks));

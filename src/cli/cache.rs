@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 /// The word instead of a folder for "do not keep them".
 const NONE: &str = "none";
-/// How much is kept without a word.
-const LIMIT: Size = Size(256 << 20);
+/// How much is kept without a word. It is read at each start.
+const LIMIT: Size = Size(32 << 20);
 
 /// Where translations are kept without a word: the user's folder for what can be made again.
 fn default_folder() -> Option<PathBuf> {

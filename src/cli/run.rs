@@ -49,7 +49,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", help_heading = "Machine")]
     translation_cache: Option<PathBuf>,
 
-    /// How large that folder may become; the oldest files make room [default: 256M]
+    /// How large that folder may become; the oldest files make room [default: 32M]
     #[arg(long, value_name = "SIZE", help_heading = "Machine")]
     translation_cache_size: Option<Size>,
 

@@ -88,7 +88,7 @@ pub fn open(folder: &Path, set: &Hash, limit: u64) -> Result<(Index, Used, u64),
         }
     }
     if mine.len() >= MANY
-        && let Err(error) = join(folder, set, &mine)
+        && let Err(error) = join(folder, set, &mine, limit / 2)
     {
         tracing::info!(%error, "the files of kept translations stay as they are");
     }
@@ -101,9 +101,9 @@ fn delete(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
-/// Puts the records of files whose processes have ended into one. Those who read the old ones have them in memory; should this
-/// be killed, there are records twice.
-fn join(folder: &Path, set: &Hash, paths: &[PathBuf]) -> io::Result<()> {
+/// Puts the records of files whose processes have ended into one, those of the latest files first, as far as there is `room`.
+/// Those who read the old ones have them in memory; should this be killed, there are records twice.
+fn join(folder: &Path, set: &Hash, paths: &[PathBuf], mut room: u64) -> io::Result<()> {
     let mut locked = Vec::new();
     for path in paths {
         if let Ok(file) = File::open(path)
@@ -121,11 +121,14 @@ fn join(folder: &Path, set: &Hash, paths: &[PathBuf]) -> io::Result<()> {
         let bytes: Arc<[u8]> = fs::read(path)?.into();
         for (first, record) in segment::records(&bytes).0 {
             if let Some(payload) = record.check(set, &first)
+                && record.bytes() <= room
                 && seen.insert((first, blake3::hash(payload)))
-                && let Err(error) = writer.append(&first, &record)
             {
-                let _ = fs::remove_file(writer.path());
-                return Err(error);
+                room -= record.bytes();
+                if let Err(error) = writer.append(&first, &record) {
+                    let _ = fs::remove_file(writer.path());
+                    return Err(error);
+                }
             }
         }
     }

@@ -107,6 +107,22 @@ fn many_files_are_joined_and_the_limit_holds() {
     fs::remove_dir_all(folder).unwrap();
 }
 
+#[test]
+fn what_is_joined_leaves_room_for_new_files() {
+    let folder = folder("room");
+    for n in 0..4 {
+        open(&folder).add([n; 16], vec![], &code(n));
+        // The files' order is that of their times.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let all: u64 = report(&folder).unwrap().iter().map(|file| file.bytes).sum();
+    drop(Kept::open(&folder, HOST, all).unwrap());
+    let kept = Kept::open(&folder, HOST, all).unwrap();
+    let left: Vec<bool> = (0..4).map(|n| kept.code(&[n; 16], &[]).is_some()).collect();
+    assert_eq!(left, [false, false, true, true]);
+    fs::remove_dir_all(folder).unwrap();
+}
+
 #[cfg(unix)]
 #[test]
 fn a_folder_that_others_may_write_is_refused() {

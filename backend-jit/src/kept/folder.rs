@@ -38,7 +38,7 @@ fn files(folder: &Path) -> io::Result<Vec<Found>> {
 }
 
 /// Makes the folder if need be, and sees that nobody else can write there.
-fn secure(folder: &Path) -> Result<(), KeptError> {
+pub fn secure(folder: &Path) -> Result<(), KeptError> {
     let failed = |error| KeptError::Io { path: folder.into(), error };
     if !folder.exists() {
         if let Some(parent) = folder.parent() {
@@ -65,7 +65,6 @@ fn secure(folder: &Path) -> Result<(), KeptError> {
 
 /// The index of a set, and how many bytes the folder has.
 pub fn open(folder: &Path, set: &Hash, limit: u64) -> Result<(Index, Used, u64), KeptError> {
-    secure(folder)?;
     let failed = |error| KeptError::Io { path: folder.into(), error };
     let mut total = 0;
     let (mut index, mut used, mut mine) = (Index::new(), Used::default(), Vec::new());

@@ -19,7 +19,7 @@ use segment::{Record, Writer};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 pub use folder::{FileReport, clear, report};
 
@@ -96,17 +96,17 @@ struct Inner {
 pub struct Kept {
     folder: PathBuf,
     set: Hash,
-    inner: Mutex<Inner>,
+    limit: u64,
+    /// Read when something is first looked for: the guest does not wait for it before it begins.
+    inner: Mutex<Option<Inner>>,
 }
 
 impl Kept {
     /// Opens the folder, making it if it is not there. `host` describes the code generator and its target; `limit` is how many
     /// bytes the folder may have: the oldest files make room.
     pub fn open(folder: &Path, host: &str, limit: u64) -> Result<Self, KeptError> {
-        let set = key::set(host);
-        let (index, used, bytes) = folder::open(folder, &set, limit)?;
-        let inner = Inner { index, writer: None, room: limit.saturating_sub(bytes), used };
-        Ok(Kept { folder: folder.into(), set, inner: Mutex::new(inner) })
+        folder::secure(folder)?;
+        Ok(Kept { folder: folder.into(), set: key::set(host), limit, inner: Mutex::new(None) })
     }
 
     /// [`Kept::open`] for this host; `None` if no code can be made for it.
@@ -117,10 +117,26 @@ impl Kept {
         }
     }
 
+    /// Does something with the index, which is read first if need be. A folder that cannot be read any more has nothing, and
+    /// gets nothing.
+    fn with<R>(&self, f: impl FnOnce(&mut Inner) -> R) -> R {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        f(inner.get_or_insert_with(|| match folder::open(&self.folder, &self.set, self.limit) {
+            Ok((index, used, bytes)) => Inner { index, writer: None, room: self.limit.saturating_sub(bytes), used },
+            Err(error) => {
+                tracing::warn!(%error, "kept translations are not used");
+                Inner { index: HashMap::new(), writer: None, room: 0, used: Used::default() }
+            }
+        }))
+    }
+
     /// The places of the regions that begin with a trace of these ops.
     pub fn shapes(&self, first: &Hash) -> Vec<Vec<Member>> {
-        let mut inner = self.lock();
-        let Inner { index, used, .. } = &mut *inner;
+        self.with(|inner| self.shapes_in(inner, first))
+    }
+
+    fn shapes_in(&self, inner: &mut Inner, first: &Hash) -> Vec<Vec<Member>> {
+        let Inner { index, used, .. } = inner;
         let Some(records) = index.get_mut(first) else { return Vec::new() };
         let mut shapes = Vec::new();
         records.retain(|record| match self.read(first, record) {
@@ -138,18 +154,22 @@ impl Kept {
 
     /// The code of a region that [`Kept::shapes`] has told of.
     pub fn code(&self, first: &Hash, members: &[Member]) -> Option<Code> {
-        let mut inner = self.lock();
-        let records = inner.index.get(first)?;
-        let region = records.iter().filter_map(|r| self.read(first, r)).find(|region| region.members == members)?;
-        let code = region.code()?;
-        inner.used.found += 1;
-        Some(code)
+        self.with(|inner| {
+            let records = inner.index.get(first)?;
+            let region = records.iter().filter_map(|r| self.read(first, r)).find(|region| region.members == members)?;
+            let code = region.code()?;
+            inner.used.found += 1;
+            Some(code)
+        })
     }
 
     /// Keeps a region's code. What cannot be written is not kept, which is said once.
     pub fn add(&self, first: Hash, members: Vec<Member>, code: &Code) {
-        let mut inner = self.lock();
-        let Inner { index, writer, room, used } = &mut *inner;
+        self.with(|inner| self.add_to(inner, first, members, code));
+    }
+
+    fn add_to(&self, inner: &mut Inner, first: Hash, members: Vec<Member>, code: &Code) {
+        let Inner { index, writer, room, used } = inner;
         let known = index.entry(first).or_default();
         if known.iter().filter_map(|r| self.read(&first, r)).any(|region| region.members == members) {
             return;
@@ -189,15 +209,11 @@ impl Kept {
 
     /// What was used so far.
     pub fn used(&self) -> Used {
-        self.lock().used
+        self.with(|inner| inner.used)
     }
 
     fn read(&self, first: &Hash, record: &Record) -> Option<Region> {
         rmp_serde::from_slice(record.check(&self.set, first)?).ok()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

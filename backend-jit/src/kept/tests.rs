@@ -18,7 +18,14 @@ fn members(n: u8) -> Vec<Member> {
 }
 
 fn open(folder: &Path) -> Kept {
-    Kept::open(folder, HOST, 1 << 20).unwrap()
+    opened(folder, 1 << 20)
+}
+
+/// With its files read.
+fn opened(folder: &Path, limit: u64) -> Kept {
+    let kept = Kept::open(folder, HOST, limit).unwrap();
+    kept.used();
+    kept
 }
 
 #[test]
@@ -97,7 +104,7 @@ fn many_files_are_joined_and_the_limit_holds() {
     assert!((0..4).all(|n| kept.code(&[n; 16], &[]) == Some(code(n))));
     // Nothing of that has room; a file that is being written stays.
     kept.add([5; 16], vec![], &code(5));
-    let small = Kept::open(&folder, HOST, 100).unwrap();
+    let small = opened(&folder, 100);
     assert_eq!(files(), 1);
     small.add([6; 16], vec![], &code(6));
     assert_eq!((small.used().added, small.code(&[5; 16], &[])), (0, Some(code(5))));
@@ -116,8 +123,8 @@ fn what_is_joined_leaves_room_for_new_files() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     let all: u64 = report(&folder).unwrap().iter().map(|file| file.bytes).sum();
-    drop(Kept::open(&folder, HOST, all).unwrap());
-    let kept = Kept::open(&folder, HOST, all).unwrap();
+    drop(opened(&folder, all));
+    let kept = opened(&folder, all);
     let left: Vec<bool> = (0..4).map(|n| kept.code(&[n; 16], &[]).is_some()).collect();
     assert_eq!(left, [false, false, true, true]);
     fs::remove_dir_all(folder).unwrap();

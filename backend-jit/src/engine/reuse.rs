@@ -58,7 +58,7 @@ impl Jit {
         let (mode, share) = (run.cpu.mode, self.shares(entry));
         let hash = |found: &Found| key::ops(mode, share, found.ops);
         // SAFETY: the caller's promise.
-        let alone = unsafe { gather::find(run, entry, std::iter::empty()) }.unwrap_or_default();
+        let Some(alone) = (unsafe { gather::find(run, entry, std::iter::empty()) }) else { return false };
         let first = hash(&alone[0]);
         let shapes = kept.shapes(&first);
         for shape in &shapes {

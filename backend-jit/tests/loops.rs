@@ -1,4 +1,4 @@
-//! Loops that are compiled give what the interpreter gives; and how fast each is, with `--ignored --nocapture`.
+//! Loops that are compiled give what the interpreter gives. How fast: `cargo run --release -p x86-tests --bin loops`.
 
 mod common;
 
@@ -6,7 +6,6 @@ use backend_interp::InterpVcpu;
 use backend_jit::{JitVcpu, Options};
 use common::{CODE, NoBus, memory, model, state};
 use lyrebird_core::{Budget, CpuState, Exit, Signals, Vcpu};
-use std::time::Instant;
 
 /// Each 32-bit loop ends in a jump to itself.
 const LOOPS: [(&str, &[u8]); 5] = [
@@ -48,7 +47,7 @@ fn run(vcpu: &mut dyn Vcpu, start: &CpuState, budget: Budget) -> CpuState {
     vcpu.state()
 }
 
-fn each(budget: Budget, mut check: impl FnMut(&str, CpuState, CpuState, f64, f64)) {
+fn each(budget: Budget, mut check: impl FnMut(&str, CpuState, CpuState)) {
     for (name, code) in LOOPS {
         let (m, n) = (memory(), memory());
         m.write(CODE, code).unwrap();
@@ -56,16 +55,7 @@ fn each(budget: Budget, mut check: impl FnMut(&str, CpuState, CpuState, f64, f64
         let mut interp = InterpVcpu::new(0, model(), m, Signals::new());
         let mut jit = JitVcpu::new(0, model(), n, Signals::new(), Options::default()).unwrap();
         let start = state(&mut interp, false);
-        let begun = Instant::now();
-        let expected = run(&mut interp, &start, budget);
-        let slow = expected.retired as f64 / begun.elapsed().as_secs_f64() / 1e6;
-        let begun = Instant::now();
-        let got = run(&mut jit, &start, budget);
-        let fast = got.retired as f64 / begun.elapsed().as_secs_f64() / 1e6;
-        if std::env::var_os("CLIF").is_some() {
-            eprintln!("{}", jit.last_text());
-        }
-        check(name, expected, got, slow, fast);
+        check(name, run(&mut interp, &start, budget), run(&mut jit, &start, budget));
     }
 }
 
@@ -74,7 +64,7 @@ fn loops_end_alike() {
     // Many budgets, so that the end falls anywhere in a trace.
     for budget in [3000, 5001, 7777, 100_003] {
         // Compiled loops look at an approximate budget only where they jump back.
-        each(Budget::exactly(budget), |name, expected, got, _, _| assert_eq!(expected, got, "{name} after {budget}"));
+        each(Budget::exactly(budget), |name, expected, got| assert_eq!(expected, got, "{name} after {budget}"));
     }
 }
 
@@ -121,13 +111,4 @@ fn loops_compiled_beside_end_alike() {
         }
         assert!(jit.statistics().traces > 0, "{name}: {:?}", jit.statistics());
     }
-}
-
-#[test]
-#[ignore = "prints figures"]
-fn speed() {
-    each(Budget::about(200_000_000), |name, expected, got, slow, fast| {
-        assert_eq!(expected, got);
-        eprintln!("{name}: interpreter {slow:.0} MIPS, compiled {fast:.0} MIPS, {:.1} times", fast / slow);
-    });
 }

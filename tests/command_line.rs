@@ -440,6 +440,8 @@ fn errors_have_a_remedy() {
         (&["run", "-k", &kernel, "-m", "64K"], &["too little", "use -m"]),
         (&["run", "-k", &kernel, "-m", "lots"], &["`lots` is no amount of memory"]),
         (&["run", "-k", &kernel, "-c", "0"], &["use 1 to 255"]),
+        (&["run", "-k", &kernel, "-c", "4", "--code-cache", "3M"], &["too little", "4 CPUs", "--code-cache 4M"]),
+        (&["qemu", "-kernel", &kernel, "-accel", "tcg,tb-size=many"], &["`many` is no number of megabytes"]),
         (&["run", "-k", &kernel, "--cpu", "pentum"], &["unknown CPU model `pentum`", "`pentium`", "x86-64-v2"]),
         (&["run", "-k", &kernel, "--cpu", "max,+popcmt"], &["unknown CPU feature `popcmt`", "`popcnt`"]),
         (&["run", "-k", &kernel, "--cpu", "486", "-c", "2"], &["no APIC"]),
@@ -462,6 +464,26 @@ fn errors_have_a_remedy() {
         for part in parts {
             assert!(said.contains(part), "{arguments:?}: {said}");
         }
+    }
+}
+
+#[test]
+fn without_memory_for_translated_code_the_interpreter_runs() {
+    let folder = Folder::new("refused");
+    let kernel = folder.hello(End::PowerOff);
+    for (limit, cache, said) in [
+        // No file may be so large, not even one in memory.
+        ("ulimit -f 512", "64M", "the interpreter runs instead"),
+        // No process has so many addresses, but some.
+        ("ulimit -v 4000000", "64G", "less memory for translated code"),
+    ] {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{limit}; exec {PROGRAM} run -k {kernel} -m 16M --vga none --code-cache {cache} --serial stdio --engine jit")]);
+        shell.stdin(Stdio::null());
+        let output = finish(shell.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+        expect_code(&output, 0);
+        assert!(text(&output.stderr).contains(said), "{limit}: {}", text(&output.stderr));
+        assert!(text(&output.stdout).contains("hello"), "{limit}: {}", text(&output.stdout));
     }
 }
 

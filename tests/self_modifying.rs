@@ -14,8 +14,15 @@ const SUM: u32 = 0x2_0000;
 /// Code that is changed: MOV EAX, number; RET.
 const CHANGED: u32 = 0x1_2000;
 const NUMBER: u32 = CHANGED + 1;
-const KINDS: [Kind; 6] =
-    [Kind::Interp, Kind::Jit(1), Kind::Jit(3), Kind::Jit(40), Kind::Lockstep(1, None), Kind::Lockstep(20, None)];
+const KINDS: [Kind; 7] = [
+    Kind::Interp,
+    Kind::Jit(1),
+    Kind::Jit(3),
+    Kind::Jit(40),
+    Kind::Cramped(2),
+    Kind::Lockstep(1, None),
+    Kind::Lockstep(20, None),
+];
 
 fn changed() -> (u32, Vec<u8>) {
     (CHANGED, vec![0xb8, 0, 0, 0, 0, 0xc3])
@@ -303,7 +310,7 @@ fn another_cpu_changes_code_under_load() {
         a.hlt()?;
         a.jmp(stop)
     });
-    for kind in [Kind::Interp, Kind::Jit(2), Kind::Jit(30), Kind::Lockstep(10, None)] {
+    for kind in [Kind::Interp, Kind::Jit(2), Kind::Jit(30), Kind::Cramped(2), Kind::Lockstep(10, None)] {
         let (outcome, machine) =
             run(kind, &[changed(), writer.clone(), reader.clone()], &[CODE, runner, runner, runner]);
         assert_eq!(outcome, Outcome::DebugExit(1), "{kind:?}");

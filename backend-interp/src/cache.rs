@@ -21,8 +21,10 @@ use std::sync::Arc;
 
 /// Most ops in a trace; `Op::count` holds their number.
 const MAX_TRACE: usize = 128;
-/// More decoded ops than this, and all are dropped: 64 MiB.
+/// More decoded ops than this, about 80 MiB, and some pages are dropped.
 const MAX_OPS: usize = 1 << 20;
+/// So many at a time: the guest waits meanwhile.
+const PAGES_AT_ONCE: usize = 16;
 
 /// The ops of a trace, at an address that does not move.
 pub struct TracedOps(Box<[TracedOp]>);
@@ -72,8 +74,6 @@ pub enum Dropped {
     Nothing,
     /// The traces in these host pages.
     Pages(Vec<usize>),
-    /// All traces.
-    All,
 }
 
 /// All decoded code of one vCPU.
@@ -90,10 +90,6 @@ pub struct CodeCache {
     pub step_next: bool,
     /// The engine above, if there is one: then every trace begins with an entry op.
     pub hot: Option<Hot>,
-    /// All is to be dropped at the next chance.
-    pub drop_all: bool,
-    /// How often everything was dropped at once.
-    pub drops: u64,
 }
 
 // SAFETY: the raw pointers point into traces that the same cache owns.
@@ -112,27 +108,23 @@ impl CodeCache {
             code_epoch: memory.code_epoch(),
             step_next: false,
             hot: None,
-            drop_all: false,
-            drops: 0,
         }
     }
 
-    /// Whether code was written to, or the memory map changed, since [`CodeCache::refresh`].
+    /// Whether code was written to, the memory map changed, or the cache became full, since [`CodeCache::refresh`].
     #[inline]
     pub fn stale(&self, memory: &GuestMemory) -> bool {
-        self.watch.pending() || memory.epoch() != self.epoch || self.drop_all
+        self.watch.pending() || memory.epoch() != self.epoch || self.ops > MAX_OPS
     }
 
     /// Drops what is stale. Only between handlers.
     pub fn refresh(&mut self, cpu: &mut Cpu) -> Dropped {
-        let mut dropped = Dropped::Nothing;
-        if self.watch.pending() {
-            let mut pages = self.watch.take();
-            pages.retain(|page| self.drop_page(*page));
-            if !pages.is_empty() {
-                dropped = Dropped::Pages(pages);
-            }
+        let mut pages = if self.watch.pending() { self.watch.take() } else { Vec::new() };
+        if self.ops > MAX_OPS {
+            // Any will do: which are still in use is not known. What comes again is decoded again.
+            pages.extend(self.pages.keys().take(PAGES_AT_ONCE));
         }
+        pages.retain(|page| self.drop_page(*page));
         let (epoch, code_epoch) = (cpu.memory.epoch(), cpu.memory.code_epoch());
         if epoch != self.epoch {
             cpu.refresh_view();
@@ -140,18 +132,8 @@ impl CodeCache {
             cpu.tlb.flush_writes();
         }
         (self.epoch, self.code_epoch) = (epoch, code_epoch);
-        if self.ops > MAX_OPS || self.drop_all {
-            self.drop_all = false;
-            self.drops += 1;
-            for (_, page) in std::mem::take(&mut self.pages) {
-                self.bury(page.traces);
-            }
-            self.entries.clear();
-            self.ops = 0;
-            dropped = Dropped::All;
-        }
         self.graveyard.clear();
-        dropped
+        if pages.is_empty() { Dropped::Nothing } else { Dropped::Pages(pages) }
     }
 
     /// Stops hearing of writes: the vCPU goes away.

@@ -52,11 +52,6 @@ impl JumpCache {
         JumpCache { entries: Box::new([NO_JUMP; JUMPS]) }
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.entries.fill(NO_JUMP);
-    }
-
     /// Forgets the targets in these host pages, whose traces have been dropped, and what code the engine above had for the
     /// others.
     ///
@@ -74,6 +69,11 @@ impl JumpCache {
                 jump.code = unsafe { (*jump.op).op.imm };
             }
         }
+    }
+
+    /// The engine above has dropped the code at these addresses: `cold` is its code for traces that have none.
+    pub fn forget_code(&mut self, gone: std::ops::Range<u64>, cold: u64) {
+        self.entries.iter_mut().filter(|jump| gone.contains(&jump.code)).for_each(|jump| jump.code = cold);
     }
 
     /// The entries, at an address that does not move.

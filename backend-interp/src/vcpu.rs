@@ -118,7 +118,6 @@ impl InterpVcpu {
                 Dropped::Nothing => {}
                 // SAFETY: jumps lead to traces of this cache, and nothing but these pages' have been dropped.
                 Dropped::Pages(pages) => unsafe { run.jumps.forget(&pages) },
-                Dropped::All => run.jumps.clear(),
             }
             run.count_retired(0);
             if run.cpu.signals.take(Signals::KICK) != 0 {

@@ -1,8 +1,9 @@
 //! The engine and its vCPUs: an interpreted vCPU with a compiler above it.
 
+mod evict;
 mod reuse;
 
-use crate::buffer::{BufferError, CodeBuffer};
+use crate::buffer::{BufferError, CodeBuffer, SEGMENTS};
 use crate::clif::{Asm, CompileError, Compiler, Kind};
 use crate::code::{Code, Symbol};
 use crate::emit;
@@ -13,7 +14,7 @@ use crate::mxcsr;
 use crate::perf::PerfMap;
 use crate::worker::{self, Job, Worker};
 use backend_interp::InterpVcpu;
-use backend_interp::hot::{self, Hot};
+use backend_interp::hot::Hot;
 use backend_interp::jumps::Jump;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::model::Model;
@@ -31,7 +32,7 @@ use std::time::{Duration, Instant};
 pub struct Options {
     /// How often a trace is entered before it is compiled.
     pub threshold: u32,
-    /// Bytes of code kept.
+    /// Bytes of code in memory, of each vCPU: the oldest makes room for new code.
     pub code_bytes: usize,
     /// Compile on a thread beside the vCPU's.
     pub background: bool,
@@ -70,6 +71,10 @@ pub struct Statistics {
     pub refused: u64,
     /// Time spent.
     pub time: Duration,
+    /// Regions whose code made room for other code.
+    pub evicted: u64,
+    /// The longest that the guest had to wait for that.
+    pub longest_eviction: Duration,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +83,8 @@ enum Error {
     Compile(#[from] CompileError),
     #[error(transparent)]
     Buffer(#[from] BufferError),
-    #[error("no thread for the compiler: {0}")]
-    Thread(#[from] std::io::Error),
+    #[error("no file for perf: {0}")]
+    Perf(#[from] std::io::Error),
 }
 
 /// Makes vCPUs that compile.
@@ -165,8 +170,8 @@ pub(crate) struct Jit {
     unshared: HashSet<*const TracedOp>,
     perf: Option<PerfMap>,
     sabotage: Option<u64>,
-    /// The interpreter's cache had been dropped so often when `buffer` was last cleared.
-    drops: u64,
+    /// The first traces of the regions whose code was placed in each segment of the buffer. Some may have been dropped since.
+    placed: [Vec<*mut TracedOp>; SEGMENTS],
     /// Regions at the worker's: tickets by entry op, and traces by ticket. Dropped regions are in neither.
     waiting: HashMap<*const TracedOp, u64>,
     entries: HashMap<u64, Vec<Found>>,
@@ -197,7 +202,7 @@ const AGAIN: i64 = 256;
 impl Jit {
     fn new(options: Options, kept: Option<Arc<Kept>>, jumps: *const Jump) -> Result<Self, Error> {
         let mut compiler = Compiler::new(options.verify)?;
-        let mut buffer = CodeBuffer::new(options.code_bytes)?;
+        let mut buffer = CodeBuffer::up_to(options.code_bytes)?;
         let mut stub = |kind, body: fn(&mut Asm)| -> Result<Vec<u8>, Error> {
             let address = |symbol| (symbol == Symbol::Jumps).then_some(jumps as u64);
             Ok(compiler.compile(kind, body)?.bind(address).ok_or(BufferError::Full)?)
@@ -214,8 +219,16 @@ impl Jit {
         buffer.keep();
         // SAFETY: the code was made for this signature and the host's calling convention.
         let entrance = unsafe { transmute::<*const u8, Entrance>(entrance) };
-        let tier =
-            if options.background { Tier::Beside(Worker::start(compiler)?) } else { Tier::Now(Box::new(compiler)) };
+        let tier = match options.background {
+            false => Tier::Now(Box::new(compiler)),
+            true => match Worker::start(compiler) {
+                Ok(worker) => Tier::Beside(worker),
+                Err(error) => {
+                    tracing::warn!(%error, "no thread for the compiler: the guest waits for it");
+                    Tier::Now(Box::new(Compiler::new(options.verify)?))
+                }
+            },
+        };
         let threshold = i64::from(options.threshold.max(1));
         let jit = Jit {
             tier,
@@ -234,7 +247,7 @@ impl Jit {
             unshared: HashSet::new(),
             perf,
             sabotage: options.sabotage,
-            drops: 0,
+            placed: Default::default(),
             waiting: HashMap::new(),
             entries: HashMap::new(),
             ticket: 0,
@@ -247,7 +260,7 @@ impl Jit {
     /// Makes the entry op of a region's first trace enter its code.
     ///
     /// # Safety
-    /// The region's traces are live ones of the cache, and the code was made for them.
+    /// The region's traces are live ones of the cache, and the code was made for them. No code is being executed.
     unsafe fn install(&mut self, run: &mut Run, region: &[Found], code: Code) {
         let address = |symbol| match symbol {
             Symbol::Dispatch => Some(self.dispatch),
@@ -257,10 +270,12 @@ impl Jit {
         let (Some(code), Some(Found { entry, .. })) = (code.bind(address), region.first()) else { return };
         let entry = *entry;
         let instructions: u64 = region.iter().map(|found| found.ops.len() as u64 - 1).sum();
-        let Ok(place) = self.buffer.place(&code) else {
-            run.cache.drop_all = true;
+        // SAFETY: the caller's promise, and no code is being executed.
+        let Some(place) = (unsafe { self.place(run, &code) }) else {
+            self.statistics.refused += 1;
             return;
         };
+        self.placed[self.buffer.segment()].push(entry);
         if let Some(perf) = &mut self.perf {
             // SAFETY: the caller's promise.
             let at = unsafe { (*entry).op.offset };
@@ -292,7 +307,7 @@ impl Jit {
         // SAFETY: the caller's promise.
         let left = unsafe { (*entry).op.disp };
         // Of a trace that is still to be asked for, the counter says something else.
-        let counts = self.kept.is_none() || self.asked.get(&entry).is_some_and(|asked| *asked == self.asks.len());
+        let counts = self.kept.is_none() || self.was_asked_for(entry);
         counts && left <= self.threshold - self.threshold / WARM
     }
 
@@ -324,11 +339,6 @@ impl Jit {
 
     /// Installs what the worker has finished. Only between ops.
     fn collect(&mut self, run: &mut Run) {
-        if self.drops != run.cache.drops {
-            // No trace of before is left, and so no way into their code.
-            self.drops = run.cache.drops;
-            self.buffer.clear();
-        }
         while let Tier::Beside(worker) = &self.tier
             && let Some(done) = worker.take()
         {
@@ -415,11 +425,7 @@ unsafe fn dropped(owner: *mut (), entry: *const TracedOp) {
         if jit.forget(first) && first.cast_const() != entry {
             // SAFETY: a region's first trace that is not forgotten yet has not been dropped before, and what is being dropped
             // now is not freed yet.
-            unsafe {
-                (*first).handler = hot::entry;
-                (*first).op.imm = jit.cold;
-                (*first).op.disp = jit.patience();
-            }
+            unsafe { jit.cool(first) };
         }
     }
 }
@@ -435,6 +441,10 @@ unsafe fn enter(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
         if (*op).op.disp < 0 {
             (*hot.owner.cast::<Jit>()).unshared.insert(op);
             notice(run, op.cast_mut());
+            if !(*hot.owner.cast::<Jit>()).has_code(op) {
+                // It made room for other code.
+                return op;
+            }
             // Should it not compile, the old code serves.
             (*op.cast_mut()).op.disp = i64::MAX;
         }
@@ -542,12 +552,14 @@ impl Vcpu for JitVcpu {
         counters.push(("left compiled code for code that is not compiled".into(), *cold));
         let ops = Func::ALL.iter().map(|func| (func, ops[*func as usize])).filter(|(_, count)| *count > 0);
         counters.extend(ops.map(|(func, count)| (format!("left compiled code to interpret {func:?}"), count)));
-        let Statistics { traces, instructions, bytes, refused, time } = self.statistics();
+        let Statistics { traces, instructions, bytes, refused, time, evicted, longest_eviction } = self.statistics();
         counters.push(("compiled a region".into(), traces));
         counters.push(("could not compile a region".into(), refused));
         counters.push(("compiled an instruction".into(), instructions));
         counters.push(("made a byte of code".into(), bytes));
         counters.push(("spent a millisecond compiling".into(), time.as_millis() as u64));
+        counters.push(("dropped a region's code to make room".into(), evicted));
+        counters.push(("waited a microsecond, at the longest, for that".into(), longest_eviction.as_micros() as u64));
         counters
     }
 
@@ -564,10 +576,13 @@ impl Vcpu for JitVcpu {
 
 impl Drop for JitVcpu {
     fn drop(&mut self) {
-        let Statistics { traces, instructions, bytes, refused, time } = self.statistics();
+        let Statistics { traces, instructions, bytes, refused, time, evicted, longest_eviction } = self.statistics();
         let milliseconds = time.as_millis() as u64;
         let executed = self.interp.retired();
         tracing::info!(regions = traces, refused, instructions, bytes, milliseconds, executed, "what was compiled");
+        if evicted > 0 {
+            tracing::info!(regions = evicted, ?longest_eviction, "what made room for other code");
+        }
         self.interp.run_mut().cache.hot = None;
         // SAFETY: made by `Box::into_raw`, and nobody will enter its code again: traces run only in `run`.
         drop(unsafe { Box::from_raw(self.jit) });

@@ -36,6 +36,12 @@ const DETERMINISTIC_DAY: i64 = 1_767_225_600;
 /// The firmware's sizes: it must hold the reset vector's segment and fit below 4 GiB beside the APICs.
 const BIOS_SIZES: std::ops::RangeInclusive<u64> = 64 << 10..=16 << 20;
 
+/// How much memory translated code may take without a word.
+#[cfg(feature = "jit")]
+const CODE_CACHE: Size = Size(64 << 20);
+/// Each vCPU's part is at least this: a region of code must fit into an eighth of it.
+const LEAST_CODE_CACHE: u64 = 1 << 20;
+
 /// How often code runs in lockstep before it is compiled.
 #[cfg(feature = "jit")]
 const LOCKSTEP_THRESHOLD: u32 = 300;
@@ -71,8 +77,9 @@ fn engine(spec: &MachineSpec, model: Arc<Model>) -> Result<Box<dyn Engine>> {
             let perf_map = std::env::var_os("LYREBIRD_PERF_MAP").is_some();
             // Beside the guest where there is a processor for that, but when each run is to be the same.
             let two = std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1);
+            let background = two && !deterministic(spec);
             let options =
-                backend_jit::Options { perf_map, background: two && !deterministic(spec), ..Default::default() };
+                backend_jit::Options { perf_map, background, code_bytes: code_bytes(spec), ..Default::default() };
             let engine = backend_jit::JitEngine::new(model, options);
             Box::new(match super::cache::open(spec)? {
                 Some(kept) => engine.keeping(kept),
@@ -82,13 +89,24 @@ fn engine(spec: &MachineSpec, model: Arc<Model>) -> Result<Box<dyn Engine>> {
         #[cfg(feature = "jit")]
         EngineChoice::Lockstep => {
             // Early, and by the vCPU itself: much is to be compiled, and the same in each run.
-            let options =
-                backend_jit::Options { threshold: LOCKSTEP_THRESHOLD, background: false, ..Default::default() };
+            let options = backend_jit::Options {
+                threshold: LOCKSTEP_THRESHOLD,
+                background: false,
+                code_bytes: code_bytes(spec),
+                ..Default::default()
+            };
             let jit = backend_jit::JitEngine::new(model.clone(), options);
             Box::new(LockstepEngine::new(Box::new(jit), Box::new(InterpEngine::new(model))))
         }
         _ => Box::new(InterpEngine::new(model)),
     })
+}
+
+/// How much translated code each vCPU may have.
+#[cfg(feature = "jit")]
+fn code_bytes(spec: &MachineSpec) -> usize {
+    let each = spec.code_cache.unwrap_or(CODE_CACHE).0 / u64::from(spec.cpus);
+    usize::try_from(each.max(LEAST_CODE_CACHE)).unwrap_or(usize::MAX)
 }
 
 /// Whether an image given without an option is a kernel.
@@ -229,6 +247,11 @@ fn check_sizes(spec: &MachineSpec, serial: &[Target]) -> Result<()> {
     }
     if !(1..=MOST_CPUS).contains(&spec.cpus) {
         bail!("a machine cannot have {} CPUs: use 1 to {MOST_CPUS}", spec.cpus);
+    }
+    let least = LEAST_CODE_CACHE * u64::from(spec.cpus);
+    if let Some(size) = spec.code_cache.filter(|size| size.0 < least) {
+        let cpus = if spec.cpus == 1 { "one CPU".into() } else { format!("{} CPUs", spec.cpus) };
+        bail!("{size} is too little for the translated code of {cpus}: use --code-cache {} or more", Size(least));
     }
     if serial.len() > MOST_SERIAL {
         bail!("a PC has {MOST_SERIAL} serial lines, not {}: leave some out", serial.len());

@@ -43,6 +43,12 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "ENGINE", help_heading = "Machine")]
     engine: Option<EngineChoice>,
 
+    /// How much memory translated code may take; the oldest makes room for new code [default: 64M]
+    ///
+    /// The machine's CPUs share it; each needs 1M.
+    #[arg(long, value_name = "SIZE", help_heading = "Machine")]
+    code_cache: Option<Size>,
+
     /// Where translated code is kept from run to run, or `none` [default: the user's cache folder]
     ///
     /// Machines that run the same guest share it. `lyrebird cache` lists, checks and clears it.
@@ -289,6 +295,7 @@ impl RunArgs {
         set(&mut spec.cpus, self.cpus);
         set(&mut spec.cpu, self.cpu);
         set(&mut spec.engine, self.engine);
+        set_option(&mut spec.code_cache, self.code_cache);
         set_option(&mut spec.translation_cache, self.translation_cache);
         set_option(&mut spec.translation_cache_size, self.translation_cache_size);
         set_option(&mut spec.rtc, self.rtc);

@@ -29,6 +29,9 @@ pub struct MachineSpec {
     pub cpu: CpuSpec,
     /// What executes the guest.
     pub engine: EngineChoice,
+    /// How much memory translated code may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_cache: Option<Size>,
     /// The folder in which translated code is kept from run to run, or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub translation_cache: Option<PathBuf>,
@@ -111,6 +114,7 @@ impl Default for MachineSpec {
             cpus: 1,
             cpu: CpuSpec::model("x86-64-v2"),
             engine: EngineChoice::Auto,
+            code_cache: None,
             translation_cache: None,
             translation_cache_size: None,
             kernel: None,
@@ -147,12 +151,13 @@ fn is_null(target: &Target) -> bool {
 }
 
 /// The keys of a machine file.
-pub const KEYS: [&str; 31] = [
+pub const KEYS: [&str; 32] = [
     "name",
     "memory",
     "cpus",
     "cpu",
     "engine",
+    "code-cache",
     "translation-cache",
     "translation-cache-size",
     "kernel",

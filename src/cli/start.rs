@@ -10,7 +10,7 @@ use crate::observe::Settings;
 use anyhow::{Context, Result};
 use host::screen::picture;
 use host::serial::{Departure, Hooks, Lines};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -189,6 +189,8 @@ impl Exit {
     }
 
     fn watch_signals(self: &Arc<Self>) -> Result<()> {
+        // A file may have reached its limit (RLIMIT_FSIZE): whoever writes to it has an error to report.
+        signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot wait for signals")?;
         let mut signals =
             signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot wait for signals")?;
         let exit = self.clone();

@@ -17,6 +17,9 @@ pub const END: u32 = 0xf4;
 /// The first CPU's stack; each further one's lies a page higher.
 pub const STACK: u32 = 0x3_0000;
 
+/// Room for so little code that new code soon takes the place of old.
+const CRAMPED: usize = 48 << 10;
+
 /// Which engine.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -24,6 +27,8 @@ pub enum Kind {
     Interp,
     /// Translated code, made after so many executions.
     Jit(u32),
+    /// The same, with room for little code.
+    Cramped(u32),
     /// Both, likewise; perhaps with an immediate that is translated wrongly.
     Lockstep(u32, Option<u64>),
 }
@@ -37,6 +42,9 @@ pub fn engine(kind: Kind) -> Box<dyn Engine> {
     match kind {
         Kind::Interp => Box::new(interp),
         Kind::Jit(threshold) => Box::new(jit(threshold, None)),
+        Kind::Cramped(threshold) => {
+            Box::new(JitEngine::new(model, Options { threshold, code_bytes: CRAMPED, ..Options::default() }))
+        }
         Kind::Lockstep(threshold, sabotage) => {
             Box::new(LockstepEngine::new(Box::new(jit(threshold, sabotage)), Box::new(interp)))
         }

@@ -22,6 +22,11 @@ impl Jit {
         if self.kept.is_some() { self.asks[0] } else { self.threshold }
     }
 
+    /// Whether a trace has been looked for among the kept ones as often as it will be: it is counted for the compiler then.
+    pub(super) fn was_asked_for(&self, entry: *const TracedOp) -> bool {
+        self.asked.get(&entry).is_some_and(|asked| *asked == self.asks.len())
+    }
+
     /// Whether the region that begins with this trace may share TLB checks.
     pub(super) fn shares(&self, entry: *const TracedOp) -> bool {
         !self.unshared.contains(&entry)

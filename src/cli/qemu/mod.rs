@@ -183,6 +183,9 @@ impl Builder {
             "accel" => {
                 let properties = Properties::new(value);
                 properties.only("-accel", &["thread", "tb-size", "one-insn-per-tb", "split-wx", "kernel-irqchip"])?;
+                if let Some(text) = properties.get("tb-size") {
+                    spec.code_cache = values::megabytes("-accel: tb-size", text)?;
+                }
                 self.accelerators.push(properties.first.unwrap_or_default());
             }
             "enable-kvm" => self.accelerators.push("kvm".into()),

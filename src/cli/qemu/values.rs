@@ -71,6 +71,13 @@ pub fn memory(text: &str) -> Result<Size> {
     size.parse().map_err(|error| anyhow!("-m: {error}"))
 }
 
+/// A number of megabytes; 0 is what is usual.
+pub fn megabytes(whose: &str, text: &str) -> Result<Option<Size>> {
+    let bytes = text.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << 20));
+    let bytes = bytes.with_context(|| format!("{whose}: `{text}` is no number of megabytes, as in 64"))?;
+    Ok((bytes > 0).then_some(Size(bytes)))
+}
+
 /// `-smp`: how many CPUs a topology has.
 pub fn cpus(text: &str) -> Result<u32> {
     const PARTS: [&str; 7] = ["sockets", "dies", "clusters", "modules", "cores", "threads", "books"];

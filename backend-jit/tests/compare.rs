@@ -39,7 +39,7 @@ impl<V: Vcpu> Side<V> {
 
 fn compare(long: bool, cases: u64) {
     // At once, when no jump is linked yet and there are no loops; and when the first jumps were taken.
-    // Once with so little room that code is dropped all the time.
+    // Once with so little room that the place of old code is soon taken.
     let mut compiled = [(1, 64 << 20), (3, 64 << 20), (3, 96 << 10)].map(|(threshold, code_bytes)| {
         let memory = memory();
         let options = Options { threshold, code_bytes, verify: cfg!(debug_assertions), ..Options::default() };
@@ -104,10 +104,6 @@ fn compare(long: bool, cases: u64) {
             assert!(budget > cases / 2 && s.traces > cases / 4, "too few programs get anywhere");
             assert_eq!(s.refused, 0);
         }
-    }
-    if only.is_none() {
-        let evicted = compiled.map(|jit| jit.vcpu.statistics().evicted);
-        assert!(evicted[2] > cases / 10 && evicted[0] == 0, "{evicted:?}");
     }
 }
 

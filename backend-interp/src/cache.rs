@@ -4,6 +4,7 @@
 //! stay inside. Traces do not know their linear address (see `frontend_x86::op`), so every mapping of a page shares them.
 //! A page's traces are dropped together when its code is written to; their memory is kept until no handler can be in it.
 
+use crate::crossing;
 use crate::handlers;
 use crate::hot::{self, Hot};
 use crate::run::{Handler, TracedOp};
@@ -66,6 +67,8 @@ type Hash = BuildHasherDefault<KeyHasher>;
 struct PageTraces {
     keys: Vec<TraceKey>,
     traces: Vec<TracedOps>,
+    /// Pages with a trace that goes on in the first bytes of this one.
+    before: Vec<usize>,
 }
 
 /// What [`CodeCache::refresh`] has dropped.
@@ -124,7 +127,8 @@ impl CodeCache {
             // Any will do: which are still in use is not known. What comes again is decoded again.
             pages.extend(self.pages.keys().take(PAGES_AT_ONCE));
         }
-        pages.retain(|page| self.drop_page(*page));
+        let mut dropped = Vec::new();
+        pages.into_iter().for_each(|page| self.drop_page(page, &mut dropped));
         let (epoch, code_epoch) = (cpu.memory.epoch(), cpu.memory.code_epoch());
         if epoch != self.epoch {
             cpu.refresh_view();
@@ -133,7 +137,7 @@ impl CodeCache {
         }
         (self.epoch, self.code_epoch) = (epoch, code_epoch);
         self.graveyard.clear();
-        if pages.is_empty() { Dropped::Nothing } else { Dropped::Pages(pages) }
+        if dropped.is_empty() { Dropped::Nothing } else { Dropped::Pages(dropped) }
     }
 
     /// Stops hearing of writes: the vCPU goes away.
@@ -141,14 +145,18 @@ impl CodeCache {
         memory.unwatch_code(&self.watch);
     }
 
-    fn drop_page(&mut self, page: usize) -> bool {
-        let Some(traces) = self.pages.remove(&page) else { return false };
+    /// Drops the traces of a page, and of pages whose traces go on in it; adds those pages to `dropped`.
+    fn drop_page(&mut self, page: usize, dropped: &mut Vec<usize>) {
+        let Some(traces) = self.pages.remove(&page) else { return };
+        dropped.push(page);
         for key in &traces.keys {
             self.entries.remove(key);
         }
         self.ops -= traces.traces.iter().map(|t| t.0.len()).sum::<usize>();
         self.bury(traces.traces);
-        true
+        for before in traces.before {
+            self.drop_page(before, dropped);
+        }
     }
 
     fn bury(&mut self, traces: Vec<TracedOps>) {
@@ -171,12 +179,19 @@ impl CodeCache {
         if cpu.memory.read((gpa & !0xfff) | u64::from(offset), &mut bytes[from..]).is_err() {
             return null();
         }
-        let mut ops = build(cpu, &bytes, offset);
+        let (mut ops, behind) = build(cpu, &bytes, offset);
         let Some(last) = ops.iter().rev().find(|op| op.op.len > 0).map(|op| op.op.next_offset()) else { return null() };
         if cpu.memory.mark_code(page, u64::from(offset), (last - 1).min(4095)) {
             // Stores to the page must go the slow way from now on; this CPU's at once.
             cpu.tlb.flush_writes_to(page.key() as u64);
             self.code_epoch = cpu.memory.code_epoch();
+        }
+        if let Some(behind) = behind {
+            self.code_epoch = cpu.memory.code_epoch();
+            let before = &mut self.pages.entry(behind).or_default().before;
+            if !before.contains(&page.key()) {
+                before.push(page.key());
+            }
         }
         if let Some(above) = &self.hot {
             let mut entry = pseudo(Func::Nop, hot::entry, u64::from(offset), 0);
@@ -297,12 +312,14 @@ pub fn single(decoded: Decoded) -> TracedOps {
     ]))
 }
 
-/// Decodes a trace. Empty if the first instruction does not end in this page.
-fn build(cpu: &Cpu, page: &[u8; 4096], offset: u16) -> Vec<TracedOp> {
+/// Decodes a trace. Empty if the first instruction does not end in this page, unless what is mapped behind it is known: then
+/// the trace goes on to that instruction's end, and the host page that it ends in is given, too.
+fn build(cpu: &mut Cpu, page: &[u8; 4096], offset: u16) -> (Vec<TracedOp>, Option<usize>) {
     let mut decoded: Vec<Decoded> = Vec::with_capacity(16);
     let mut at = usize::from(offset);
     let mut ended = false;
     let mut across = false;
+    let mut behind = None;
     while at < 4096 && decoded.len() < MAX_TRACE && !ended {
         match decode::decode(&page[at..], at as u16, cpu.mode, &cpu.model) {
             Ok(d) => {
@@ -311,21 +328,37 @@ fn build(cpu: &Cpu, page: &[u8; 4096], offset: u16) -> Vec<TracedOp> {
                 decoded.push(d);
             }
             Err(DecodeError::NeedMore) => {
-                across = true;
+                behind = crossing::decode(cpu, &page[at..], at as u16);
+                match &behind {
+                    Some(crossing) => {
+                        at += usize::from(crossing.decoded.op.len);
+                        decoded.push(crossing.decoded);
+                    }
+                    None => across = true,
+                }
                 break;
             }
         }
     }
     if decoded.is_empty() {
-        return Vec::new();
+        return (Vec::new(), None);
     }
     drop_dead_flags(&mut decoded);
-    let mut ops: Vec<TracedOp> = Vec::with_capacity(decoded.len() + 1);
+    let behind = behind.map(|crossing| crossing.page);
+    let mut ops: Vec<TracedOp> = Vec::with_capacity(decoded.len() + 2);
     for (n, d) in decoded.iter().enumerate() {
         let mut op = d.op;
         op.count = (n + 1) as u8;
+        if op.next_offset() > 4096
+            && let Some(behind) = behind
+        {
+            let mut guard = pseudo(Func::Across, handlers::across, u64::from(op.offset), op.count);
+            guard.op.disp = behind as i64;
+            ops.push(guard);
+        }
         let mut shape = op.ins;
-        if let Some(fused) = decoded.get(n + 1).and_then(|next| fuse(op.ins, &next.op)) {
+        let next = decoded.get(n + 1).filter(|next| next.op.next_offset() <= 4096);
+        if let Some(fused) = next.and_then(|next| fuse(op.ins, &next.op)) {
             shape = fused;
             op.ins = fused;
         }
@@ -341,7 +374,7 @@ fn build(cpu: &Cpu, page: &[u8; 4096], offset: u16) -> Vec<TracedOp> {
         end.handler = handlers::of(end.op.ins);
         end
     });
-    ops
+    (ops, behind)
 }
 
 /// The shape of an op together with the conditional jump after it, if a handler for both exists.
@@ -360,6 +393,11 @@ fn drop_dead_flags(decoded: &mut [Decoded]) {
         if d.flags_written != 0 && d.flags_written & live == 0 && !d.may_stop {
             d.op.ins.bits &= !FLAGS;
         }
-        live = if d.may_stop { rflags::ARITHMETIC } else { live & !d.flags_written | d.flags_read };
+        // An instruction across pages may turn out to be another one.
+        live = if d.may_stop || d.op.next_offset() > 4096 {
+            rflags::ARITHMETIC
+        } else {
+            live & !d.flags_written | d.flags_read
+        };
     }
 }

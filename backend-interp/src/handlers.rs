@@ -1,6 +1,7 @@
 //! Handlers: one wrapper for each semantic function, specialised by a packed shape, and one that is not. A handler ends in
 //! the call of the next handler, in tail position.
 
+use crate::crossing;
 use crate::fast::{Fast, Flow, GoSlow};
 use crate::run::{Handler, Run, TracedOp};
 use crate::slow;
@@ -52,7 +53,8 @@ macro_rules! link {
 /// Shapes for which the compiler leaves a closure of the semantics, or a call, in the handler: it would get a frame, and
 /// its last call would be none. They run unspecialised.
 const fn has_large_closure(i: Ins) -> bool {
-    matches!(i.func, Func::Shift if i.sub < 4) || matches!(i.func, Func::Div)
+    // RCL and RCR, and rotates whose flags somebody may want, which depend on the count.
+    matches!(i.func, Func::Shift if i.sub < 4 && (i.sub >= 2 || i.has(FLAGS))) || matches!(i.func, Func::Div)
 }
 
 macro_rules! handlers {
@@ -255,6 +257,19 @@ pub unsafe fn across_pages(run: *mut Run, op: *const TracedOp) -> *const TracedO
     unsafe { slow::stop_before_step(run, op) }
 }
 
+/// Goes on with the instruction across pages after it, if its rest is what it was decoded from.
+pub unsafe fn across(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: the contract of `Handler`; `sync_tlb` has set the bank's entries.
+    unsafe {
+        let next = crossing::next_page(&(*run).cpu);
+        let entry = &*(*run).tlb.add(frontend_x86::tlb::index(next));
+        if entry.execute == next && next.wrapping_add(entry.addend) == (*op).op.disp as u64 {
+            go!(run, op.add(1))
+        }
+        across_pages(run, op)
+    }
+}
+
 /// Takes an indirect jump to `cpu.next_rip`.
 #[inline(never)]
 unsafe fn indirect(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
@@ -290,6 +305,7 @@ pub fn of(i: Ins) -> Handler {
         Func::Helper => helper,
         Func::Nop => nop::<0>,
         Func::Goto => goto_dyn,
+        Func::Across => across,
         Func::Alu => alu_dyn,
         Func::Unary => unary_dyn,
         Func::Mov => mov_dyn,

@@ -12,6 +12,7 @@
 #![allow(clippy::missing_safety_doc, reason = "handlers share one contract, written at `run::Handler`")]
 
 pub mod cache;
+mod crossing;
 mod fast;
 mod handlers;
 pub mod hot;

@@ -14,6 +14,7 @@ use frontend_x86::helper::HELPERS;
 use frontend_x86::op::{Form, Func, Ins, Op, RIP_BASE, Width, bits};
 use frontend_x86::sse::algebra::ConcreteVector;
 use frontend_x86::{Cpu, concrete, concrete_arith, sem};
+use lyrebird_core::cpu::state::Shadow;
 use std::ptr::null;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
@@ -243,6 +244,12 @@ pub unsafe fn run_helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp 
             Ok(Then::Next) => after(r, op),
             Ok(then) => {
                 r.sync_tlb();
+                // STI makes interrupts wait for the next instruction. While there is none to deliver, that one may as well
+                // follow here, if it is known: nothing is looked at before it.
+                if r.cpu.state.shadow == Shadow::Sti && !r.stepping && (*op.add(1)).op.len > 0 && !must_look(r) {
+                    r.cpu.state.shadow = Shadow::None;
+                    return op.add(1);
+                }
                 r.cpu.left -= i64::from(o.count);
                 r.cpu.rip = r.cpu.next_rip;
                 r.left = if then == Then::Jump && !must_look(r) { Left::Find } else { Left::Look };

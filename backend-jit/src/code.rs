@@ -59,6 +59,11 @@ pub enum Symbol {
         /// Which trace.
         member: u8,
     },
+    /// The host page in which a trace's last instruction ends, if it lies across two.
+    Behind {
+        /// Which trace.
+        member: u8,
+    },
 }
 
 impl Symbol {
@@ -74,6 +79,7 @@ impl Symbol {
             Symbol::Jumps => number(2, 0, 0),
             Symbol::Op { member, op } => number(3, member, op),
             Symbol::Page { member } => number(4, member, 0),
+            Symbol::Behind { member } => number(5, member, 0),
         }
     }
 
@@ -87,6 +93,7 @@ impl Symbol {
             2 => Symbol::Jumps,
             3 => Symbol::Op { member, op },
             4 => Symbol::Page { member },
+            5 => Symbol::Behind { member },
             _ => return None,
         };
         (symbol.pack() == n).then_some(symbol)
@@ -138,11 +145,12 @@ mod tests {
             Symbol::Jumps,
             Symbol::Op { member: 7, op: 721 },
             Symbol::Page { member: 3 },
+            Symbol::Behind { member: 9 },
         ];
         for symbol in symbols {
             assert_eq!(Symbol::unpack(symbol.pack()), Some(symbol));
         }
-        for n in [5, 1 << 24 | 1, 4 << 24 | 1, 5 << 24, u32::MAX] {
+        for n in [9, 1 << 24 | 1, 4 << 24 | 1, 6 << 24, u32::MAX] {
             assert_eq!(Symbol::unpack(n), None, "{n:#x}");
         }
     }

@@ -46,6 +46,10 @@ pub fn address(members: &[Found], symbol: Symbol) -> Option<u64> {
                 .then(|| found.entry as u64 + (size_of::<TracedOp>() * usize::from(op)) as u64)
         }
         Symbol::Page { member } => Some(members.get(usize::from(member))?.host),
+        Symbol::Behind { member } => {
+            let across = members.get(usize::from(member))?.ops.iter().find(|op| op.op.ins.func == Func::Across)?;
+            Some(across.op.disp as u64)
+        }
         _ => None,
     }
 }

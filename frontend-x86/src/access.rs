@@ -202,8 +202,12 @@ impl Ctx<'_> {
     /// Reads 1 to 8 bytes within a page, from RAM, ROM or the bus.
     pub fn read_physical(&mut self, gpa: u64, bytes: u64) -> u64 {
         let mut buf = [0; 8];
-        if bytes.is_power_of_two() && self.cpu.view.lookup(gpa) == Backing::Device {
-            return self.bus.mmio_read(gpa, bytes as u8);
+        if bytes.is_power_of_two() {
+            match self.cpu.view.lookup(gpa) {
+                Backing::Device => return self.bus.mmio_read(gpa, bytes as u8),
+                Backing::Ram(page) | Backing::Rom(page) => return page.bytes().load(gpa % PAGE_SIZE, bytes),
+                _ => {}
+            }
         }
         self.read_physical_bytes(gpa, &mut buf[..bytes as usize]);
         u64::from_le_bytes(buf)

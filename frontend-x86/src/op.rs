@@ -309,6 +309,9 @@ funcs! {
     Nop,
     /// The end of a run of ops: go on at `imm` in the page.
     Goto,
+    /// Before an instruction that goes on in the next page: `disp` is the address of the host page that its rest was decoded
+    /// from. If another one is mapped there now, the instruction is not what follows here.
+    Across,
     /// ADD OR ADC SBB AND SUB XOR CMP TEST.
     Alu,
     /// INC DEC NEG NOT.

@@ -85,9 +85,9 @@ impl Emit<'_, '_> {
         Target::Linked(target, left)
     }
 
-    /// Goes to `moved` unless the page whose first byte has the RIP `base` is mapped for execution to this trace's host page.
-    /// In modes in which RIP is the linear address.
-    pub(super) fn check_mapped(&mut self, base: V, member: usize, moved: Block) {
+    /// Goes to `moved` unless the page whose first byte has the RIP `base` is mapped for execution to this host page. In modes
+    /// in which RIP is the linear address.
+    pub(super) fn check_mapped(&mut self, base: V, host: Symbol, moved: Block) {
         let entry = self.tlb_entry(base);
         let tag = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, execute) as i32);
         let same = self.cmp(Cmp::Eq, Q, V::Value(tag), base);
@@ -96,7 +96,7 @@ impl Emit<'_, '_> {
         self.asm.at(on);
         let addend = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, addend) as i32);
         let there = self.add(Q, base, V::Value(addend));
-        let host = self.asm.symbol(Symbol::Page { member: member as u8 });
+        let host = self.asm.symbol(host);
         let same = self.cmp(Cmp::Eq, Q, there, V::Value(host));
         let on = self.asm.block();
         self.branch(same, on, moved);

@@ -113,7 +113,7 @@ impl Emit<'_, '_> {
                 if i.func == Func::Ret {
                     returns.iter().for_each(|to| ways[*to].push(member));
                 }
-                if at > 0
+                if u64::from(ops[at].op.offset) != members[member].offset()
                     && let Some(to) = self.beginning(*page, u64::from(ops[at].op.offset))
                 {
                     ways[to].push(member);
@@ -147,8 +147,12 @@ impl Emit<'_, '_> {
             self.op = op.op;
             self.before = self.state;
             (self.exit, self.apart) = (None, None);
-            if at > 0 && self.op.len > 0 && self.continues(page) {
+            if self.op.len > 0 && u64::from(self.op.offset) != members[member].offset() && self.continues(page) {
                 return;
+            }
+            if self.op.ins.func == Func::Across {
+                self.look_behind();
+                continue;
             }
             let i = hot::plain(self.op.ins);
             if is_called(&self.op) {
@@ -201,6 +205,15 @@ impl Emit<'_, '_> {
         self.write(LEFT, left);
         self.edge(to);
         true
+    }
+
+    /// Leaves unless the next instruction's rest is what it was decoded from.
+    fn look_behind(&mut self) {
+        let base = self.read(usize::from(RIP_BASE));
+        let next = self.add(Width::Q, base, V::Const(4096));
+        let next = self.truncate(self.mode.ip_width(), next);
+        let moved = self.exit_block();
+        self.check_mapped(next, Symbol::Behind { member: self.member as u8 }, moved);
     }
 
     /// The address of an op.
@@ -258,7 +271,7 @@ impl Emit<'_, '_> {
                     let base = self.add(Width::Q, base, V::Const((delta << 12) as u64));
                     let base = self.truncate(self.mode.ip_width(), base);
                     let moved = self.asm.cold_block();
-                    self.check_mapped(base, to, moved);
+                    self.check_mapped(base, Symbol::Page { member: to as u8 }, moved);
                     let (state, here) = (self.state, self.asm.block());
                     self.asm.jump(here, &[]);
                     self.asm.at(moved);

@@ -23,11 +23,12 @@ use crate::algebra::Outcome;
 use crate::op::{Func, Ins};
 use crate::sse::algebra::VectorAlgebra;
 
-/// Runs the semantic function of a shape. [`Func::Helper`] is not here: engines call those functions by their table.
+/// Runs the semantic function of a shape. [`Func::Helper`] is not here: engines call those functions by their table. Nor is
+/// [`Func::Across`], which is about an engine's own caches.
 #[inline(always)]
 pub fn exec<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
     match i.func {
-        Func::Nop | Func::Helper => Ok(a.next()),
+        Func::Nop | Func::Helper | Func::Across => Ok(a.next()),
         Func::Goto => flow::goto(a),
         Func::Alu => alu::alu(a, i),
         Func::Unary => unary::unary(a, i),

@@ -4,7 +4,7 @@
 use super::clock::Clock;
 use super::size::Size;
 use super::spec::{Adapter, EngineChoice, MachineSpec};
-use super::{drive, models, script};
+use super::{drive, models, rom, script};
 use crate::boot::{self, BootError, BootRequest, tables};
 #[cfg(feature = "jit")]
 use crate::lockstep::LockstepEngine;
@@ -33,8 +33,6 @@ const LARGEST_KERNEL: u64 = 256 << 20;
 const MOST_SERIAL: usize = 4;
 /// 2026-01-01: where a deterministic machine's calendar begins.
 const DETERMINISTIC_DAY: i64 = 1_767_225_600;
-/// The firmware's sizes: it must hold the reset vector's segment and fit below 4 GiB beside the APICs.
-const BIOS_SIZES: std::ops::RangeInclusive<u64> = 64 << 10..=16 << 20;
 
 /// How much memory translated code may take without a word.
 #[cfg(feature = "jit")]
@@ -150,16 +148,14 @@ pub fn plan(spec: &MachineSpec, serial: &[Target]) -> Result<Plan> {
     config.debug_exit = spec.debug_exit.map(|exit| DebugExitConfig { iobase: exit.iobase, iosize: exit.iosize });
     config.testdev = spec.test_device;
     config.tables = (spec.kernel.is_none() && !own_firmware).then_some(tables);
-    config.bios = spec.bios.as_deref().map(read_bios).transpose()?;
+    config.bios = spec.bios.as_deref().map(rom::read_bios).transpose()?;
     let opened = drive::open(&spec.drive)?;
     (config.drives, config.floppies, config.flash) = (opened.ide, opened.floppies, opened.flash);
     config.hpet = !spec.no_hpet;
     config.vga = spec.vga == Adapter::Std;
     config.vga_rom = match &spec.vga_rom {
         Some(_) if !config.vga => bail!("--vga-rom is for a display adapter: leave --vga none out"),
-        Some(path) => {
-            Some(std::fs::read(path).with_context(|| format!("cannot read the video BIOS `{}`", path.display()))?)
-        }
+        Some(path) => Some(rom::read_video_bios(path)?),
         None => None,
     };
     if spec.tour {
@@ -324,18 +320,6 @@ fn boot_loader(spec: &MachineSpec, board: tables::Board, physical_bits: u32) -> 
 
 fn boot_error(error: BootError) -> anyhow::Error {
     anyhow!("{error}")
-}
-
-fn read_bios(path: &Path) -> Result<Vec<u8>> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read the firmware `{}`", path.display()))?;
-    let size = bytes.len() as u64;
-    if !BIOS_SIZES.contains(&size) || !size.is_multiple_of(64 << 10) {
-        bail!(
-            "the firmware `{}` has {size} bytes, which is no size of a ROM: it must be 64 KiB to 16 MiB, in steps of 64 KiB",
-            path.display()
-        );
-    }
-    Ok(bytes)
 }
 
 /// Whether guest time follows the instructions: a difference between engines is to be found again in the next run.

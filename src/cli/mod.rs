@@ -12,6 +12,7 @@ mod image;
 mod models;
 pub mod nearest;
 pub mod qemu;
+mod rom;
 mod run;
 pub mod screen;
 pub mod script;

@@ -9,6 +9,7 @@
 //! ```
 
 mod error;
+mod extent;
 mod header;
 pub mod image;
 mod lock;
@@ -71,7 +72,13 @@ pub fn open(path: &Path, options: DiskOptions) -> Result<Box<dyn BlockDevice>, D
     let mut file = open_file(path, writes)?;
     let format = match options.format {
         Some(format) => format,
-        None => probe(&mut file, path)?,
+        None => {
+            let format = probe(&mut file, path)?;
+            if format == Format::Raw {
+                extent::check(&mut file, path)?;
+            }
+            format
+        }
     };
     let image: Box<dyn BlockDevice> = match format {
         Format::Raw => Box::new(RawImage::new(file, path, !writes)?),

@@ -235,6 +235,39 @@ fn images_that_were_cut_off_are_refused() {
     }
 }
 
+#[test]
+fn raw_images_that_say_that_they_are_longer_are_refused() {
+    let folder = Folder::new("extent");
+    let mut disk = vec![0; 64 * 512];
+    disk[446..462].copy_from_slice(&[0x80, 1, 1, 0, 0x83, 1, 1, 0, 8, 0, 0, 0, 56, 0, 0, 0]);
+    disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+    let mut cd = vec![0; 400 * 2048];
+    cd[0x8000..0x8007].copy_from_slice(b"\x01CD001\x01");
+    cd[0x8000 + 80..][..2].copy_from_slice(&400u16.to_le_bytes());
+    cd[0x8000 + 128..][..2].copy_from_slice(&2048u16.to_le_bytes());
+    let mut gpt = vec![0; 64 * 512];
+    gpt[446..462].copy_from_slice(&[0, 0, 2, 0, 0xee, 0xff, 0xff, 0xff, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+    gpt[510..512].copy_from_slice(&[0x55, 0xaa]);
+    gpt[512..520].copy_from_slice(b"EFI PART");
+    gpt[512 + 32] = 63;
+    let raw = DiskOptions { format: Some(Format::Raw), ..PLAIN };
+    for (name, whole, cut, part) in [
+        ("disk", &disk, 63 * 512, "partition 1 ends at byte 32768, and the file at 32256"),
+        ("cd", &cd, 200 * 2048, "the volume on this CD ends at byte 512000"),
+        ("gpt", &gpt, 63 * 512, "the second partition table of this GPT disk"),
+    ] {
+        assert!(open(&folder.file(name, whole), PLAIN).is_ok(), "{name}");
+        let path = folder.file(name, &whole[..cut]);
+        let said = refusal(&path, PLAIN);
+        assert!(said.contains(part) && said.contains("format=raw") && said.contains(name), "{said}");
+        assert!(fs::read(&path).unwrap() == whole[..cut]);
+        assert!(open(&path, raw).is_ok(), "if one insists");
+    }
+    // What only looks like a table: a floppy's boot sector with text where the partitions would be.
+    disk[446..510].fill(b'x');
+    assert!(open(&folder.file("floppy", &disk), PLAIN).is_ok());
+}
+
 /// As QEMU's block driver locks what it has open.
 #[cfg(target_os = "linux")]
 #[test]

@@ -4,6 +4,7 @@ use crate::bda;
 use crate::firmware::State;
 use crate::frame::{CF, Regs, ZF};
 use crate::platform::{Facts, Platform};
+use crate::transit::{REACH, Transit};
 
 /// Why a service is not done yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub struct Call<'a> {
     pub state: &'a mut State,
     /// What it knows of the machine.
     pub facts: &'a Facts,
+    pub(crate) transit: &'a mut Transit,
 }
 
 /// A linear address.
@@ -35,7 +37,26 @@ pub fn linear(segment: u16, offset: u16) -> u64 {
 }
 
 impl Call<'_> {
-    // ---- The caller's memory ----
+    // ---- The caller's memory, by the caller's addresses ----
+
+    /// Gives the caller bytes, when the service has ended.
+    pub fn give(&mut self, address: u64, bytes: &[u8]) {
+        if address + bytes.len() as u64 <= REACH {
+            self.transit.give(address, bytes);
+        } else {
+            self.write(address, bytes);
+        }
+    }
+
+    /// Bytes of the caller's. Without them the service returns, having done nothing that would show twice, and is called again.
+    pub fn borrow(&mut self, address: u64, count: usize) -> Option<Vec<u8>> {
+        if address.saturating_add(count as u64) <= REACH {
+            return self.transit.borrow(address, count);
+        }
+        Some(self.bytes(address, count))
+    }
+
+    // ---- Memory as the machine has it: data areas, vectors, the display ----
 
     /// Reads bytes. What is neither RAM nor the display adapter's reads as ones.
     pub fn read(&mut self, address: u64, data: &mut [u8]) {

@@ -5,6 +5,7 @@
 //!   port  +0  OUT dword: run (the value is the frame's linear address)    IN byte: what the stub does next
 //!         +1  OUT byte: the frame comes next
 //!         +4  REP OUTSB: the frame to the host    REP INSB: the frame from the host
+//!             IN dword, twice: a piece of the caller's memory (see `transit`), whose bytes come next
 //! ```
 //! The frame passes through a port and not through memory, so that it does not matter how the guest's addresses are mapped:
 //! the CPU does that itself, in V86 mode as in real mode, and so does a guest that interprets the BIOS.
@@ -16,6 +17,7 @@ use crate::image::service;
 use crate::mouse::MouseState;
 use crate::platform::{Facts, Platform};
 use crate::start::StartState;
+use crate::transit::{Transit, Way};
 use crate::video::VideoState;
 use lyrebird_core::{Device, ResetKind, RestoreError, Unit, VmTime};
 use serde::{Deserialize, Serialize};
@@ -34,7 +36,12 @@ mod next {
     pub const DONE: u8 = 0;
     pub const HALT: u8 = 1;
     pub const AGAIN: u8 = 2;
+    pub const GIVE: u8 = 3;
+    pub const BORROW: u8 = 4;
 }
+
+/// In a frame's scratch field: the stub comes back after a step of what is in transit.
+const BACK: u32 = 1 << 31;
 
 /// What the firmware remembers between calls and does not keep in the guest's own data areas.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -66,6 +73,7 @@ pub struct Firmware {
     facts: Facts,
     state: State,
     passage: Passage,
+    transit: Transit,
     /// A machine started more than once since power-on does not obey "once" any more.
     started: bool,
 }
@@ -74,34 +82,56 @@ pub struct Firmware {
 struct Saved {
     state: State,
     passage: Passage,
+    #[serde(default)]
+    transit: Transit,
     started: bool,
 }
 
 impl Firmware {
     /// The firmware of a machine.
     pub fn new(facts: Facts) -> Self {
-        Firmware { facts, state: State::default(), passage: Passage::default(), started: false }
+        Firmware { facts, state: State::default(), passage: Passage::default(), transit: Transit::default(), started: false }
     }
 
     /// OUT to the trap ports.
     pub fn port_write(&mut self, machine: &mut dyn Platform, port: u16, bytes: u8, value: u32) {
         match port {
-            FRAME_PORT => value.to_le_bytes()[..bytes.min(4).into()].iter().for_each(|byte| self.take(*byte)),
+            FRAME_PORT => self.write_block(&value.to_le_bytes()[..bytes.min(4).into()]),
             PORTS => self.run(machine),
             _ => self.passage.at = 0,
         }
     }
 
     /// IN from the trap ports.
-    pub fn port_read(&mut self, port: u16) -> u8 {
+    pub fn port_read(&mut self, port: u16, bytes: u8) -> u32 {
         match port {
+            FRAME_PORT if bytes == 4 => self.transit.word(),
             FRAME_PORT => {
-                let byte = self.passage.bytes.get(self.passage.at).copied().unwrap_or(0xff);
-                self.passage.at = (self.passage.at + 1) % BYTES;
-                byte
+                let mut data = [0xff; 4];
+                self.read_block(&mut data[..bytes.min(4).into()]);
+                u32::from_le_bytes(data)
             }
-            PORTS => self.passage.next,
-            _ => 0xff,
+            PORTS => self.passage.next.into(),
+            _ => u32::MAX,
+        }
+    }
+
+    /// REP OUTSB to [`FRAME_PORT`].
+    pub fn write_block(&mut self, data: &[u8]) {
+        match self.transit.open() {
+            true => self.transit.pass_in(data),
+            false => data.iter().for_each(|byte| self.take(*byte)),
+        }
+    }
+
+    /// REP INSB from [`FRAME_PORT`].
+    pub fn read_block(&mut self, data: &mut [u8]) {
+        if self.transit.open() {
+            return self.transit.pass_out(data);
+        }
+        for byte in data {
+            *byte = self.passage.bytes.get(self.passage.at).copied().unwrap_or(0xff);
+            self.passage.at = (self.passage.at + 1) % BYTES;
         }
     }
 
@@ -117,6 +147,24 @@ impl Firmware {
         let count = self.passage.bytes.len().min(BYTES);
         bytes[..count].copy_from_slice(&self.passage.bytes[..count]);
         let mut regs = Regs::from_bytes(&bytes);
+        if regs.scratch & BACK == 0 {
+            // A new call; whoever left an old one before its end does not come back.
+            self.transit = Transit::default();
+        }
+        regs.scratch &= !BACK;
+        let next = match self.transit.step().map(told).or_else(|| self.transit.after()) {
+            Some(next) => next,
+            None => self.serve(machine, &mut regs),
+        };
+        if next >= next::GIVE {
+            regs.scratch |= BACK;
+        }
+        self.passage = Passage { bytes: regs.to_bytes().to_vec(), at: 0, next };
+    }
+
+    /// Runs a service. What the stub does next comes out.
+    fn serve(&mut self, machine: &mut dyn Platform, regs: &mut Regs) -> u8 {
+        let before = *regs;
         let state = &mut self.state;
         if regs.service == service::POST {
             state.start = StartState { again: self.started, ..StartState::default() };
@@ -131,14 +179,25 @@ impl Firmware {
             ip = format_args!("{:x}:{:x}", regs.cs, regs.ip),
             "call"
         );
-        let mut call = Call { regs: &mut regs, machine, state, facts: &self.facts };
+        let mut call = Call { regs, machine, state, facts: &self.facts, transit: &mut self.transit };
         let flow = serve(&mut call);
+        if self.transit.wants() {
+            *regs = before;
+            return self.transit.step().map_or(next::AGAIN, told);
+        }
         let next = match flow {
             Ok(()) => next::DONE,
             Err(Pause::Interrupt) => next::HALT,
             Err(Pause::Moment) => next::AGAIN,
         };
-        self.passage = Passage { bytes: regs.to_bytes().to_vec(), at: 0, next };
+        self.transit.end(next).map_or(next, told)
+    }
+}
+
+fn told(way: Way) -> u8 {
+    match way {
+        Way::Give => next::GIVE,
+        Way::Borrow => next::BORROW,
     }
 }
 
@@ -177,19 +236,20 @@ impl Device for Firmware {
     fn reset(&mut self, kind: ResetKind, _now: VmTime) {
         self.state = State::default();
         self.passage = Passage::default();
+        self.transit = Transit::default();
         if kind == ResetKind::Power {
             self.started = false;
         }
     }
 
     fn save(&self, _now: VmTime) -> Unit {
-        let Self { facts: _, state, passage, started } = self;
-        Unit::pack(KIND, 1, &Saved { state: state.clone(), passage: passage.clone(), started: *started })
+        let Self { facts: _, state, passage, transit, started } = self;
+        Unit::pack(KIND, 1, &Saved { state: state.clone(), passage: passage.clone(), transit: transit.clone(), started: *started })
     }
 
     fn restore(&mut self, unit: &Unit, _now: VmTime) -> Result<(), RestoreError> {
-        let Saved { state, passage, started } = unit.unpack(KIND, 1)?;
-        (self.state, self.passage, self.started) = (state, passage, started);
+        let Saved { state, passage, transit, started } = unit.unpack(KIND, 1)?;
+        (self.state, self.passage, self.transit, self.started) = (state, passage, transit, started);
         self.passage.at %= BYTES;
         Ok(())
     }

@@ -30,9 +30,10 @@ mod serial;
 mod start;
 mod system;
 pub mod tables;
+mod transit;
 mod video;
 
-pub use firmware::{Firmware, PORT_COUNT, PORTS};
+pub use firmware::{FRAME_PORT, Firmware, PORT_COUNT, PORTS};
 pub use platform::{BootDevice, BootOrder, Facts, Floppy, Platform};
 
 #[cfg(test)]

@@ -153,13 +153,14 @@ fn routing(call: &mut Call<'_>) -> u8 {
     if call.regs.service != 0x1a {
         return UNSUPPORTED; // its pointers are not ours to follow in protected mode
     }
-    let room = usize::from(call.word(buffer));
-    call.set_word(buffer, slots.len() as u16);
+    let Some(packet) = call.borrow(buffer, 6) else { return SUCCESSFUL };
+    let word = |at: usize| u16::from_le_bytes([packet[at], packet[at + 1]]);
+    let (room, offset, segment) = (usize::from(word(0)), word(2), word(4));
+    call.give(buffer, &(slots.len() as u16).to_le_bytes());
     if room < slots.len() {
         return BUFFER_TOO_SMALL;
     }
-    let (offset, segment) = (call.word(buffer + 2), call.word(buffer + 4));
-    call.write(linear(segment, offset), &slots);
+    call.give(linear(segment, offset), &slots);
     call.regs.set_bx(0x0c00); // PCI alone has IRQ 10 and 11
     SUCCESSFUL
 }

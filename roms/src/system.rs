@@ -107,7 +107,7 @@ fn address_map(call: &mut Call<'_>) {
         entry.extend(1u32.to_le_bytes()); // ACPI 3's attributes: the entry counts
     }
     let buffer = linear(call.regs.es, call.regs.di());
-    call.write(buffer, &entry);
+    call.give(buffer, &entry);
     call.regs.eax = SMAP;
     call.regs.ebx = if index + 1 < map.len() { index as u32 + 1 } else { 0 };
     call.regs.ecx = entry.len() as u32;
@@ -204,15 +204,14 @@ pub fn check_alarm(call: &mut Call<'_>) {
 fn block_move(call: &mut Call<'_>) {
     let table = linear(call.regs.es, call.regs.si());
     let count = usize::from(call.regs.cx()) * 2;
-    let mut base = |offset: u64| {
-        let (low, high) = (call.dword(table + offset), call.dword(table + offset + 4));
-        u64::from(low >> 16 | (high & 0xff) << 16 | high & 0xff00_0000)
-    };
+    let Some(table) = call.borrow(table, 0x20) else { return };
+    // Three bytes of the base, the rights, two bits of the limit, the base's last byte.
+    let base = |at: usize| u64::from(u32::from_le_bytes([table[at + 2], table[at + 3], table[at + 4], table[at + 7]]));
     let (from, to) = (base(0x10), base(0x18));
     if count > MOST_MOVED {
         return call.fail(2);
     }
-    // The CPU would open A20 for it.
+    // Its addresses are the machine's own. The CPU would open A20 for it.
     let open = call.machine.memory().a20();
     call.machine.memory().set_a20(true);
     let data = call.bytes(from, count);

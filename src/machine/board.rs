@@ -539,7 +539,7 @@ impl Board {
         match self.ports.find(port, bytes) {
             Found::Device(HOST_BRIDGE) => self.pci_read(port, bytes, now),
             Found::Device(FIRMWARE) => {
-                self.firmware.as_mut().map_or(u32::MAX, |firmware| firmware.port_read(port).into())
+                self.firmware.as_mut().map_or(u32::MAX, |firmware| firmware.port_read(port, bytes))
             }
             Found::Device(id) => {
                 let ports = self.device(id).and_then(|device| device.ports());
@@ -588,8 +588,9 @@ impl Board {
 
     /// REP INS.
     pub fn port_read_block(&mut self, port: u16, bytes: u8, data: &mut [u8], now: VmTime) {
-        match self.ports.find(port, bytes) {
-            Found::Device(id) if id != HOST_BRIDGE && id != FIRMWARE => {
+        match (self.ports.find(port, bytes), &mut self.firmware) {
+            (Found::Device(FIRMWARE), Some(firmware)) if bytes == 1 && port == roms::FRAME_PORT => firmware.read_block(data),
+            (Found::Device(id), _) if id != HOST_BRIDGE && id != FIRMWARE => {
                 if let Some(ports) = self.device(id).and_then(|device| device.ports()) {
                     ports.read_block(port, bytes, data, now);
                 }
@@ -605,8 +606,11 @@ impl Board {
 
     /// REP OUTS.
     pub fn port_write_block(&mut self, port: u16, bytes: u8, data: &[u8], now: VmTime) {
-        match self.ports.find(port, bytes) {
-            Found::Device(id) if id != HOST_BRIDGE && id != FIRMWARE => {
+        match (self.ports.find(port, bytes), &mut self.firmware) {
+            (Found::Device(FIRMWARE), Some(firmware)) if bytes == 1 && port == roms::FRAME_PORT => {
+                firmware.write_block(data);
+            }
+            (Found::Device(id), _) if id != HOST_BRIDGE && id != FIRMWARE => {
                 if let Some(ports) = self.device(id).and_then(|device| device.ports()) {
                     ports.write_block(port, bytes, data, now);
                 }

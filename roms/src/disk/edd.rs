@@ -53,20 +53,22 @@ struct Packet {
 
 fn packet_address(call: &mut Call<'_>, drive: Drive) -> Result<Packet, u8> {
     let at = linear(call.regs.ds, call.regs.si());
-    let size = call.byte(at);
-    if size < 16 {
+    // Without its bytes all this comes again.
+    let packet = call.borrow(at, 16).ok_or(status::OK)?;
+    let word = |bytes: &[u8], at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+    let long = |bytes: &[u8], at: usize| u64::from_le_bytes(std::array::from_fn(|n| bytes[at + n]));
+    if packet[0] < 16 {
         return Err(status::BAD_COMMAND);
     }
-    let mut count = usize::from(call.word(at + 2));
-    let (offset, segment) = (call.word(at + 4), call.word(at + 6));
+    let mut count = usize::from(word(&packet, 2));
+    let (offset, segment) = (word(&packet, 4), word(&packet, 6));
     let mut address = linear(segment, offset);
-    let block = u64::from(call.dword(at + 8)) | u64::from(call.dword(at + 12)) << 32;
-    if offset == 0xffff && segment == 0xffff && size >= 24 {
-        address = u64::from(call.dword(at + 16)) | u64::from(call.dword(at + 20)) << 32;
+    if offset == 0xffff && segment == 0xffff && packet[0] >= 24 {
+        address = long(&call.borrow(at + 16, 8).ok_or(status::OK)?, 0);
     }
-    let mut sector = block;
+    let mut sector = long(&packet, 8);
     if matches!(drive, Drive::Cdrom(_)) {
-        sector = block.checked_mul(CD_BLOCK).ok_or(status::NOT_FOUND)?;
+        sector = sector.checked_mul(CD_BLOCK).ok_or(status::NOT_FOUND)?;
         count *= CD_BLOCK as usize;
     }
     Ok(Packet { sector, count, address, at })
@@ -79,7 +81,7 @@ fn packet(call: &mut Call<'_>, drive: Drive, action: Action) -> u8 {
     };
     let cd = matches!(drive, Drive::Cdrom(_));
     if cd && sectors(call, drive) == 0 {
-        call.set_word(at + 2, 0);
+        call.give(at + 2, &[0, 0]);
         return status::NO_MEDIUM;
     }
     // The last block of a CD may be cut short in its image.
@@ -97,7 +99,7 @@ fn packet(call: &mut Call<'_>, drive: Drive, action: Action) -> u8 {
         done += step;
     }
     if code != status::OK {
-        call.set_word(at + 2, 0);
+        call.give(at + 2, &[0, 0]);
     }
     code
 }
@@ -132,7 +134,8 @@ fn eject(call: &mut Call<'_>, drive: Drive) -> u8 {
 /// AH=48h: the drive's parameters, with the path to it if the caller has room.
 fn parameters(call: &mut Call<'_>, drive: Drive) -> u8 {
     let at = linear(call.regs.ds, call.regs.si());
-    let room = call.word(at);
+    let Some(room) = call.borrow(at, 2) else { return status::OK };
+    let room = u16::from_le_bytes([room[0], room[1]]);
     if room < 26 {
         return status::BAD_COMMAND;
     }
@@ -167,7 +170,7 @@ fn parameters(call: &mut Call<'_>, drive: Drive) -> u8 {
     }
     let size = result.len() as u16;
     result[..2].copy_from_slice(&size.to_le_bytes());
-    call.write(at, &result);
+    call.give(at, &result);
     status::OK
 }
 

@@ -176,7 +176,7 @@ pub fn service(call: &mut Call<'_>) -> u8 {
             }
             result[3] = (place / 2) as u8;
             result[8] = (place % 2) as u8;
-            call.write(packet, &result);
+            call.give(packet, &result);
             if call.regs.al() == 0 {
                 call.state.disk.emulation = None;
             }

@@ -152,10 +152,14 @@ pub fn transfer(call: &mut Call<'_>, drive: Drive, action: Action, sector: u64, 
     if action == Action::Write && matches!(drive, Drive::Cdrom(_) | Drive::Emulated(_)) {
         return status::WRITE_PROTECTED;
     }
-    let mut data = vec![0; count * SECTOR];
-    if action == Action::Write {
-        call.read(address, &mut data);
-    }
+    let mut data = match action {
+        // Without them this comes again.
+        Action::Write => match call.borrow(address, count * SECTOR) {
+            Some(data) => data,
+            None => return status::OK,
+        },
+        _ => vec![0; count * SECTOR],
+    };
     let Some(medium) = medium(call, drive) else { return status::NOT_READY };
     let result = match action {
         Action::Write if medium.read_only() => return status::WRITE_PROTECTED,
@@ -167,7 +171,7 @@ pub fn transfer(call: &mut Call<'_>, drive: Drive, action: Action, sector: u64, 
         return if action == Action::Write { status::CONTROLLER } else { status::READ_ERROR };
     }
     if action == Action::Read {
-        call.write(address, &data);
+        call.give(address, &data);
     }
     status::OK
 }

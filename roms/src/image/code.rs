@@ -51,9 +51,9 @@ pub fn assemble(
 /// The way to the host, for code that has pushed flags, CS, IP and the number of the service, as `entry` does. It returns
 /// by IRET.
 pub fn gate(a: &mut CodeAssembler) -> Result<CodeLabel, IcedError> {
-    let (mut gate, mut again, mut halt, mut done) =
-        (a.create_label(), a.create_label(), a.create_label(), a.create_label());
-    a.set_label(&mut gate)?;
+    let mut labels = [(); 6].map(|()| a.create_label());
+    let [gate, again, halt, done, transfer, from] = &mut labels;
+    a.set_label(gate)?;
     a.cli()?;
     a.db(&[0x66, 0x6a, 0x00])?; // PUSH dword 0: the scratch field
     a.pushad()?;
@@ -62,7 +62,7 @@ pub fn gate(a: &mut CodeAssembler) -> Result<CodeLabel, IcedError> {
     a.push(fs)?;
     a.push(gs)?;
     a.cld()?;
-    a.set_label(&mut again)?;
+    a.set_label(again)?;
     a.mov(ax, ss)?;
     a.mov(ds, ax)?;
     a.mov(es, ax)?;
@@ -87,18 +87,38 @@ pub fn gate(a: &mut CodeAssembler) -> Result<CodeLabel, IcedError> {
     a.mov(cx, BYTES as u32)?;
     a.rep().insb()?;
     a.cmp(al, 1)?;
-    a.jb(done)?;
-    a.je(halt)?;
+    a.jb(*done)?;
+    a.je(*halt)?;
+    a.cmp(al, 2)?;
+    a.ja(*transfer)?;
     a.sti()?;
     a.nop()?;
     a.cli()?;
-    a.jmp(again)?;
-    a.set_label(&mut halt)?;
+    a.jmp(*again)?;
+    a.set_label(halt)?;
     a.sti()?;
     a.hlt()?;
     a.cli()?;
-    a.jmp(again)?;
-    a.set_label(&mut done)?;
+    a.jmp(*again)?;
+    // A piece of the caller's memory, by the caller's addresses: where it is (offset and segment), how long, its bytes.
+    a.set_label(transfer)?;
+    a.mov(bl, al)?;
+    a.in_(eax, dx)?;
+    a.mov(si, ax)?;
+    a.mov(di, ax)?;
+    a.shr(eax, 16)?;
+    a.mov(ds, ax)?;
+    a.mov(es, ax)?;
+    a.in_(eax, dx)?;
+    a.mov(cx, ax)?;
+    a.cmp(bl, 3)?;
+    a.jne(*from)?;
+    a.rep().insb()?;
+    a.jmp(*again)?;
+    a.set_label(from)?;
+    a.rep().outsb()?;
+    a.jmp(*again)?;
+    a.set_label(done)?;
     a.pop(gs)?;
     a.pop(fs)?;
     a.pop(es)?;
@@ -106,7 +126,7 @@ pub fn gate(a: &mut CodeAssembler) -> Result<CodeLabel, IcedError> {
     a.popad()?;
     a.add(sp, 6)?;
     a.iret()?;
-    Ok(gate)
+    Ok(*gate)
 }
 
 /// Calls a service from code in the ROM, whose registers it reads and changes.

@@ -111,7 +111,8 @@ pub fn service(call: &mut Call<'_>) {
         0x00 | 0x10 => {
             let height = regs.bh().clamp(1, 32);
             let count = usize::from(regs.cx().min(256));
-            let glyphs = call.bytes(linear(regs.es, regs.bp()), count * usize::from(height));
+            let from = linear(regs.es, regs.bp());
+            let Some(glyphs) = call.borrow(from, count * usize::from(height)) else { return };
             load(call, regs.bl(), regs.dx(), height, &glyphs);
             if function == 0x10 {
                 let lines = lines_shown(call);

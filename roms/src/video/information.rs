@@ -99,7 +99,7 @@ pub fn state(call: &mut Call<'_>) {
     table[0x2d] = 0x21; // all modes on all displays; blinking
     table[0x31] = 3; // 256 KiB
     let buffer = linear(call.regs.es, call.regs.di());
-    call.write(buffer, &table);
+    call.give(buffer, &table);
     call.regs.set_al(0x1b);
 }
 
@@ -142,11 +142,11 @@ fn save_registers(call: &mut Call<'_>, at: u64) {
     bytes.extend((0..20).map(|n| palette::attribute(call, n)));
     bytes.extend((0..9).map(|n| call.in_indexed(GRAPHICS, n)));
     bytes.extend([call.inb(SEQUENCER), call.inb(crtc), call.inb(GRAPHICS), 0]);
-    call.write(at, &bytes);
+    call.give(at, &bytes);
 }
 
 fn restore_registers(call: &mut Call<'_>, at: u64) {
-    let bytes = call.bytes(at, REGISTERS);
+    let Some(bytes) = call.borrow(at, REGISTERS) else { return };
     let mut registers = super::modes::MODES[3];
     registers.misc = bytes[0];
     registers.sequencer.copy_from_slice(&bytes[2..6]);
@@ -169,9 +169,12 @@ fn area(call: &mut Call<'_>, at: u64, save: bool) {
         (4 * 0x1f, 4),
         (4 * 0x43, 4),
     ] {
-        let (from, to) = if save { (place, at) } else { (at, place) };
-        let bytes = call.bytes(from, count);
-        call.write(to, &bytes);
+        if save {
+            let bytes = call.bytes(place, count);
+            call.give(at, &bytes);
+        } else if let Some(bytes) = call.borrow(at, count) {
+            call.write(place, &bytes);
+        }
         at += count as u64;
     }
 }
@@ -181,11 +184,11 @@ fn save_colours(call: &mut Call<'_>, at: u64) {
     call.outb(DAC_READ, 0);
     bytes.extend((0..768).map(|_| call.inb(DAC_DATA)));
     bytes.push(palette::attribute(call, 0x14));
-    call.write(at, &bytes);
+    call.give(at, &bytes);
 }
 
 fn restore_colours(call: &mut Call<'_>, at: u64) {
-    let bytes = call.bytes(at, COLOURS);
+    let Some(bytes) = call.borrow(at, COLOURS) else { return };
     call.outb(DAC_MASK, bytes[0]);
     call.outb(DAC_WRITE, 0);
     bytes[2..770].iter().for_each(|byte| call.outb(DAC_DATA, *byte));

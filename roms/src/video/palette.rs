@@ -126,7 +126,7 @@ pub fn service(call: &mut Call<'_>) {
         0x00 if regs.bl() < 0x15 => set_attribute(call, regs.bl(), regs.bh()),
         0x01 => set_attribute(call, 0x11, regs.bh()),
         0x02 => {
-            let bytes = call.bytes(table, 17);
+            let Some(bytes) = call.borrow(table, 17) else { return };
             (0..16).for_each(|n| set_attribute(call, n, bytes[usize::from(n)]));
             set_attribute(call, 0x11, bytes[16]);
         }
@@ -147,12 +147,12 @@ pub fn service(call: &mut Call<'_>) {
         0x09 => {
             let mut bytes: Vec<u8> = (0..16).map(|n| attribute(call, n)).collect();
             bytes.push(attribute(call, 0x11));
-            call.write(table, &bytes);
+            call.give(table, &bytes);
         }
         0x10 => load(call, regs.bl(), &[[regs.dh(), regs.ch(), regs.cl()]]),
         0x12 => {
             let count = usize::from(regs.cx().min(256));
-            let bytes = call.bytes(table, count * 3);
+            let Some(bytes) = call.borrow(table, count * 3) else { return };
             let colours: Vec<Rgb> = bytes.chunks_exact(3).map(|rgb| [rgb[0], rgb[1], rgb[2]]).collect();
             load(call, regs.bl(), &colours);
         }
@@ -174,7 +174,7 @@ pub fn service(call: &mut Call<'_>) {
         0x17 => {
             let count = regs.cx().min(256);
             let bytes: Vec<u8> = (0..count).flat_map(|n| read_dac(call, regs.bl().wrapping_add(n as u8))).collect();
-            call.write(table, &bytes);
+            call.give(table, &bytes);
         }
         0x18 => call.outb(DAC_MASK, regs.bl()),
         0x19 => {

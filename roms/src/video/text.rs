@@ -232,11 +232,11 @@ pub fn teletype(call: &mut Call<'_>, page: u8, character: u8, attribute: Option<
 pub fn write_string(call: &mut Call<'_>) {
     let regs = *call.regs;
     let page = regs.bh() & 7;
-    let before = cursor(call, page);
-    set_cursor(call, page, regs.dl(), regs.dh());
     let pairs = regs.al() & 2 != 0;
     let step = if pairs { 2 } else { 1 };
-    let bytes = call.bytes(linear(regs.es, regs.bp()), usize::from(regs.cx()) * step);
+    let Some(bytes) = call.borrow(linear(regs.es, regs.bp()), usize::from(regs.cx()) * step) else { return };
+    let before = cursor(call, page);
+    set_cursor(call, page, regs.dl(), regs.dh());
     for place in bytes.chunks_exact(step) {
         let attribute = if pairs { place[1] } else { regs.bl() };
         let control = matches!(place[0], 0x07 | 0x08 | b'\n' | b'\r');

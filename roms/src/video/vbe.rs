@@ -88,7 +88,7 @@ fn display_data_channel(call: &mut Call<'_>) -> u16 {
                 return FAILED;
             }
             let to = linear(call.regs.es, call.regs.di());
-            call.write(to, &block);
+            call.give(to, &block);
             OK
         }
         _ => FAILED,
@@ -139,7 +139,8 @@ fn fits(mode: &VbeMode, memory: u32) -> bool {
 /// AL=00h.
 fn controller(call: &mut Call<'_>, memory: u32) -> u16 {
     let buffer = linear(call.regs.es, call.regs.di());
-    let two = call.dword(buffer) == u32::from_le_bytes(*b"VBE2");
+    let Some(wish) = call.borrow(buffer, 4) else { return OK };
+    let two = wish == b"VBE2";
     let mut block = vec![0u8; if two { 512 } else { 256 }];
     let far = |offset: u16| (u32::from(VIDEO_SEGMENT) << 16 | u32::from(offset)).to_le_bytes();
     block[..4].copy_from_slice(b"VESA");
@@ -155,7 +156,7 @@ fn controller(call: &mut Call<'_>, memory: u32) -> u16 {
             block[at..at + 4].copy_from_slice(&far(name));
         }
     }
-    call.write(buffer, &block);
+    call.give(buffer, &block);
     OK
 }
 
@@ -194,7 +195,7 @@ fn mode_information(call: &mut Call<'_>, memory: u32) -> u16 {
     put(54, &masks[..8]);
     put(62, &230_000_000u32.to_le_bytes());
     let buffer = linear(call.regs.es, call.regs.di());
-    call.write(buffer, &block);
+    call.give(buffer, &block);
     OK
 }
 
@@ -272,14 +273,14 @@ fn state(call: &mut Call<'_>) -> u16 {
                 let words = KEPT.map(|index| read(call, index));
                 let bytes: Vec<u8> =
                     words.into_iter().chain([call.state.video.vbe]).flat_map(u16::to_le_bytes).collect();
-                call.write(buffer, &bytes);
+                call.give(buffer, &bytes);
             }
             super::information::save_restore(call);
         }
         2 => {
             super::information::save_restore(call);
             if ours {
-                let bytes = call.bytes(buffer, 20);
+                let Some(bytes) = call.borrow(buffer, 20) else { return OK };
                 let words: Vec<u16> =
                     bytes.chunks_exact(2).map(|word| u16::from_le_bytes([word[0], word[1]])).collect();
                 write(call, register::ENABLE, 0);
@@ -404,7 +405,7 @@ fn colours(call: &mut Call<'_>) -> u16 {
     }
     match regs.bl() {
         0 | 0x80 => {
-            let bytes = call.bytes(at, usize::from(count) * 4);
+            let Some(bytes) = call.borrow(at, usize::from(count) * 4) else { return OK };
             call.outb(DAC_WRITE, first as u8);
             for entry in bytes.chunks_exact(4) {
                 [entry[2], entry[1], entry[0]].into_iter().for_each(|part| call.outb(DAC_DATA, part));
@@ -417,7 +418,7 @@ fn colours(call: &mut Call<'_>) -> u16 {
                 let [red, green, blue] = [(); 3].map(|()| call.inb(DAC_DATA));
                 bytes.extend([blue, green, red, 0]);
             }
-            call.write(at, &bytes);
+            call.give(at, &bytes);
         }
         _ => return 0x024f,
     }

@@ -90,7 +90,13 @@ struct Saved {
 impl Firmware {
     /// The firmware of a machine.
     pub fn new(facts: Facts) -> Self {
-        Firmware { facts, state: State::default(), passage: Passage::default(), transit: Transit::default(), started: false }
+        Firmware {
+            facts,
+            state: State::default(),
+            passage: Passage::default(),
+            transit: Transit::default(),
+            started: false,
+        }
     }
 
     /// OUT to the trap ports.
@@ -244,7 +250,11 @@ impl Device for Firmware {
 
     fn save(&self, _now: VmTime) -> Unit {
         let Self { facts: _, state, passage, transit, started } = self;
-        Unit::pack(KIND, 1, &Saved { state: state.clone(), passage: passage.clone(), transit: transit.clone(), started: *started })
+        Unit::pack(
+            KIND,
+            1,
+            &Saved { state: state.clone(), passage: passage.clone(), transit: transit.clone(), started: *started },
+        )
     }
 
     fn restore(&mut self, unit: &Unit, _now: VmTime) -> Result<(), RestoreError> {

@@ -34,7 +34,7 @@ impl Drop for Folder {
 
 fn program(path: &Path) -> Command {
     let mut command = Command::new(path);
-    command.args(["run", "--display", "none", "--serial", "none", "--exit-after", "20"]);
+    command.args(["run", "--engine", "interp", "--display", "none", "--serial", "none", "--exit-after", "20"]);
     command.env_remove("LYREBIRD_LOG").stdin(Stdio::null());
     command
 }
@@ -162,7 +162,17 @@ struct Holder(Child);
 impl Holder {
     fn new(kernel: &Path, disk: &Path, options: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lyrebird"));
-        command.args(["run", "--display", "none", "--serial", "stdio", "--no-shutdown", "--kernel"]);
+        command.args([
+            "run",
+            "--engine",
+            "interp",
+            "--display",
+            "none",
+            "--serial",
+            "stdio",
+            "--no-shutdown",
+            "--kernel",
+        ]);
         command.arg(kernel).arg(format!("--drive={}{options}", disk.display()));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

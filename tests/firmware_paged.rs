@@ -112,7 +112,8 @@ fn program(rest: impl FnOnce(&mut CodeAssembler) -> Asm, task: Vec<u8>) -> Vec<u
     for vector in 0..256 {
         put(IDT + 8 * vector, &(u64::from(TASK - 32) | 8 << 16 | 0x8e00 << 32).to_le_bytes());
     }
-    let tss = 0x67u64 + 0x2001 | u64::from(TSS) << 16 | 0x89 << 40;
+    const TSS_LIMIT: u64 = 0x68 + 0x2000;
+    let tss = TSS_LIMIT | u64::from(TSS) << 16 | 0x89 << 40;
     for (n, descriptor) in [0, 0x00cf_9b00_0000_ffff, 0x00cf_9300_0000_ffff, tss].into_iter().enumerate() {
         put(GDT + 8 * n as u32, &descriptor.to_le_bytes());
     }
@@ -125,7 +126,7 @@ fn program(rest: impl FnOnce(&mut CodeAssembler) -> Asm, task: Vec<u8>) -> Vec<u
     put(TSS + 0x66, &0x68u16.to_le_bytes());
     put(TSS + 0x68 + 0x2000, &[0xff]);
     for entry in [0, HIGH >> 22] {
-        put(PAGES + 4 * entry, &(PAGES + 0x1000 | 7).to_le_bytes());
+        put(PAGES + 4 * entry, &((PAGES + 0x1000) | 7).to_le_bytes());
     }
     for page in 0..0x400u32 {
         let physical = match page {
@@ -153,8 +154,7 @@ fn run(program: Vec<u8>) -> Vec<u8> {
     config.firmware = Some(Facts::default());
     config.drives[0] = Some(DriveConfig::Disk(Box::new(MemoryDisk::new("disk", data))));
     assert_eq!(Machine::new(config).unwrap().run(), Outcome::DebugExit(3));
-    let bytes = raw.0.lock().unwrap().clone();
-    bytes
+    raw.0.lock().unwrap().clone()
 }
 
 /// INT as a V86 monitor that reflects it would do: flags, and a far call of what the vector says.

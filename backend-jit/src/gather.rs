@@ -10,7 +10,7 @@ use frontend_x86::op::{Func, RIP_BASE};
 use std::slice::from_raw_parts;
 
 /// Most ops in a region.
-const MOST: usize = 120;
+const MOST: usize = 60;
 /// Most traces.
 const MOST_TRACES: usize = 24;
 /// A trace of so few ops is worth a copy in another region.

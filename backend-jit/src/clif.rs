@@ -461,7 +461,12 @@ impl Asm<'_> {
 
     /// Calls a Rust function of two to five numbers that returns one.
     pub fn call(&mut self, function: Function, arguments: &[Value]) -> Value {
-        let callee = self.symbol(Symbol::Function(function));
+        self.call_symbol(Symbol::Function(function), arguments)
+    }
+
+    /// The same, of one that has a symbol of another kind.
+    pub fn call_symbol(&mut self, symbol: Symbol, arguments: &[Value]) -> Value {
+        let callee = self.symbol(symbol);
         let call = self.b.ins().call_indirect(self.hosts[arguments.len() - 2], callee, arguments);
         self.b.inst_results(call)[0]
     }

@@ -4,6 +4,7 @@
 use crate::{host, mxcsr};
 use backend_interp::hot;
 use backend_interp::run::{Run, TracedOp};
+use frontend_x86::helper::LEAVES;
 
 /// A Rust function that code calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +20,22 @@ pub enum Function {
     Crc32c,
     /// [`host::divide`].
     Divide,
+    /// [`host::fill`].
+    Fill,
+    /// [`host::copy`].
+    Copy,
 }
 
 impl Function {
-    const ALL: [Function; 5] =
-        [Function::One, Function::LeaveFor, Function::FlagsWord, Function::Crc32c, Function::Divide];
+    const ALL: [Function; 7] = [
+        Function::One,
+        Function::LeaveFor,
+        Function::FlagsWord,
+        Function::Crc32c,
+        Function::Divide,
+        Function::Fill,
+        Function::Copy,
+    ];
 
     /// Where it lies in this process.
     pub fn address(self) -> u64 {
@@ -33,6 +45,8 @@ impl Function {
             Function::FlagsWord => host::flags_word as extern "C" fn(u64, u64, u64, u64) -> u64 as usize,
             Function::Crc32c => host::crc32c as extern "C" fn(u64, u64, u64) -> u64 as usize,
             Function::Divide => host::divide as unsafe extern "C" fn(u64, u64, u64, u64, *mut u64) -> u64 as usize,
+            Function::Fill => host::fill as unsafe extern "C" fn(*mut u8, u64, u64, u64) -> u64 as usize,
+            Function::Copy => host::copy as unsafe extern "C" fn(*mut u8, *const u8, u64) -> u64 as usize,
         };
         address as u64
     }
@@ -43,6 +57,8 @@ impl Function {
 pub enum Symbol {
     /// A function.
     Function(Function),
+    /// The leaf with this number: see [`frontend_x86::x87::bare`].
+    Leaf(u16),
     /// See [`crate::emit::dispatch`].
     Dispatch,
     /// The entries of the cache of jumps.
@@ -80,6 +96,7 @@ impl Symbol {
             Symbol::Op { member, op } => number(3, member, op),
             Symbol::Page { member } => number(4, member, 0),
             Symbol::Behind { member } => number(5, member, 0),
+            Symbol::Leaf(helper) => number(6, 0, helper),
         }
     }
 
@@ -94,6 +111,7 @@ impl Symbol {
             3 => Symbol::Op { member, op },
             4 => Symbol::Page { member },
             5 => Symbol::Behind { member },
+            6 => Symbol::Leaf(op),
             _ => return None,
         };
         (symbol.pack() == n).then_some(symbol)
@@ -125,6 +143,7 @@ impl Code {
             let at = hole.at as usize;
             let address = match hole.symbol {
                 Symbol::Function(function) => function.address(),
+                Symbol::Leaf(helper) => LEAVES.get(usize::from(helper))?.as_ref()?.address() as u64,
                 symbol => address(symbol)?,
             };
             self.bytes.get_mut(at..at.checked_add(8)?)?.copy_from_slice(&address.to_ne_bytes());
@@ -140,17 +159,18 @@ mod tests {
     #[test]
     fn symbols_survive_the_way_through_numbers() {
         let symbols = [
-            Symbol::Function(Function::Divide),
+            Symbol::Function(Function::Copy),
             Symbol::Dispatch,
             Symbol::Jumps,
             Symbol::Op { member: 7, op: 721 },
             Symbol::Page { member: 3 },
             Symbol::Behind { member: 9 },
+            Symbol::Leaf(130),
         ];
         for symbol in symbols {
             assert_eq!(Symbol::unpack(symbol.pack()), Some(symbol));
         }
-        for n in [9, 1 << 24 | 1, 4 << 24 | 1, 6 << 24, u32::MAX] {
+        for n in [9, 1 << 24 | 1, 4 << 24 | 1, 7 << 24, u32::MAX] {
             assert_eq!(Symbol::unpack(n), None, "{n:#x}");
         }
     }

@@ -50,6 +50,40 @@ pub unsafe extern "C" fn divide(how: u64, hi: u64, lo: u64, d: u64, out: *mut u6
     }
 }
 
+/// Fills guest memory with a value of width `w`.
+///
+/// # Safety
+/// `to` points to `bytes` bytes of guest RAM, a multiple of the width.
+pub unsafe extern "C" fn fill(to: *mut u8, value: u64, bytes: u64, w: u64) -> u64 {
+    macro_rules! items {
+        ($number:ty) => {{
+            let to = to.cast::<$number>();
+            for k in 0..bytes as usize / size_of::<$number>() {
+                // SAFETY: the caller's promise.
+                unsafe { to.add(k).write_unaligned((value as $number).to_le()) };
+            }
+        }};
+    }
+    match width(w) {
+        // SAFETY: the caller's promise.
+        Width::B => unsafe { to.write_bytes(value as u8, bytes as usize) },
+        Width::W => items!(u16),
+        Width::D => items!(u32),
+        _ => items!(u64),
+    }
+    0
+}
+
+/// Copies guest memory.
+///
+/// # Safety
+/// Both point to `bytes` bytes of guest RAM, which do not overlap.
+pub unsafe extern "C" fn copy(to: *mut u8, from: *const u8, bytes: u64) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { to.copy_from_nonoverlapping(from, bytes as usize) };
+    0
+}
+
 fn width(n: u64) -> Width {
     match n {
         0 => Width::B,

@@ -3,39 +3,15 @@
 mod common;
 #[path = "common/generator.rs"]
 mod generator;
+#[path = "common/side.rs"]
+mod side;
 
 use backend_interp::InterpVcpu;
 use backend_jit::{JitVcpu, Kept, Options};
-use common::{CODE, DATA, NoBus, RAM, Random, STACK, memory, model, state, tables};
-use lyrebird_core::{Budget, CpuState, Exit, Signals, Vcpu};
-use lyrebird_memory::GuestMemory;
+use common::{DATA, Random, STACK, memory, model, state};
+use lyrebird_core::{CpuState, Exit, Signals};
+use side::Side;
 use std::sync::Arc;
-
-struct Side<V> {
-    vcpu: V,
-    memory: Arc<GuestMemory>,
-}
-
-impl<V: Vcpu> Side<V> {
-    fn run(&mut self, code: &[u8], data: &[u8], start: &CpuState) -> (Exit, CpuState, Vec<u8>) {
-        self.memory.write(CODE, code).unwrap();
-        // All of memory, since wild addresses reach it.
-        let mut all = vec![0x3c; RAM as usize];
-        all[CODE as usize..][..code.len()].copy_from_slice(code);
-        all[DATA as usize..][..data.len()].copy_from_slice(data);
-        tables(|at, value| all[at as usize..][..8].copy_from_slice(&value.to_le_bytes()));
-        self.memory.write(0, &all).unwrap();
-        self.vcpu.set_state(start);
-        let exit = self.vcpu.run(&mut NoBus, Budget::exactly(2000));
-        self.memory.read(0, &mut all).unwrap();
-        let mut end = self.vcpu.state();
-        // Programs end in a jump to itself: how often it was taken says nothing.
-        if exit == Exit::Budget {
-            end.retired = 0;
-        }
-        (exit, end, all)
-    }
-}
 
 fn compare(long: bool, cases: u64) {
     // At once, when no jump is linked yet and there are no loops; and when the first jumps were taken.

@@ -266,6 +266,10 @@ impl Algebra for Emit<'_, '_> {
         let f = match self.state.flags {
             // B and BE look at CF.
             FlagState::Stepped(f) if !matches!(cc >> 1, 1 | 3) => f,
+            FlagState::Slots if cc >> 1 == 2 => {
+                let zero = self.zero_of_slots();
+                return if cc & 1 == 0 { zero } else { self.not(zero) };
+            }
             _ => self.flags(),
         };
         condition(self, cc, &f)
@@ -366,14 +370,12 @@ impl Algebra for Emit<'_, '_> {
         Flow::JumpTo(self.truncate(w, target))
     }
 
-    // String instructions are handed to the interpreter whole.
+    // REP is for STOS and MOVS only, see `string`.
     fn skip_if(&mut self, _: C) -> Option<Flow> {
-        self.refused = true;
         None
     }
 
     fn again_if(&mut self, _: C) -> Flow {
-        self.refused = true;
         Flow::Next
     }
 
@@ -381,8 +383,8 @@ impl Algebra for Emit<'_, '_> {
         self.asm.fence();
     }
 
-    fn string_block(&mut self, _: Ins) -> bool {
-        self.refused = true;
-        false
+    fn string_block(&mut self, i: Ins) -> bool {
+        self.whole_block(i);
+        true
     }
 }

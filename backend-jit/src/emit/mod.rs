@@ -16,8 +16,10 @@ mod finish;
 mod region;
 mod share;
 mod slots;
+mod string;
 mod stubs;
 mod vector;
+mod x87;
 
 use crate::clif::{Asm, Block, Value};
 use finish::Head;
@@ -74,6 +76,7 @@ pub struct State {
     flags: FlagState,
     shares: Shares,
     simd: Simd,
+    unit: x87::Known,
 }
 
 /// How an op ends; the translator makes the code for it.

@@ -5,6 +5,7 @@ use super::share::Shares;
 use super::slots::{LEFT, Slot, TLB};
 use super::stubs::{self, Jumping};
 use super::vector::Simd;
+use super::x87::Known;
 use super::{Edge, Emit, FlagState, Flow, Head, State, Target, V};
 use crate::clif::{Area, Asm, Value};
 use crate::code::{Function, Symbol};
@@ -54,7 +55,8 @@ pub fn destination(page: i64, op: &TracedOp) -> (i64, u64) {
 /// Ops that the interpreter executes, by a call from the compiled code: plain functions, strings, rare vector operations.
 fn is_called(op: &Op) -> bool {
     match op.ins.func {
-        Func::Helper | Func::Movs | Func::Stos | Func::Lods | Func::Cmps | Func::Scas => true,
+        Func::Helper => !super::x87::compiles(op),
+        Func::Movs | Func::Stos | Func::Lods | Func::Cmps | Func::Scas => !super::string::compiles(op),
         func => func as u8 >= Func::VecMov as u8 && !super::vector::compiles(op),
     }
 }
@@ -159,6 +161,10 @@ impl Emit<'_, '_> {
                 self.call_interpreter();
                 continue;
             }
+            if i.func == Func::Helper {
+                self.x87();
+                continue;
+            }
             if i.func == Func::Loop {
                 // It changes its counter before its jump, which may still be unknown, is looked at.
                 self.flush();
@@ -250,6 +256,7 @@ impl Emit<'_, '_> {
         self.state.slots.fill(Slot::Memory);
         self.state.shares = Shares::default();
         self.state.simd = Simd::default();
+        self.state.unit = Known::default();
     }
 
     /// Takes a direct jump; the block ends.
@@ -398,6 +405,7 @@ impl State {
             flags: FlagState::Slots,
             shares: Shares::default(),
             simd: Simd::default(),
+            unit: Known::default(),
         }
     }
 }

@@ -1,16 +1,18 @@
 //! TLB checks shared between accesses near one another: stack frames, structures, pushes. A value remembers which other
 //! value it is a constant away from ([`Origin`]); when an access lies a few bytes from one that has been checked, it is
-//! enough to see that both are in the same page.
+//! enough to see that both are in the same page; and the first looks ahead and sees that for those that follow.
 //!
 //! If they are not, the interpreter goes on from there. A region that meets this often (its stack frame lies across two
 //! pages) is compiled again without sharing: the exits count in the entry op.
 
+use super::slots::Slot;
 use super::{Emit, V};
 use crate::clif::{Area, Block, Value};
 use crate::code::Symbol;
+use backend_interp::hot;
 use backend_interp::run::TracedOp;
 use frontend_x86::algebra::{Access, Arith, Bin};
-use frontend_x86::op::{Form, Op, Width};
+use frontend_x86::op::{Form, Func, Kind, Op, Width, ZERO, reg};
 use std::mem::offset_of;
 
 const Q: Width = Width::Q;
@@ -18,6 +20,12 @@ const Q: Width = Width::Q;
 const SHARES: usize = 4;
 /// How far apart accesses may be that share a check.
 const REACH: i64 = 512;
+/// How far apart accesses may be that are checked before they are reached.
+const FRAME: i64 = 160;
+/// How many ops are looked ahead.
+const AHEAD: usize = 40;
+/// General and pseudo registers.
+const REGISTERS: usize = 18;
 
 /// What a value is: `root + add`, modulo 2^32 if `short`.
 #[derive(Clone, Copy)]
@@ -44,6 +52,95 @@ struct Share {
 pub struct Shares {
     known: [Option<Share>; SHARES],
     next: usize,
+}
+
+/// A look at what is to come.
+struct Look {
+    /// How far registers are from the root, where that is known.
+    offsets: [Option<i64>; REGISTERS],
+    /// The bytes that will be accessed.
+    range: (i64, i64),
+}
+
+impl Look {
+    fn access(&mut self, at: Option<i64>, bytes: u64) {
+        let Some(at) = at else { return };
+        let (lo, hi) = (self.range.0.min(at), self.range.1.max(at.saturating_add(bytes as i64)));
+        if hi.saturating_sub(lo) <= FRAME {
+            self.range = (lo, hi);
+        }
+    }
+
+    fn push(&mut self, bytes: u64) {
+        let top = &mut self.offsets[usize::from(reg::RSP)];
+        *top = top.and_then(|top| top.checked_sub(bytes as i64));
+        let top = *top;
+        self.access(top, bytes);
+    }
+
+    fn pop(&mut self, bytes: u64) {
+        let top = self.offsets[usize::from(reg::RSP)];
+        self.access(top, bytes);
+        self.offsets[usize::from(reg::RSP)] = top.and_then(|top| top.checked_add(bytes as i64));
+    }
+
+    /// Takes an op's accesses in; whether to look further.
+    fn op(&mut self, op: &Op) -> bool {
+        let i = hot::plain(op.ins);
+        let known = |r: u8| self.offsets.get(usize::from(r)).copied().flatten();
+        let place = match op.index {
+            ZERO => known(op.base).and_then(|base| base.checked_add(op.disp)),
+            _ => None,
+        };
+        let bytes = i.w.bytes();
+        let constant = if i.w == Width::D { i64::from(op.imm as i32) } else { op.imm as i64 };
+        let result = match (i.func, i.sub) {
+            (Func::Lea, _) => place,
+            (Func::Mov, _) if i.k1 == Kind::Reg && i.w >= Width::D => known(op.r1),
+            (Func::Alu, 0) if i.k1 == Kind::Imm && i.w >= Width::D => {
+                known(op.r0).and_then(|v| v.checked_add(constant))
+            }
+            (Func::Alu, 5) if i.k1 == Kind::Imm && i.w >= Width::D => {
+                known(op.r0).and_then(|v| v.checked_sub(constant))
+            }
+            (Func::Alu, 7 | 8) => known(op.r0),
+            _ => None,
+        };
+        if i.func != Func::Lea && (i.k0 == Kind::Mem || i.k1 == Kind::Mem) {
+            self.access(place, bytes);
+        }
+        match i.func {
+            Func::Push => self.push(bytes),
+            Func::Pop => self.pop(bytes),
+            Func::Call | Func::CallIndirect => {
+                self.push(bytes);
+                return false;
+            }
+            Func::Ret => {
+                self.pop(bytes);
+                return false;
+            }
+            Func::Jmp | Func::JmpIndirect | Func::Goto => return false,
+            // The interpreter may change anything.
+            Func::Helper => return super::x87::compiles(op),
+            Func::Leave => {
+                self.offsets[usize::from(reg::RSP)] = self.offsets[usize::from(reg::RBP)];
+                self.pop(bytes);
+                self.offsets[usize::from(reg::RBP)] = None;
+            }
+            Func::Jcc => {}
+            _ if i.k0 == Kind::Reg => {
+                if let Some(offset) = self.offsets.get_mut(usize::from(op.r0)) {
+                    *offset = result;
+                }
+            }
+            _ => {}
+        }
+        if i.func == Func::Pop && i.k0 == Kind::Reg {
+            self.offsets[usize::from(op.r0 & 15)] = None;
+        }
+        true
+    }
 }
 
 impl Emit<'_, '_> {
@@ -96,25 +193,9 @@ impl Emit<'_, '_> {
         };
         let n = (0..SHARES).find(|n| self.state.shares.known[*n].as_ref().is_some_and(fits))?;
         let mut s = self.state.shares.known[n]?;
-        let end = match (from < s.lo, to > s.hi) {
-            (false, false) => None,
-            (false, true) => {
-                s.hi = to;
-                Some(self.add(Q, linear, V::Const(w.bytes() - 1)))
-            }
-            (true, false) => {
-                s.lo = from;
-                Some(linear)
-            }
-            (true, true) => return None,
-        };
-        if let Some(end) = end {
-            let differ = self.bin(Bin::Xor, Q, end, V::Value(s.linear));
-            let pages = self.bin(Bin::And, Q, differ, V::Const(!0xfff));
-            let elsewhere = self.is_nonzero(Q, pages);
-            let (out, on) = (self.apart_block(), self.asm.block());
-            self.branch(elsewhere, out, on);
-            self.asm.at(on);
+        if from < s.lo || to > s.hi {
+            let (lo, hi) = self.ahead(o, (from.min(s.lo), to.max(s.hi)));
+            self.widen(&mut s, linear, from, (lo, hi));
             self.state.shares.known[n] = Some(s);
         }
         let host = self.add(Q, linear, V::Value(s.addend));
@@ -129,7 +210,9 @@ impl Emit<'_, '_> {
         }
         let o = self.origin(linear);
         let Some(hi) = o.add.checked_add(w.bytes() as i64) else { return };
-        let share = Share { root: o.root, short: o.short, writes: access.writes(), lo: o.add, hi, linear, addend };
+        let mut share = Share { root: o.root, short: o.short, writes: access.writes(), lo: o.add, hi, linear, addend };
+        let range = self.ahead(o, (o.add, hi));
+        self.widen(&mut share, V::Value(linear), o.add, range);
         let shares = &mut self.state.shares;
         let place = (0..SHARES)
             .find(|n| shares.known[*n].is_some_and(|s| s.root == o.root && !s.writes && share.writes))
@@ -138,6 +221,43 @@ impl Emit<'_, '_> {
             shares.next = (shares.next + 1) % SHARES;
         }
         shares.known[place] = Some(share);
+    }
+
+    /// Leaves unless the bytes of a range are in the page of a check, and notes them there. `linear` is the address that lies
+    /// `add` from the root.
+    fn widen(&mut self, s: &mut Share, linear: V, add: i64, (lo, hi): (i64, i64)) {
+        for (beyond, at) in [(lo < s.lo, lo), (hi > s.hi, hi - 1)] {
+            if !beyond {
+                continue;
+            }
+            let end = self.add(Q, linear, V::Const(at.wrapping_sub(add) as u64));
+            let differ = self.bin(Bin::Xor, Q, end, V::Value(s.linear));
+            let pages = self.bin(Bin::And, Q, differ, V::Const(!0xfff));
+            let elsewhere = self.is_nonzero(Q, pages);
+            let (out, on) = (self.apart_block(), self.asm.block());
+            self.branch(elsewhere, out, on);
+            self.asm.at(on);
+        }
+        (s.lo, s.hi) = (s.lo.min(lo), s.hi.max(hi));
+    }
+
+    /// A range, counted from a root, with what the ops ahead will access from the same root: function calls and stack
+    /// frames so need one check. It is a guess: what it leaves out is checked later.
+    fn ahead(&self, o: Origin, range: (i64, i64)) -> (i64, i64) {
+        let mut look = Look { offsets: [None; REGISTERS], range };
+        for r in 0..REGISTERS {
+            if let Slot::Clean(v) | Slot::Loaded(V::Value(v)) | Slot::Dirty(V::Value(v)) = self.state.slots[r] {
+                let other = self.origin(v);
+                look.offsets[r] = (other.root == o.root && other.short == o.short).then_some(other.add);
+            }
+        }
+        let ops = &self.region.members[self.member].ops[self.at..];
+        for op in ops.iter().take(AHEAD) {
+            if !look.op(&op.op) {
+                break;
+            }
+        }
+        look.range
     }
 
     /// The current op's exit for accesses that are not in the page that they were expected in.

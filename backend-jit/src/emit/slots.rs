@@ -7,7 +7,7 @@ use crate::host;
 use backend_interp::run::Run;
 use frontend_x86::Cpu;
 use frontend_x86::algebra::{Arith, Bin, Cmp};
-use frontend_x86::flags::{FlagKind, Flags, LazyFlags};
+use frontend_x86::flags::{FlagKind, Flags, LazyFlags, rflags};
 use frontend_x86::op::{Width, ZERO};
 use std::mem::offset_of;
 
@@ -170,6 +170,17 @@ impl Emit<'_, '_> {
         };
         self.state.flags = FlagState::Known(f);
         f
+    }
+
+    /// ZF as the slots have it: of all kinds but words it is the result's.
+    pub fn zero_of_slots(&mut self) -> C {
+        let [shape, res, aux] = [SHAPE, RES, AUX].map(|slot| self.read(slot));
+        let kind = self.bin(Bin::And, Width::Q, shape, V::Const(0xff));
+        let word = self.is_zero(Width::Q, kind);
+        let bit = self.bin(Bin::And, Width::Q, aux, V::Const(rflags::ZF));
+        let flipped = self.bin(Bin::Xor, Width::Q, bit, V::Const(rflags::ZF));
+        let v = self.select(Width::Q, word, flipped, res);
+        self.is_zero(Width::Q, v)
     }
 
     /// What the slots say: at once if it is a word (an instruction that the interpreter executed), else by a call.

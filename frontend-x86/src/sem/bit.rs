@@ -59,8 +59,12 @@ pub fn bit_test<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
     if i.has(bits::FLAGS) {
         let moved = a.bin(Bin::Shr, w, old, n);
         let cf = a.bit(moved, 0);
-        let flags = replace_carry(a, cf);
-        a.set_flags(flags);
+        // ZF stays as it was. The others are undefined, so they need not be found out.
+        let zf = a.condition(4);
+        let some = a.not(zf);
+        let (res, aux) = (a.value(some), a.value(cf));
+        let src = a.k(q, 0);
+        a.set_flags(Flags { kind: FlagKind::Result, w: q, res, src, aux });
     }
     Ok(a.next())
 }

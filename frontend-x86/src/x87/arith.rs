@@ -2,8 +2,8 @@
 
 use super::memory::Format;
 use super::stack::Stack;
-use super::unit::{begin, env, finish, finish_quietly, note, note_memory, underflow};
-use crate::ctx::{Ctx, Done};
+use super::unit::{Unit, env, finish, finish_quietly, underflow};
+use crate::ctx::Done;
 use crate::op::Op;
 use lyrebird_float::{Env, F80};
 
@@ -40,27 +40,27 @@ operations! {
 }
 
 /// ST(0) = ST(0) op ST(i).
-pub fn to_top<O: Operation>(ctx: &mut Ctx, op: &Op) -> Done {
-    registers::<O, false, false>(ctx, op)
+pub fn to_top<O: Operation>(u: &mut impl Unit, op: &Op) -> Done {
+    registers::<O, false, false>(u, op)
 }
 
 /// ST(i) = ST(i) op ST(0).
-pub fn from_top<O: Operation>(ctx: &mut Ctx, op: &Op) -> Done {
-    registers::<O, true, false>(ctx, op)
+pub fn from_top<O: Operation>(u: &mut impl Unit, op: &Op) -> Done {
+    registers::<O, true, false>(u, op)
 }
 
 /// The same, and pop.
-pub fn popping<O: Operation>(ctx: &mut Ctx, op: &Op) -> Done {
-    registers::<O, true, true>(ctx, op)
+pub fn popping<O: Operation>(u: &mut impl Unit, op: &Op) -> Done {
+    registers::<O, true, true>(u, op)
 }
 
 #[inline(always)]
-fn registers<O: Operation, const FROM_TOP: bool, const POP: bool>(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+fn registers<O: Operation, const FROM_TOP: bool, const POP: bool>(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     let (to, from) = if FROM_TOP { (op.r1, 0) } else { (0, op.r1) };
     if x.empty(to) || x.empty(from) {
-        return underflow(ctx, |x| {
+        return underflow(u, |x| {
             x.put(to, F80::INDEFINITE);
             if POP {
                 x.pop();
@@ -75,17 +75,17 @@ fn registers<O: Operation, const FROM_TOP: bool, const POP: bool>(ctx: &mut Ctx,
             x.pop();
         }
     }
-    finish(ctx, &env)
+    finish(u, &env)
 }
 
 /// ST(0) = ST(0) op memory.
-pub fn memory<O: Operation, F: Format>(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    let offset = ctx.address(op);
-    let raw = ctx.read(op.seg, offset, F::BYTES)?;
-    let x = note_memory(ctx, op, offset);
+pub fn memory<O: Operation, F: Format>(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    let offset = u.address(op);
+    let raw = u.read(op, offset, F::BYTES)?;
+    let x = u.note_memory(op, offset);
     if x.empty(0) {
-        return underflow(ctx, |x| x.put(0, F80::INDEFINITE));
+        return underflow(u, |x| x.put(0, F80::INDEFINITE));
     }
     let mut env = env(x);
     let (top, operand) = (x.st(0), F::widen(raw));
@@ -94,59 +94,59 @@ pub fn memory<O: Operation, F: Format>(ctx: &mut Ctx, op: &Op) -> Done {
     if !env.suspended() {
         x.replace(0, result);
     }
-    finish(ctx, &env)
+    finish(u, &env)
 }
 
 /// ST(0) = f(ST(0)), for FSQRT, FRNDINT and F2XM1.
 #[inline(always)]
-fn unary(ctx: &mut Ctx, op: &Op, f: impl FnOnce(F80, &mut Env) -> F80) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+fn unary(u: &mut impl Unit, op: &Op, f: impl FnOnce(F80, &mut Env) -> F80) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     if x.empty(0) {
-        return underflow(ctx, |x| x.put(0, F80::INDEFINITE));
+        return underflow(u, |x| x.put(0, F80::INDEFINITE));
     }
     let mut env = env(x);
     let result = f(x.st(0), &mut env);
     if !env.suspended() {
         x.replace(0, result);
     }
-    finish(ctx, &env)
+    finish(u, &env)
 }
 
 /// FSQRT.
-pub fn fsqrt(ctx: &mut Ctx, op: &Op) -> Done {
-    unary(ctx, op, F80::sqrt)
+pub fn fsqrt(u: &mut impl Unit, op: &Op) -> Done {
+    unary(u, op, F80::sqrt)
 }
 
 /// FRNDINT.
-pub fn frndint(ctx: &mut Ctx, op: &Op) -> Done {
-    unary(ctx, op, F80::round_to_integer)
+pub fn frndint(u: &mut impl Unit, op: &Op) -> Done {
+    unary(u, op, F80::round_to_integer)
 }
 
 /// F2XM1.
-pub fn f2xm1(ctx: &mut Ctx, op: &Op) -> Done {
-    unary(ctx, op, F80::exp2_minus_1)
+pub fn f2xm1(u: &mut impl Unit, op: &Op) -> Done {
+    unary(u, op, F80::exp2_minus_1)
 }
 
 /// FABS, FCHS: no exception but stack underflow, whatever the value is.
 #[inline(always)]
-fn sign(ctx: &mut Ctx, op: &Op, f: impl FnOnce(F80) -> F80) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+fn sign(u: &mut impl Unit, op: &Op, f: impl FnOnce(F80) -> F80) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     if x.empty(0) {
-        return underflow(ctx, |x| x.put(0, F80::INDEFINITE));
+        return underflow(u, |x| x.put(0, F80::INDEFINITE));
     }
     let value = f(x.st(0));
     x.replace(0, value);
-    finish_quietly(ctx)
+    finish_quietly(u)
 }
 
 /// FABS.
-pub fn fabs(ctx: &mut Ctx, op: &Op) -> Done {
-    sign(ctx, op, F80::abs)
+pub fn fabs(u: &mut impl Unit, op: &Op) -> Done {
+    sign(u, op, F80::abs)
 }
 
 /// FCHS.
-pub fn fchs(ctx: &mut Ctx, op: &Op) -> Done {
-    sign(ctx, op, F80::negate)
+pub fn fchs(u: &mut impl Unit, op: &Op) -> Done {
+    sign(u, op, F80::negate)
 }

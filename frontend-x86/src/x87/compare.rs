@@ -5,9 +5,9 @@
 
 use super::memory::Format;
 use super::stack::Stack;
-use super::unit::{begin, codes, env, finish, finish_keeping_c1, fsw, note, note_memory, underflow};
-use crate::ctx::{Ctx, Done, Then};
-use crate::flags::{LazyFlags, rflags};
+use super::unit::{Unit, codes, env, finish, finish_keeping_c1, fsw, underflow};
+use crate::ctx::{Done, Then};
+use crate::flags::rflags;
 use crate::op::Op;
 use lyrebird_core::cpu::x87::X87;
 use lyrebird_float::{Class, Env, F80, Relation};
@@ -32,13 +32,13 @@ fn relate<const QUIET: bool>(a: F80, b: F80, env: &mut Env) -> Relation {
 }
 
 /// FCOM, FUCOM with ST(i), and so many pops.
-pub fn register<const QUIET: bool, const POPS: u8>(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+pub fn register<const QUIET: bool, const POPS: u8>(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     let other = op.r1;
     if x.empty(0) || x.empty(other) {
         set_codes(x, UNORDERED);
-        return underflow(ctx, |x| pop(x, POPS));
+        return underflow(u, |x| pop(x, POPS));
     }
     let mut env = env(x);
     let relation = relate::<QUIET>(x.st(0), x.st(other), &mut env);
@@ -46,18 +46,18 @@ pub fn register<const QUIET: bool, const POPS: u8>(ctx: &mut Ctx, op: &Op) -> Do
     if !env.suspended() {
         pop(x, POPS);
     }
-    finish(ctx, &env)
+    finish(u, &env)
 }
 
 /// FCOM, FICOM with memory, and so many pops.
-pub fn memory<F: Format, const POPS: u8>(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    let offset = ctx.address(op);
-    let raw = ctx.read(op.seg, offset, F::BYTES)?;
-    let x = note_memory(ctx, op, offset);
+pub fn memory<F: Format, const POPS: u8>(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    let offset = u.address(op);
+    let raw = u.read(op, offset, F::BYTES)?;
+    let x = u.note_memory(op, offset);
     if x.empty(0) {
         set_codes(x, UNORDERED);
-        return underflow(ctx, |x| pop(x, POPS));
+        return underflow(u, |x| pop(x, POPS));
     }
     let mut env = env(x);
     let (top, operand) = (x.st(0), F::widen(raw));
@@ -67,56 +67,56 @@ pub fn memory<F: Format, const POPS: u8>(ctx: &mut Ctx, op: &Op) -> Done {
     if !env.suspended() {
         pop(x, POPS);
     }
-    finish(ctx, &env)
+    finish(u, &env)
 }
 
 /// FTST.
-pub fn ftst(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+pub fn ftst(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     if x.empty(0) {
         set_codes(x, UNORDERED);
-        return underflow(ctx, |_| {});
+        return underflow(u, |_| {});
     }
     let mut env = env(x);
     let relation = x.st(0).compare(F80::ZERO, &mut env);
     set_codes(x, codes(relation));
-    finish(ctx, &env)
+    finish(u, &env)
 }
 
 /// ZF, PF and CF of a comparison; OF, SF and AF are cleared.
 #[inline(always)]
-fn eflags(relation: Relation) -> LazyFlags {
-    LazyFlags::word(match relation {
+fn eflags(relation: Relation) -> u64 {
+    match relation {
         Relation::Greater => 0,
         Relation::Less => rflags::CF,
         Relation::Equal => rflags::ZF,
         Relation::Unordered => rflags::ZF | rflags::PF | rflags::CF,
-    })
+    }
 }
 
 /// FCOMI, FUCOMI, and so many pops.
-pub fn to_eflags<const QUIET: bool, const POPS: u8>(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+pub fn to_eflags<const QUIET: bool, const POPS: u8>(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     let other = op.r1;
     if x.empty(0) || x.empty(other) {
-        ctx.cpu.flags = eflags(Relation::Unordered);
-        return underflow(ctx, |x| pop(x, POPS));
+        u.set_flags(eflags(Relation::Unordered));
+        return underflow(u, |x| pop(x, POPS));
     }
     let mut env = env(x);
     let relation = relate::<QUIET>(x.st(0), x.st(other), &mut env);
     if !env.suspended() {
         pop(x, POPS);
     }
-    ctx.cpu.flags = eflags(relation);
-    finish_keeping_c1(ctx, &env)
+    u.set_flags(eflags(relation));
+    finish_keeping_c1(u, &env)
 }
 
 /// FXAM: looks at any register, even an empty one.
-pub fn fxam(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+pub fn fxam(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     let value = x.st(0);
     let class = if x.empty(0) {
         fsw::C3 | fsw::C0

@@ -2,10 +2,10 @@
 //! touch the stack's tags and TOP (Intel SDM vol. 1, section 8.3.10).
 
 use super::stack::Stack;
-use super::unit::{DEFAULT_CONTROL, EXCEPTIONS, available, begin, finish_quietly, fsw, note, report, summarize};
+use super::unit::{DEFAULT_CONTROL, EXCEPTIONS, Unit, available, finish_quietly, fsw, report, summarize};
 use crate::ctx::{Ctx, Done, Then};
 use crate::exception::Exception;
-use crate::op::{Op, Width, reg};
+use crate::op::Op;
 use crate::system::control::cr0;
 use lyrebird_core::cpu::x87::X87;
 
@@ -40,37 +40,37 @@ pub fn fnclex(ctx: &mut Ctx, _op: &Op) -> Done {
 }
 
 /// FLDCW.
-pub fn fldcw(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    let offset = ctx.address(op);
-    let word = ctx.read(op.seg, offset, 2)? as u16;
-    ctx.cpu.state.x87.control = control_word(word);
-    summarize(ctx)
+pub fn fldcw(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    let offset = u.address(op);
+    let word = u.read(op, offset, 2)? as u16;
+    u.x87().control = control_word(word);
+    summarize(u)
 }
 
 /// FNSTCW.
-pub fn fnstcw(ctx: &mut Ctx, op: &Op) -> Done {
-    available(ctx)?;
-    let offset = ctx.address(op);
-    let word = ctx.cpu.state.x87.control;
-    ctx.write(op.seg, offset, 2, u64::from(word))?;
+pub fn fnstcw(u: &mut impl Unit, op: &Op) -> Done {
+    u.available()?;
+    let offset = u.address(op);
+    let word = u.x87().control;
+    u.write(op, offset, 2, u64::from(word))?;
     Ok(Then::Next)
 }
 
 /// FNSTSW m2byte.
-pub fn fnstsw_m16(ctx: &mut Ctx, op: &Op) -> Done {
-    available(ctx)?;
-    let offset = ctx.address(op);
-    let word = ctx.cpu.state.x87.status;
-    ctx.write(op.seg, offset, 2, u64::from(word))?;
+pub fn fnstsw_m16(u: &mut impl Unit, op: &Op) -> Done {
+    u.available()?;
+    let offset = u.address(op);
+    let word = u.x87().status;
+    u.write(op, offset, 2, u64::from(word))?;
     Ok(Then::Next)
 }
 
 /// FNSTSW AX.
-pub fn fnstsw_ax(ctx: &mut Ctx, _op: &Op) -> Done {
-    available(ctx)?;
-    let word = ctx.cpu.state.x87.status;
-    ctx.cpu.set_reg(reg::RAX, Width::W, u64::from(word));
+pub fn fnstsw_ax(u: &mut impl Unit, _op: &Op) -> Done {
+    u.available()?;
+    let word = u.x87().status;
+    u.set_ax(word);
     Ok(Then::Next)
 }
 
@@ -85,9 +85,9 @@ pub fn fwait(ctx: &mut Ctx, _op: &Op) -> Done {
 }
 
 /// FNOP.
-pub fn fnop(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    note(ctx, op);
+pub fn fnop(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    u.note(op);
     Ok(Then::Next)
 }
 
@@ -99,26 +99,26 @@ pub fn legacy(ctx: &mut Ctx, _op: &Op) -> Done {
 }
 
 /// FINCSTP.
-pub fn fincstp(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    note(ctx, op).rotate(1);
-    finish_quietly(ctx)
+pub fn fincstp(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    u.note(op).rotate(1);
+    finish_quietly(u)
 }
 
 /// FDECSTP.
-pub fn fdecstp(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    note(ctx, op).rotate(7);
-    finish_quietly(ctx)
+pub fn fdecstp(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    u.note(op).rotate(7);
+    finish_quietly(u)
 }
 
 /// FFREE, and FFREEP, which pops too.
-pub fn ffree<const POP: bool>(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+pub fn ffree<const POP: bool>(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     x.free(op.r1);
     if POP {
         x.pop();
     }
-    finish_quietly(ctx)
+    finish_quietly(u)
 }

@@ -4,7 +4,7 @@
 use super::control::{control_word, initialize};
 use super::memory::check_fields;
 use super::stack::Stack;
-use super::unit::{EXCEPTIONS, available, begin, summarize};
+use super::unit::{EXCEPTIONS, Unit, available, summarize};
 use crate::algebra::Access;
 use crate::ctx::{Ctx, Done};
 use crate::exception::Exception;
@@ -101,14 +101,14 @@ fn load_image(x: &mut X87, bytes: &[u8], protected: bool, wide: bool) {
 
 /// Stores an area, checked whole before the first byte is written.
 fn write_area(ctx: &mut Ctx, op: &Op, wide: bool, bytes: &[u8]) -> Result<(), Exception> {
-    let offset = ctx.address(op);
+    let offset = Ctx::address(ctx, op);
     check_fields(ctx, op, offset, bytes.len(), if wide { 4 } else { 2 }, Access::Write)?;
     ctx.write_bytes(op.seg, offset, bytes)
 }
 
 /// Loads one.
 fn read_area(ctx: &mut Ctx, op: &Op, wide: bool, bytes: &mut [u8]) -> Result<(), Exception> {
-    let offset = ctx.address(op);
+    let offset = Ctx::address(ctx, op);
     check_fields(ctx, op, offset, bytes.len(), if wide { 4 } else { 2 }, Access::Read)?;
     ctx.read_bytes(op.seg, offset, bytes)
 }
@@ -128,7 +128,7 @@ pub fn fnstenv<const WIDE: bool>(ctx: &mut Ctx, op: &Op) -> Done {
 
 /// FLDENV.
 pub fn fldenv<const WIDE: bool>(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
+    ctx.begin()?;
     let mut bytes = [0; ENVIRONMENT];
     let bytes = &mut bytes[..environment_bytes(WIDE)];
     read_area(ctx, op, WIDE, bytes)?;
@@ -153,7 +153,7 @@ pub fn fnsave<const WIDE: bool>(ctx: &mut Ctx, op: &Op) -> Done {
 
 /// FRSTOR.
 pub fn frstor<const WIDE: bool>(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
+    ctx.begin()?;
     let head = environment_bytes(WIDE);
     let mut bytes = [0; ENVIRONMENT + REGISTERS];
     let bytes = &mut bytes[..head + REGISTERS];

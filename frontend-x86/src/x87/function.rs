@@ -2,8 +2,8 @@
 //! 8.3.5 to 8.3.9).
 
 use super::stack::Stack;
-use super::unit::{begin, env, finish, finish_keeping_c1, fsw, note, overflow, underflow};
-use crate::ctx::{Ctx, Done};
+use super::unit::{Unit, env, finish, finish_keeping_c1, fsw, overflow, underflow};
+use crate::ctx::Done;
 use crate::op::Op;
 use lyrebird_core::cpu::x87::X87;
 use lyrebird_float::{Env, F80, Remainder};
@@ -16,12 +16,12 @@ fn set_partial(x: &mut X87, partial: bool) {
 
 /// FSIN and FCOS.
 #[inline(always)]
-fn periodic(ctx: &mut Ctx, op: &Op, f: impl FnOnce(F80, &mut Env) -> Option<F80>) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+fn periodic(u: &mut impl Unit, op: &Op, f: impl FnOnce(F80, &mut Env) -> Option<F80>) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     if x.empty(0) {
         set_partial(x, false);
-        return underflow(ctx, |x| x.put(0, F80::INDEFINITE));
+        return underflow(u, |x| x.put(0, F80::INDEFINITE));
     }
     let mut env = env(x);
     let result = f(x.st(0), &mut env);
@@ -31,34 +31,34 @@ fn periodic(ctx: &mut Ctx, op: &Op, f: impl FnOnce(F80, &mut Env) -> Option<F80>
     {
         x.replace(0, value);
     }
-    finish(ctx, &env)
+    finish(u, &env)
 }
 
 /// FSIN.
-pub fn fsin(ctx: &mut Ctx, op: &Op) -> Done {
-    periodic(ctx, op, F80::sin)
+pub fn fsin(u: &mut impl Unit, op: &Op) -> Done {
+    periodic(u, op, F80::sin)
 }
 
 /// FCOS.
-pub fn fcos(ctx: &mut Ctx, op: &Op) -> Done {
-    periodic(ctx, op, F80::cos)
+pub fn fcos(u: &mut impl Unit, op: &Op) -> Done {
+    periodic(u, op, F80::cos)
 }
 
 /// Instructions that replace ST(0) and push a second result; `f` gives them in this order, or `None` when the operand is
 /// out of range.
 #[inline(always)]
-fn pushing(ctx: &mut Ctx, op: &Op, f: impl FnOnce(F80, &mut Env) -> Option<(F80, F80)>) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+fn pushing(u: &mut impl Unit, op: &Op, f: impl FnOnce(F80, &mut Env) -> Option<(F80, F80)>) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     let indefinite = |x: &mut X87| {
         x.put(0, F80::INDEFINITE);
         x.push(F80::INDEFINITE);
     };
     if x.empty(0) {
-        return underflow(ctx, indefinite);
+        return underflow(u, indefinite);
     }
     if x.full() {
-        return overflow(ctx, indefinite);
+        return overflow(u, indefinite);
     }
     let mut env = env(x);
     if let Some((below, top)) = f(x.st(0), &mut env)
@@ -67,44 +67,44 @@ fn pushing(ctx: &mut Ctx, op: &Op, f: impl FnOnce(F80, &mut Env) -> Option<(F80,
         x.replace(0, below);
         x.push(top);
     }
-    finish(ctx, &env)
+    finish(u, &env)
 }
 
 /// The same for the functions that report a partial result.
 #[inline(always)]
-fn pushing_periodic(ctx: &mut Ctx, op: &Op, f: impl FnOnce(F80, &mut Env) -> Option<(F80, F80)>) -> Done {
+fn pushing_periodic(u: &mut impl Unit, op: &Op, f: impl FnOnce(F80, &mut Env) -> Option<(F80, F80)>) -> Done {
     let mut partial = false;
-    let done = pushing(ctx, op, |a, env| {
+    let done = pushing(u, op, |a, env| {
         let result = f(a, env);
         partial = result.is_none();
         result
     })?;
-    set_partial(&mut ctx.cpu.state.x87, partial);
+    set_partial(u.x87(), partial);
     Ok(done)
 }
 
 /// FSINCOS.
-pub fn fsincos(ctx: &mut Ctx, op: &Op) -> Done {
-    pushing_periodic(ctx, op, F80::sin_cos)
+pub fn fsincos(u: &mut impl Unit, op: &Op) -> Done {
+    pushing_periodic(u, op, F80::sin_cos)
 }
 
 /// FPTAN.
-pub fn fptan(ctx: &mut Ctx, op: &Op) -> Done {
-    pushing_periodic(ctx, op, F80::tan)
+pub fn fptan(u: &mut impl Unit, op: &Op) -> Done {
+    pushing_periodic(u, op, F80::tan)
 }
 
 /// FXTRACT.
-pub fn fxtract(ctx: &mut Ctx, op: &Op) -> Done {
-    pushing(ctx, op, |a, env| Some(a.extract(env)))
+pub fn fxtract(u: &mut impl Unit, op: &Op) -> Done {
+    pushing(u, op, |a, env| Some(a.extract(env)))
 }
 
 /// ST(1) = f(ST(0), ST(1)), and pop.
 #[inline(always)]
-fn to_next(ctx: &mut Ctx, op: &Op, f: impl FnOnce(F80, F80, &mut Env) -> F80) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+fn to_next(u: &mut impl Unit, op: &Op, f: impl FnOnce(F80, F80, &mut Env) -> F80) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     if x.empty(0) || x.empty(1) {
-        return underflow(ctx, |x| {
+        return underflow(u, |x| {
             x.put(1, F80::INDEFINITE);
             x.pop();
         });
@@ -115,46 +115,46 @@ fn to_next(ctx: &mut Ctx, op: &Op, f: impl FnOnce(F80, F80, &mut Env) -> F80) ->
         x.replace(1, result);
         x.pop();
     }
-    finish(ctx, &env)
+    finish(u, &env)
 }
 
 /// FPATAN.
-pub fn fpatan(ctx: &mut Ctx, op: &Op) -> Done {
-    to_next(ctx, op, |x, y, env| y.atan2(x, env))
+pub fn fpatan(u: &mut impl Unit, op: &Op) -> Done {
+    to_next(u, op, |x, y, env| y.atan2(x, env))
 }
 
 /// FYL2X.
-pub fn fyl2x(ctx: &mut Ctx, op: &Op) -> Done {
-    to_next(ctx, op, F80::log2_times)
+pub fn fyl2x(u: &mut impl Unit, op: &Op) -> Done {
+    to_next(u, op, F80::log2_times)
 }
 
 /// FYL2XP1.
-pub fn fyl2xp1(ctx: &mut Ctx, op: &Op) -> Done {
-    to_next(ctx, op, F80::log2_plus_1_times)
+pub fn fyl2xp1(u: &mut impl Unit, op: &Op) -> Done {
+    to_next(u, op, F80::log2_plus_1_times)
 }
 
 /// FSCALE.
-pub fn fscale(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+pub fn fscale(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     if x.empty(0) || x.empty(1) {
-        return underflow(ctx, |x| x.put(0, F80::INDEFINITE));
+        return underflow(u, |x| x.put(0, F80::INDEFINITE));
     }
     let mut env = env(x);
     let result = x.st(0).scale(x.st(1), &mut env);
     if !env.suspended() {
         x.replace(0, result);
     }
-    finish(ctx, &env)
+    finish(u, &env)
 }
 
 #[inline(always)]
-fn remainder(ctx: &mut Ctx, op: &Op, f: impl FnOnce(F80, F80, &mut Env) -> Remainder) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+fn remainder(u: &mut impl Unit, op: &Op, f: impl FnOnce(F80, F80, &mut Env) -> Remainder) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     if x.empty(0) || x.empty(1) {
         set_partial(x, false);
-        return underflow(ctx, |x| x.put(0, F80::INDEFINITE));
+        return underflow(u, |x| x.put(0, F80::INDEFINITE));
     }
     let mut env = env(x);
     let result = f(x.st(0), x.st(1), &mut env);
@@ -171,15 +171,15 @@ fn remainder(ctx: &mut Ctx, op: &Op, f: impl FnOnce(F80, F80, &mut Env) -> Remai
         x.replace(0, result.value);
     }
     x.status = x.status & !changed | codes;
-    finish_keeping_c1(ctx, &env)
+    finish_keeping_c1(u, &env)
 }
 
 /// FPREM.
-pub fn fprem(ctx: &mut Ctx, op: &Op) -> Done {
-    remainder(ctx, op, F80::rem_truncated)
+pub fn fprem(u: &mut impl Unit, op: &Op) -> Done {
+    remainder(u, op, F80::rem_truncated)
 }
 
 /// FPREM1.
-pub fn fprem1(ctx: &mut Ctx, op: &Op) -> Done {
-    remainder(ctx, op, F80::rem_nearest)
+pub fn fprem1(u: &mut impl Unit, op: &Op) -> Done {
+    remainder(u, op, F80::rem_nearest)
 }

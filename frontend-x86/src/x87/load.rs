@@ -1,21 +1,20 @@
 //! FLD, FILD, FBLD and the constants; FXCH and FCMOVcc (Intel SDM vol. 1, sections 8.3.3 and 8.3.4).
 
-use super::memory::read_ten;
 use super::stack::Stack;
-use super::unit::{begin, env, finish, finish_quietly, note, note_memory, overflow, push_indefinite, underflow};
-use crate::ctx::{Ctx, Done, Then};
+use super::unit::{Unit, env, finish, finish_quietly, overflow, push_indefinite, underflow};
+use crate::ctx::{Done, Then};
 use crate::op::Op;
 use lyrebird_float::{Constant, Env, F80, Flags, Rounding};
 
 /// Pushes what `convert` makes of an operand of so many bytes.
 #[inline(always)]
-fn load(ctx: &mut Ctx, op: &Op, bytes: u64, convert: impl FnOnce(u64, &mut Env) -> F80) -> Done {
-    begin(ctx)?;
-    let offset = ctx.address(op);
-    let raw = ctx.read(op.seg, offset, bytes)?;
-    let x = note_memory(ctx, op, offset);
+fn load(u: &mut impl Unit, op: &Op, bytes: u64, convert: impl FnOnce(u64, &mut Env) -> F80) -> Done {
+    u.begin()?;
+    let offset = u.address(op);
+    let raw = u.read(op, offset, bytes)?;
+    let x = u.note_memory(op, offset);
     if x.full() {
-        return overflow(ctx, push_indefinite);
+        return overflow(u, push_indefinite);
     }
     let mut env = env(x);
     let value = convert(raw, &mut env);
@@ -23,70 +22,70 @@ fn load(ctx: &mut Ctx, op: &Op, bytes: u64, convert: impl FnOnce(u64, &mut Env) 
     if !env.unmasked().intersects(Flags::IE) {
         x.push(value);
     }
-    finish(ctx, &env)
+    finish(u, &env)
 }
 
 /// FLD m32fp.
-pub fn fld_m32(ctx: &mut Ctx, op: &Op) -> Done {
-    load(ctx, op, 4, |raw, env| F80::from_single(raw as u32, env))
+pub fn fld_m32(u: &mut impl Unit, op: &Op) -> Done {
+    load(u, op, 4, |raw, env| F80::from_single(raw as u32, env))
 }
 
 /// FLD m64fp.
-pub fn fld_m64(ctx: &mut Ctx, op: &Op) -> Done {
-    load(ctx, op, 8, F80::from_double)
+pub fn fld_m64(u: &mut impl Unit, op: &Op) -> Done {
+    load(u, op, 8, F80::from_double)
 }
 
 /// FILD m16int.
-pub fn fild_m16(ctx: &mut Ctx, op: &Op) -> Done {
-    load(ctx, op, 2, |raw, _| F80::from_i16(raw as i16))
+pub fn fild_m16(u: &mut impl Unit, op: &Op) -> Done {
+    load(u, op, 2, |raw, _| F80::from_i16(raw as i16))
 }
 
 /// FILD m32int.
-pub fn fild_m32(ctx: &mut Ctx, op: &Op) -> Done {
-    load(ctx, op, 4, |raw, _| F80::from_i32(raw as i32))
+pub fn fild_m32(u: &mut impl Unit, op: &Op) -> Done {
+    load(u, op, 4, |raw, _| F80::from_i32(raw as i32))
 }
 
 /// FILD m64int.
-pub fn fild_m64(ctx: &mut Ctx, op: &Op) -> Done {
-    load(ctx, op, 8, |raw, _| F80::from_i64(raw as i64))
+pub fn fild_m64(u: &mut impl Unit, op: &Op) -> Done {
+    load(u, op, 8, |raw, _| F80::from_i64(raw as i64))
 }
 
 #[inline(always)]
-fn load_ten(ctx: &mut Ctx, op: &Op, convert: impl FnOnce([u8; 10]) -> F80) -> Done {
-    begin(ctx)?;
-    let offset = ctx.address(op);
-    let raw = read_ten(ctx, op, offset)?;
-    let x = note_memory(ctx, op, offset);
+fn load_ten(u: &mut impl Unit, op: &Op, convert: impl FnOnce([u8; 10]) -> F80) -> Done {
+    u.begin()?;
+    let offset = u.address(op);
+    let raw = u.read_ten(op, offset)?;
+    let x = u.note_memory(op, offset);
     if x.full() {
-        return overflow(ctx, push_indefinite);
+        return overflow(u, push_indefinite);
     }
     x.push(convert(raw));
-    finish_quietly(ctx)
+    finish_quietly(u)
 }
 
 /// FLD m80fp: the bits as they are; no encoding is an error.
-pub fn fld_m80(ctx: &mut Ctx, op: &Op) -> Done {
-    load_ten(ctx, op, F80::from_bytes)
+pub fn fld_m80(u: &mut impl Unit, op: &Op) -> Done {
+    load_ten(u, op, F80::from_bytes)
 }
 
 /// FBLD.
-pub fn fbld(ctx: &mut Ctx, op: &Op) -> Done {
-    load_ten(ctx, op, F80::from_bcd)
+pub fn fbld(u: &mut impl Unit, op: &Op) -> Done {
+    load_ten(u, op, F80::from_bcd)
 }
 
 /// FLD ST(i).
-pub fn fld_st(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+pub fn fld_st(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     if x.empty(op.r1) {
-        return underflow(ctx, push_indefinite);
+        return underflow(u, push_indefinite);
     }
     if x.full() {
-        return overflow(ctx, push_indefinite);
+        return overflow(u, push_indefinite);
     }
     let value = x.st(op.r1);
     x.push(value);
-    finish_quietly(ctx)
+    finish_quietly(u)
 }
 
 const CONSTANTS: [Constant; 8] = [
@@ -101,24 +100,24 @@ const CONSTANTS: [Constant; 8] = [
 ];
 
 /// FLD1, FLDL2T, FLDL2E, FLDPI, FLDLG2, FLDLN2, FLDZ: `sub` counts them in the order of their opcodes.
-pub fn fld_constant(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+pub fn fld_constant(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     if x.full() {
-        return overflow(ctx, push_indefinite);
+        return overflow(u, push_indefinite);
     }
     let rounding = Rounding::from_bits((x.control >> 10) as u8);
     x.push(F80::constant(CONSTANTS[usize::from(op.ins.sub & 7)], rounding));
-    finish_quietly(ctx)
+    finish_quietly(u)
 }
 
 /// FXCH.
-pub fn fxch(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    let x = note(ctx, op);
+pub fn fxch(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    let x = u.note(op);
     let i = op.r1;
     if x.empty(0) || x.empty(i) {
-        return underflow(ctx, |x| {
+        return underflow(u, |x| {
             let value = |at| if x.empty(at) { F80::INDEFINITE } else { x.st(at) };
             let (top, other) = (value(0), value(i));
             x.put(0, other);
@@ -128,16 +127,16 @@ pub fn fxch(ctx: &mut Ctx, op: &Op) -> Done {
     let (top, other) = (x.st(0), x.st(i));
     x.replace(0, other);
     x.replace(i, top);
-    finish_quietly(ctx)
+    finish_quietly(u)
 }
 
 /// FCMOVcc: `sub` is the condition code as in Jcc.
-pub fn fcmov(ctx: &mut Ctx, op: &Op) -> Done {
-    begin(ctx)?;
-    let moves = ctx.cpu.flags.condition(op.ins.sub);
-    let x = note(ctx, op);
+pub fn fcmov(u: &mut impl Unit, op: &Op) -> Done {
+    u.begin()?;
+    let moves = u.condition(op.ins.sub);
+    let x = u.note(op);
     if x.empty(0) || x.empty(op.r1) {
-        return underflow(ctx, |x| x.put(0, F80::INDEFINITE));
+        return underflow(u, |x| x.put(0, F80::INDEFINITE));
     }
     if moves {
         let value = x.st(op.r1);

@@ -9,6 +9,7 @@
 //!    next waiting instruction reports them.
 
 pub mod arith;
+pub mod bare;
 pub mod compare;
 pub mod control;
 pub mod environment;

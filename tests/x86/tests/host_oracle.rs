@@ -134,6 +134,7 @@ fn compiled_64() {
 fn compiled_32() {
     compiled(&Generator::integer(), Bits::B32, System::Legacy);
     compiled(&Generator::vector(), Bits::B32, System::Legacy);
+    compiled(&Generator::x87(), Bits::B32, System::Legacy);
     if has_avx() {
         compiled(&Generator::avx(), Bits::B32, System::Legacy);
     }

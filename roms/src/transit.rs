@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 /// What far pointers reach: with A20 open, 64 KiB beyond the first megabyte.
 pub const REACH: u64 = 0x10_fff0;
-/// Bytes of a step: with an offset below 16 they are in one segment.
+/// Bytes of a step: with an offset below 16, as most have, they are in one segment.
 const STEP: usize = 0xf000;
 
 /// A piece of the caller's memory.
@@ -55,6 +55,12 @@ pub enum Way {
     Give,
     /// From the caller.
     Borrow,
+}
+
+/// Segment and offset; the last segment is what reaches beyond the first megabyte.
+fn far(address: u64) -> (u32, u32) {
+    let segment = (address >> 4).min(0xffff);
+    (segment as u32, (address - (segment << 4)).min(0xffff) as u32)
 }
 
 impl Transit {
@@ -113,7 +119,8 @@ impl Transit {
             (None, Some(piece)) => (Way::Borrow, piece),
             (None, None) => return None,
         };
-        self.left = (piece.bytes.len() - self.passed).min(STEP);
+        let (_, offset) = far(piece.address + self.passed as u64);
+        self.left = (piece.bytes.len() - self.passed).min(STEP).min(0x1_0000 - offset as usize);
         Some(way)
     }
 
@@ -125,9 +132,9 @@ impl Transit {
     pub fn word(&mut self) -> u32 {
         let (left, passed) = (self.left as u32, self.passed as u64);
         let Some(piece) = self.piece() else { return u32::MAX };
-        let address = piece.address + passed;
+        let (segment, offset) = far(piece.address + passed);
         let (word, told) = match self.told {
-            Told::Nothing => ((address >> 4 << 16 | address & 15) as u32, Told::Where),
+            Told::Nothing => (segment << 16 | offset, Told::Where),
             Told::Where | Told::All => (left, Told::All),
         };
         self.told = told;
@@ -193,6 +200,17 @@ mod tests {
         assert_eq!(walk(&mut transit, &mut memory), Some(2));
         assert!(memory[0x77..][..0x2_0003] == lent && memory[0x3_fff0..] == [1; 16]);
         assert_eq!(transit.step(), None);
+    }
+
+    #[test]
+    fn the_high_memory_area_is_reached() {
+        let mut memory = vec![0; REACH as usize];
+        let mut transit = Transit::default();
+        transit.give(0xf_fff0, &[7; 0x1_0000]);
+        assert!(transit.end(0).is_some());
+        assert_eq!(walk(&mut transit, &mut memory), Some(0));
+        assert!(memory[0xf_fff0..] == [7; 0x1_0000] && memory[..0xf_fff0].iter().all(|byte| *byte == 0));
+        assert_eq!(far(REACH - 1), (0xffff, 0xffff));
     }
 
     #[test]

@@ -30,13 +30,14 @@ fn machine() -> Machine {
     config.vga = true;
     config.testdev = true;
     config.debug_exit = Some(DebugExitConfig::default());
+    config.firmware = Some(roms::Facts::default());
     config.rtc_base = RtcBase::Fixed(1_700_000_000);
     config.time = TimeMode::DETERMINISTIC;
     Machine::new(config).expect("a machine")
 }
 
 /// Ports worth more attention than others.
-const PORTS: [(u16, u16); 26] = [
+const PORTS: [(u16, u16); 27] = [
     (0x00, 16),
     (0x20, 2),
     (0x40, 4),
@@ -57,6 +58,7 @@ const PORTS: [(u16, u16); 26] = [
     (0x3f0, 8),
     (0x3f8, 8),
     (0x4d0, 2),
+    (0x4f0, 8),
     (0x510, 12),
     (0x600, 64),
     (0xb2, 2),
@@ -169,7 +171,31 @@ fn step(bytes: &mut Bytes<'_>, board: &mut Board, now: &mut VmTime) {
             };
             board.input(event, *now);
         }
-        14 => board.press_power_button(*now),
+        14 if width == 4 => board.press_power_button(*now),
+        14 => {
+            // A frame for a service of our firmware, and what its stub would do then.
+            let mut frame = [0; roms::frame::BYTES];
+            frame.iter_mut().for_each(|byte| *byte = bytes.u8());
+            frame[40..44].fill(0);
+            frame[45] &= 1;
+            board.port_write(roms::PORTS + 1, 1, 0, *now);
+            board.port_write_block(roms::FRAME_PORT, 1, &frame, *now);
+            board.port_write(roms::PORTS, 4, 0, *now);
+            for _ in 0..u32::from(bytes.u8() % 4) {
+                let next = board.port_read(roms::PORTS, 1, *now);
+                board.port_read_block(roms::FRAME_PORT, 1, &mut frame, *now);
+                let _segment = board.port_read(roms::FRAME_PORT, 4, *now);
+                let mut data = vec![bytes.u8(); board.port_read(roms::FRAME_PORT, 4, *now) as usize & 0xffff];
+                match next {
+                    3 => board.port_read_block(roms::FRAME_PORT, 1, &mut data, *now),
+                    4 => board.port_write_block(roms::FRAME_PORT, 1, &data, *now),
+                    _ => break,
+                }
+                board.port_write(roms::PORTS + 1, 1, 0, *now);
+                board.port_write_block(roms::FRAME_PORT, 1, &frame, *now);
+                board.port_write(roms::PORTS, 4, 0, *now);
+            }
+        }
         _ => {
             *now = *now + u64::from(bytes.u32() >> 2 >> (bytes.u8() & 15));
             board.fire_timers(*now);

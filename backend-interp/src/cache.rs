@@ -129,15 +129,43 @@ impl CodeCache {
         }
         let mut dropped = Vec::new();
         pages.into_iter().for_each(|page| self.drop_page(page, &mut dropped));
-        let (epoch, code_epoch) = (cpu.memory.epoch(), cpu.memory.code_epoch());
+        let epoch = cpu.memory.epoch();
         if epoch != self.epoch {
             cpu.refresh_view();
-        } else if code_epoch != self.code_epoch {
-            cpu.tlb.flush_writes();
+            self.epoch = epoch;
         }
-        (self.epoch, self.code_epoch) = (epoch, code_epoch);
+        self.follow_code(cpu);
         self.graveyard.clear();
         if dropped.is_empty() { Dropped::Nothing } else { Dropped::Pages(dropped) }
+    }
+
+    /// The vCPU begins to run beside others: from now on they may have to wait until it drops its fast write paths.
+    pub fn begin(&mut self, cpu: &mut Cpu) {
+        self.watch.begin(self.code_epoch);
+        self.follow_code(cpu);
+    }
+
+    /// It does not run any more.
+    pub fn rest(&self) {
+        self.watch.rest();
+    }
+
+    /// Drops this vCPU's fast write paths, if some page has got its first code.
+    fn follow_code(&mut self, cpu: &mut Cpu) {
+        let epoch = cpu.memory.code_epoch();
+        if epoch != self.code_epoch {
+            cpu.tlb.flush_writes();
+            self.code_epoch = epoch;
+            self.watch.know(epoch);
+        }
+    }
+
+    /// Waits until the other vCPUs have dropped theirs.
+    fn await_others(&mut self, cpu: &mut Cpu) {
+        self.follow_code(cpu);
+        self.watch.rest();
+        cpu.memory.await_others(&self.watch);
+        self.begin(cpu);
     }
 
     /// Stops hearing of writes: the vCPU goes away.
@@ -176,18 +204,41 @@ impl CodeCache {
         }
         let mut bytes = [0; 4096];
         let from = usize::from(offset);
-        if cpu.memory.read((gpa & !0xfff) | u64::from(offset), &mut bytes[from..]).is_err() {
-            return null();
-        }
-        let (mut ops, behind) = build(cpu, &bytes, offset);
-        let Some(last) = ops.iter().rev().find(|op| op.op.len > 0).map(|op| op.op.next_offset()) else { return null() };
-        if cpu.memory.mark_code(page, u64::from(offset), (last - 1).min(4095)) {
-            // Stores to the page must go the slow way from now on; this CPU's at once.
-            cpu.tlb.flush_writes_to(page.key() as u64);
-            self.code_epoch = cpu.memory.code_epoch();
-        }
+        let at = gpa & !0xfff | u64::from(offset);
+        let end = |ops: &[TracedOp]| ops.iter().rev().find(|op| op.op.len > 0).map(|op| op.op.next_offset());
+        let (mut ops, behind) = loop {
+            if cpu.memory.read(at, &mut bytes[from..]).is_err() {
+                return null();
+            }
+            let (ops, behind) = build(cpu, &bytes, offset);
+            let Some(last) = end(&ops) else { return null() };
+            let new = cpu.memory.mark_code(page, u64::from(offset), (last - 1).min(4095));
+            if !cpu.memory.is_shared() {
+                if new {
+                    // Stores to the page must go the slow way from now on; this CPU's at once.
+                    cpu.tlb.flush_writes_to(page.key() as u64);
+                }
+                if new || behind.is_some() {
+                    self.code_epoch = cpu.memory.code_epoch();
+                }
+                break (ops, behind);
+            }
+            // What was read before all are sure to tell of writes is read again.
+            self.await_others(cpu);
+            let mut now = [0; 4096];
+            let range = from..usize::from(last as u16).min(4096);
+            if cpu.memory.read(at, &mut now[range.clone()]).is_err() || now[range.clone()] != bytes[range] {
+                continue;
+            }
+            if behind.is_none() {
+                break (ops, behind);
+            }
+            let again = build(cpu, &bytes, offset);
+            if again.1 == behind && end(&again.0) == Some(last) && cpu.memory.code_epoch() == self.code_epoch {
+                break again;
+            }
+        };
         if let Some(behind) = behind {
-            self.code_epoch = cpu.memory.code_epoch();
             let before = &mut self.pages.entry(behind).or_default().before;
             if !before.contains(&page.key()) {
                 before.push(page.key());

@@ -188,6 +188,15 @@ impl ConcreteVector for Fast {
 }
 
 impl Fast {
+    /// Behind a load and before a store, where other vCPUs run at the same time: no access comes before a load that it follows, no
+    /// store before an access (SDM vol. 3, section 9.2.2). Hosts of the x86 family do that by themselves.
+    #[inline(always)]
+    fn order(&mut self) {
+        if cfg!(not(target_arch = "x86_64")) && self.cpu().memory.is_shared() {
+            std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+
     /// The linear address of an access, if its form needs no fault.
     #[inline(always)]
     fn linear(&mut self, form: Form, seg: u8, offset: u64, bytes: u64, access: Access) -> Result<u64, GoSlow> {
@@ -231,17 +240,20 @@ impl Algebra for Fast {
     #[inline(always)]
     fn load(&mut self, w: Width, p: *mut u8) -> u64 {
         // SAFETY: `probe` found the whole access inside one page of guest RAM or ROM.
-        unsafe {
+        let v = unsafe {
             match w {
                 Width::B => u64::from(p.read()),
                 Width::W => u64::from(u16::from_le(p.cast::<u16>().read_unaligned())),
                 Width::D => u64::from(u32::from_le(p.cast::<u32>().read_unaligned())),
                 _ => u64::from_le(p.cast::<u64>().read_unaligned()),
             }
-        }
+        };
+        self.order();
+        v
     }
     #[inline(always)]
     fn store(&mut self, w: Width, p: *mut u8, v: u64) {
+        self.order();
         // SAFETY: as above, and the page may be written in place.
         unsafe {
             match w {
@@ -271,7 +283,8 @@ impl Algebra for Fast {
     #[inline(always)]
     fn update<E>(&mut self, locked: bool, w: Width, p: *mut u8, f: impl Fn(&mut Self, u64) -> (u64, E)) -> E {
         if locked {
-            return crate::slow::update_atomically(w, p, |old| f(self, old));
+            // SAFETY: see `Handler`; `probe` found the access in a page that may be written in place.
+            return unsafe { (&(*self.run).cpu.memory).update(p, w.bytes(), |old| f(self, old)) };
         }
         let old = self.load(w, p);
         let (new, extra) = f(self, old);

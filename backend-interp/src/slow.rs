@@ -16,7 +16,6 @@ use frontend_x86::sse::algebra::ConcreteVector;
 use frontend_x86::{Cpu, concrete, concrete_arith, sem};
 use lyrebird_core::cpu::state::Shadow;
 use std::ptr::null;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 /// The algebra, for one op.
 pub struct Slow {
@@ -116,12 +115,16 @@ impl Algebra for Slow {
                 let offset = p.at.first & 0xfff;
                 // SAFETY: a page of live RAM; the access lies within it.
                 let host = unsafe { page.host().add(offset as usize) };
-                let extra = update_atomically(w, host, |old| f(self, old));
+                let memory = self.run().cpu.memory.clone();
+                // SAFETY: as above.
+                let extra = unsafe { memory.update(host, w.bytes(), |old| f(self, old)) };
                 self.run().cpu.memory.note_write(&page, offset, w.bytes());
                 return extra;
             }
         }
-        // Across pages or on a device: all vCPUs of this engine share a thread, so nothing comes in between.
+        // Across pages or on a device.
+        let memory = locked.then(|| self.run().cpu.memory.clone());
+        let _bus = memory.as_ref().map(|memory| memory.lock_bus());
         let old = self.load(w, p);
         let (new, extra) = f(self, old);
         self.store(w, p, new);
@@ -155,40 +158,6 @@ impl Algebra for Slow {
     }
     fn string_block(&mut self, _i: Ins) -> bool {
         false
-    }
-}
-
-/// Replaces a value in host memory by a function of it: atomically where the host can (aligned), else plainly.
-#[inline(always)]
-pub fn update_atomically<E>(w: Width, p: *mut u8, mut f: impl FnMut(u64) -> (u64, E)) -> E {
-    macro_rules! exchange {
-        ($number:ty, $atomic:ty) => {{
-            let p = p.cast::<$number>();
-            if !p.is_aligned() {
-                // SAFETY: the caller's access was probed.
-                unsafe {
-                    let (new, extra) = f(u64::from(<$number>::from_le(p.read_unaligned())));
-                    p.write_unaligned((new as $number).to_le());
-                    return extra;
-                }
-            }
-            // SAFETY: probed and aligned; guest RAM is shared through atomics and raw copies only.
-            let cell = unsafe { <$atomic>::from_ptr(p) };
-            let mut old = cell.load(Ordering::SeqCst);
-            loop {
-                let (new, extra) = f(u64::from(<$number>::from_le(old)));
-                match cell.compare_exchange_weak(old, (new as $number).to_le(), Ordering::SeqCst, Ordering::SeqCst) {
-                    Ok(_) => return extra,
-                    Err(now) => old = now,
-                }
-            }
-        }};
-    }
-    match w {
-        Width::B => exchange!(u8, AtomicU8),
-        Width::W => exchange!(u16, AtomicU16),
-        Width::D => exchange!(u32, AtomicU32),
-        _ => exchange!(u64, AtomicU64),
     }
 }
 

@@ -351,7 +351,14 @@ impl Vcpu for InterpVcpu {
         run.cpu.left = i64::try_from(budget.instructions).unwrap_or(i64::MAX / 2).min(i64::MAX / 2);
         run.counted_from = run.cpu.left;
         run.uncounted = 0;
+        let shared = run.cpu.memory.is_shared();
+        if shared {
+            run.cache.begin(&mut run.cpu);
+        }
         let exit = self.execute(budget.exact);
+        if shared {
+            self.run.cache.rest();
+        }
         self.run.count_retired(0);
         self.run.bus = None;
         exit

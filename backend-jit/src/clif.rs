@@ -54,6 +54,7 @@ pub struct Compiler {
     /// The calling convention of traces.
     traces: CallConv,
     listings: bool,
+    ordered: bool,
 }
 
 /// A type of the given width.
@@ -106,7 +107,18 @@ impl Compiler {
             control: ControlPlane::default(),
             traces,
             listings: false,
+            ordered: false,
         })
+    }
+
+    /// Keeps the order of the guest's loads and stores, as x86 has it (SDM vol. 3, section 9.2.2), for whoever else looks at its
+    /// memory at the same time, if `shared` and the host would not by itself.
+    pub fn shared(self, shared: bool) -> Self {
+        self.ordered(shared && cfg!(not(target_arch = "x86_64")))
+    }
+
+    fn ordered(self, ordered: bool) -> Self {
+        Compiler { ordered, ..self }
     }
 
     fn signature(&self, conv: CallConv, params: usize) -> Signature {
@@ -135,7 +147,7 @@ impl Compiler {
         b.switch_to_block(entry);
         let trace = b.import_signature(trace);
         let hosts = hosts.map(|signature| b.import_signature(signature));
-        let mut asm = Asm { b, entry, trace, hosts };
+        let mut asm = Asm { b, entry, trace, hosts, ordered: self.ordered };
         body(&mut asm);
         asm.b.seal_all_blocks();
         asm.b.finalize(self.isa.frontend_config());
@@ -185,6 +197,8 @@ pub struct Asm<'f> {
     entry: Block,
     trace: SigRef,
     hosts: [SigRef; 4],
+    /// See [`Compiler::shared`].
+    ordered: bool,
 }
 
 impl Asm<'_> {
@@ -375,12 +389,21 @@ impl Asm<'_> {
     /// Loads `w`, zero-extended.
     pub fn load(&mut self, area: Area, w: Width, at: Value, offset: i32) -> Value {
         let v = self.b.ins().load(type_of(w), Self::flags(area), at, offset);
+        self.order(area);
         self.widen(v)
+    }
+
+    /// Behind a load and before a store: no access comes before a load that it follows, no store before an access.
+    fn order(&mut self, area: Area) {
+        if self.ordered && area == Area::Guest {
+            self.b.ins().fence();
+        }
     }
 
     /// Stores the low `w` bits.
     pub fn store(&mut self, area: Area, w: Width, at: Value, offset: i32, v: Value) {
         let v = self.narrow(w, v);
+        self.order(area);
         self.b.ins().store(Self::flags(area), v, at, offset);
     }
 
@@ -475,7 +498,33 @@ impl Asm<'_> {
 /// The flags of a [`Compiler`] as text, for keys of kept code.
 impl std::fmt::Display for Compiler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.isa.triple(), self.isa.flags())?;
+        write!(f, "{} {}{}", self.isa.triple(), if self.ordered { "ordered " } else { "" }, self.isa.flags())?;
         self.isa.isa_flags().iter().try_for_each(|flag| write!(f, " {flag}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guest_accesses_are_ordered_where_that_is_asked_for() {
+        let body = |asm: &mut Asm| {
+            let (entry, run) = (asm.entry(), asm.argument(0));
+            asm.at(entry);
+            let own = asm.load(Area::Own, Width::Q, run, 0);
+            let v = asm.load(Area::Guest, Width::D, own, 0);
+            asm.store(Area::Guest, Width::D, own, 8, v);
+            asm.store(Area::Own, Width::Q, run, 8, v);
+            asm.leave(run);
+        };
+        let mut plain = Compiler::new(true).unwrap();
+        plain.compile(Kind::Trace, body).unwrap();
+        assert!(!plain.text().contains("fence"));
+        let name = plain.to_string();
+        let mut ordered = plain.ordered(true);
+        ordered.compile(Kind::Trace, body).unwrap();
+        assert_eq!(ordered.text().matches("fence").count(), 2, "{}", ordered.text());
+        assert_ne!(ordered.to_string(), name, "kept code is told apart");
     }
 }

@@ -36,6 +36,8 @@ pub struct Options {
     pub code_bytes: usize,
     /// Compile on a thread beside the vCPU's.
     pub background: bool,
+    /// Several vCPUs run at the same time.
+    pub shared: bool,
     /// Check the code generator's input, for tests.
     pub verify: bool,
     /// Tell `perf` what code lies where, in the file that it looks for.
@@ -51,6 +53,7 @@ impl Default for Options {
             threshold: 4000,
             code_bytes: 64 << 20,
             background: false,
+            shared: false,
             verify: false,
             perf_map: false,
             sabotage: None,
@@ -201,7 +204,7 @@ const AGAIN: i64 = 256;
 
 impl Jit {
     fn new(options: Options, kept: Option<Arc<Kept>>, jumps: *const Jump) -> Result<Self, Error> {
-        let mut compiler = Compiler::new(options.verify)?;
+        let mut compiler = Compiler::new(options.verify)?.shared(options.shared);
         let mut buffer = CodeBuffer::up_to(options.code_bytes)?;
         let mut stub = |kind, body: fn(&mut Asm)| -> Result<Vec<u8>, Error> {
             let address = |symbol| (symbol == Symbol::Jumps).then_some(jumps as u64);
@@ -225,7 +228,7 @@ impl Jit {
                 Ok(worker) => Tier::Beside(worker),
                 Err(error) => {
                     tracing::warn!(%error, "no thread for the compiler: the guest waits for it");
-                    Tier::Now(Box::new(Compiler::new(options.verify)?))
+                    Tier::Now(Box::new(Compiler::new(options.verify)?.shared(options.shared)))
                 }
             },
         };

@@ -103,7 +103,7 @@ fn kept(long: bool, cases: u64) {
     let plain = state(&mut interp.vcpu, long);
     let mut ends = Vec::new();
     for round in 0..2 {
-        let kept = Arc::new(Kept::of_this_host(&folder, 1 << 30).unwrap().unwrap());
+        let kept = Arc::new(Kept::of_this_host(&folder, 1 << 30, false).unwrap().unwrap());
         let mut jit = side(&kept);
         for case in 0..cases {
             let mut r = Random(case << 1 | u64::from(long));

@@ -46,10 +46,12 @@ struct Mapping {
     dirty: bool,
     /// Size of the guest's page.
     bytes: u64,
+    /// The entry that maps it; none without paging.
+    leaf: Option<Leaf>,
 }
 
 /// One level of a walk: where the entry is and how large its bits are.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Leaf {
     at: u64,
     entry: u64,
@@ -73,26 +75,32 @@ impl Ctx<'_> {
     fn fill_for(&mut self, linear: u64, want: Want, bank: Bank) -> Result<u64, Exception> {
         let cpu = &mut *self.cpu;
         let user = bank == Bank::User;
-        let mapping = match walk(cpu, linear, true) {
-            Ok(mapping) => mapping,
-            Err(code) => return Err(page_fault(cpu, linear, want, user, code)),
+        let (mapping, rights, dirty) = loop {
+            let mapping = match walk(cpu, linear) {
+                Ok(mapping) => mapping,
+                Err(code) => return Err(page_fault(cpu, linear, want, user, code)),
+            };
+            let rights = rights(cpu, &mapping, bank);
+            let allowed = if want.execute {
+                rights.execute
+            } else if want.write {
+                rights.write
+            } else {
+                rights.read
+            };
+            if !allowed {
+                return Err(page_fault(cpu, linear, want, user, PF_PRESENT));
+            }
+            match mapping.leaf {
+                Some(leaf) if want.write && !mapping.dirty => {
+                    if set_bits(cpu, leaf, ACCESSED | DIRTY) {
+                        break (mapping, rights, true);
+                    }
+                    // Another CPU has changed the entry: whoever takes a page away must see D in what it took, or no write.
+                }
+                _ => break (mapping, rights, mapping.dirty),
+            }
         };
-        let rights = rights(cpu, &mapping, bank);
-        let allowed = if want.execute {
-            rights.execute
-        } else if want.write {
-            rights.write
-        } else {
-            rights.read
-        };
-        if !allowed {
-            return Err(page_fault(cpu, linear, want, user, PF_PRESENT));
-        }
-        let mut dirty = mapping.dirty;
-        if want.write && !dirty {
-            // The walk is done again to set D in the leaf; between the two nothing else of this CPU runs.
-            dirty = set_dirty(cpu, linear);
-        }
         let physical = (mapping.physical | linear & 0xfff) & cpu.memory.a20_mask();
         let backing = cpu.view.lookup(physical);
         if mapping.bytes > 4096 {
@@ -156,8 +164,8 @@ fn page_fault(cpu: &Cpu, linear: u64, want: Want, user: bool, code: u32) -> Exce
 
 /// Translates as a debugger would: no rights, no accessed bits, no faults.
 pub fn debug_translate(cpu: &mut Cpu, linear: u64) -> Option<u64> {
-    let m = walk(cpu, linear, false).ok()?;
-    Some((m.physical | linear & 0xfff) & cpu.memory.a20_mask())
+    let physical = find_leaf(cpu, linear, &mut |_| {}).ok()?.map_or(unpaged(cpu, linear), |(_, physical)| physical);
+    Some((physical | linear & 0xfff) & cpu.memory.a20_mask())
 }
 
 /// Bits of a physical address that this model does not have.
@@ -171,8 +179,9 @@ fn read_entry(cpu: &Cpu, at: u64, wide: bool) -> u64 {
     if wide { cpu.view.load_u64(at).unwrap_or(u64::MAX) } else { cpu.view.load_u32(at).map_or(0xffff_ffff, u64::from) }
 }
 
-/// Sets bits in an entry, atomically towards other CPUs; false if the entry changed under us in another way.
-fn set_bits(cpu: &Cpu, leaf: Leaf, bits: u64) {
+/// Sets accessed and dirty bits in an entry, atomically towards other CPUs; false if it is not the entry any more that was
+/// read, and the walk has to be done again. Tables outside RAM keep no bits.
+fn set_bits(cpu: &Cpu, leaf: Leaf, bits: u64) -> bool {
     let at = leaf.at & cpu.memory.a20_mask();
     let mut old = leaf.entry;
     while old & bits != bits {
@@ -183,24 +192,30 @@ fn set_bits(cpu: &Cpu, leaf: Leaf, bits: u64) {
             cpu.memory.compare_exchange_u32(at, old as u32, new as u32).map(|r| r.map(u64::from).map_err(u64::from))
         };
         match was {
-            Ok(Err(now)) if now & PRESENT != 0 => old = now,
-            _ => return,
+            Ok(Err(now)) if (now ^ leaf.entry) & !(ACCESSED | DIRTY) != 0 => return false,
+            Ok(Err(now)) => old = now,
+            Ok(Ok(_)) | Err(_) => return true,
+        }
+    }
+    true
+}
+
+/// The page of a linear address without paging.
+fn unpaged(cpu: &Cpu, linear: u64) -> u64 {
+    linear & if cpu.state.long_mode() { u64::MAX } else { 0xffff_ffff } & !0xfff
+}
+
+/// Walks, and sets the accessed bits on the way.
+fn walk(cpu: &Cpu, linear: u64) -> Result<Mapping, u32> {
+    loop {
+        if let Some(mapping) = walk_once(cpu, linear)? {
+            return Ok(mapping);
         }
     }
 }
 
-fn set_dirty(cpu: &Cpu, linear: u64) -> bool {
-    match find_leaf(cpu, linear, &mut |_| {}) {
-        Ok(Some((leaf, _))) => {
-            set_bits(cpu, leaf, ACCESSED | DIRTY);
-            true
-        }
-        Ok(None) => true,
-        Err(_) => false,
-    }
-}
-
-fn walk(cpu: &Cpu, linear: u64, set_accessed: bool) -> Result<Mapping, u32> {
+/// [`walk`]; none if another CPU has changed an entry meanwhile.
+fn walk_once(cpu: &Cpu, linear: u64) -> Result<Option<Mapping>, u32> {
     let (mut user, mut writable, mut no_execute) = (true, true, false);
     let nxe = cpu.state.efer & efer::NXE != 0;
     let mut path = [None; 4];
@@ -215,24 +230,23 @@ fn walk(cpu: &Cpu, linear: u64, set_accessed: bool) -> Result<Mapping, u32> {
         }
     })?;
     let Some((leaf, physical)) = found else {
-        let physical = linear & if cpu.state.long_mode() { u64::MAX } else { 0xffff_ffff } & !0xfff;
-        return Ok(Mapping {
-            physical,
+        return Ok(Some(Mapping {
+            physical: unpaged(cpu, linear),
             user: true,
             writable: true,
             no_execute: false,
             global: true,
             dirty: true,
             bytes: 4096,
-        });
+            leaf: None,
+        }));
     };
-    if set_accessed {
-        path.into_iter()
-            .flatten()
-            .filter(|leaf| leaf.entry & ACCESSED == 0)
-            .for_each(|leaf| set_bits(cpu, leaf, ACCESSED));
+    for entry in path.into_iter().flatten().filter(|entry| entry.entry & ACCESSED == 0) {
+        if !set_bits(cpu, entry, ACCESSED) {
+            return Ok(None);
+        }
     }
-    Ok(Mapping {
+    Ok(Some(Mapping {
         physical,
         user,
         writable,
@@ -240,7 +254,8 @@ fn walk(cpu: &Cpu, linear: u64, set_accessed: bool) -> Result<Mapping, u32> {
         global: leaf.entry & GLOBAL != 0 && cpu.state.cr4 & cr4::PGE != 0,
         dirty: leaf.entry & DIRTY != 0,
         bytes: leaf.bytes,
-    })
+        leaf: Some(leaf),
+    }))
 }
 
 /// Walks to the leaf, telling `each` of every entry with rights on the way: the leaf, and the 4 KiB page it leads to for

@@ -205,14 +205,17 @@ impl Tlb {
     /// Forgets that pages may be written in place: somebody wants to hear of writes now.
     pub fn flush_writes(&mut self) {
         for bank in &mut self.banks {
-            bank.entries.iter_mut().for_each(|entry| entry.write = NO_TAG);
+            for i in &bank.filled {
+                bank.entries[usize::from(*i)].write = NO_TAG;
+            }
         }
     }
 
     /// Forgets that this host page may be written in place.
     pub fn flush_writes_to(&mut self, host: u64) {
         for bank in &mut self.banks {
-            for entry in bank.entries.iter_mut() {
+            for i in &bank.filled {
+                let entry = &mut bank.entries[usize::from(*i)];
                 if entry.write != NO_TAG && (entry.write & !0xfff).wrapping_add(entry.addend) == host {
                     entry.write = NO_TAG;
                 }

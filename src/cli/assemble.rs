@@ -76,8 +76,8 @@ fn engine(spec: &MachineSpec, model: Arc<Model>) -> Result<Box<dyn Engine>> {
             // Beside the guest where there is a processor for that, but when each run is to be the same.
             let two = std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1);
             let background = two && !deterministic(spec);
-            let options =
-                backend_jit::Options { perf_map, background, code_bytes: code_bytes(spec), ..Default::default() };
+            let (code_bytes, shared) = (code_bytes(spec), threads(spec));
+            let options = backend_jit::Options { perf_map, background, code_bytes, shared, ..Default::default() };
             let engine = backend_jit::JitEngine::new(model, options);
             Box::new(match super::cache::open(spec)? {
                 Some(kept) => engine.keeping(kept),
@@ -144,6 +144,7 @@ pub fn plan(spec: &MachineSpec, serial: &[Target]) -> Result<Plan> {
 
     let mut config = MachineConfig::new(spec.memory.0.next_multiple_of(4096), engine);
     config.cpus = spec.cpus;
+    config.threads = threads(spec);
     config.cpu_model = spec.cpu.to_string();
     config.debug_exit = spec.debug_exit.map(|exit| DebugExitConfig { iobase: exit.iobase, iosize: exit.iosize });
     config.testdev = spec.test_device;
@@ -249,6 +250,9 @@ fn check_sizes(spec: &MachineSpec, serial: &[Target]) -> Result<()> {
         let cpus = if spec.cpus == 1 { "one CPU".into() } else { format!("{} CPUs", spec.cpus) };
         bail!("{size} is too little for the translated code of {cpus}: use --code-cache {} or more", Size(least));
     }
+    if spec.cpu_threads == Some(true) && deterministic(spec) {
+        bail!("a run that can be repeated exactly has no CPUs on threads of their own: leave --cpu-threads on out");
+    }
     if serial.len() > MOST_SERIAL {
         bail!("a PC has {MOST_SERIAL} serial lines, not {}: leave some out", serial.len());
     }
@@ -320,6 +324,11 @@ fn boot_loader(spec: &MachineSpec, board: tables::Board, physical_bits: u32) -> 
 
 fn boot_error(error: BootError) -> anyhow::Error {
     anyhow!("{error}")
+}
+
+/// Whether vCPUs have threads of their own.
+pub fn threads(spec: &MachineSpec) -> bool {
+    spec.cpus > 1 && spec.cpu_threads.unwrap_or(true) && !deterministic(spec)
 }
 
 /// Whether guest time follows the instructions: a difference between engines is to be found again in the next run.

@@ -21,14 +21,15 @@ fn default_folder() -> Option<PathBuf> {
 
 /// The kept translations that a machine uses.
 pub fn open(spec: &MachineSpec) -> Result<Option<Arc<Kept>>> {
+    let shared = super::assemble::threads(spec);
     let limit = spec.translation_cache_size.unwrap_or(LIMIT).0;
     let kept = match &spec.translation_cache {
         Some(word) if word == Path::new(NONE) => return Ok(None),
-        Some(folder) => Kept::of_this_host(folder, limit)?,
+        Some(folder) => Kept::of_this_host(folder, limit, shared)?,
         None => {
             let Some(folder) = default_folder() else { return Ok(None) };
             // Nobody has asked for it: the machine runs without.
-            Kept::of_this_host(&folder, limit).unwrap_or_else(|error| {
+            Kept::of_this_host(&folder, limit, shared).unwrap_or_else(|error| {
                 eprintln!("lyrebird: note: translations are not kept: {error}");
                 None
             })

@@ -43,6 +43,12 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "ENGINE", help_heading = "Machine")]
     engine: Option<EngineChoice>,
 
+    /// Whether each CPU has a thread of its own, or all take turns on one: on or off [default: on]
+    ///
+    /// With --deterministic they always take turns.
+    #[arg(long, value_name = "SWITCH", value_parser = on_or_off, help_heading = "Machine")]
+    cpu_threads: Option<bool>,
+
     /// How much memory translated code may take; the oldest makes room for new code [default: 64M]
     ///
     /// The machine's CPUs share it; each needs 1M.
@@ -295,6 +301,7 @@ impl RunArgs {
         set(&mut spec.cpus, self.cpus);
         set(&mut spec.cpu, self.cpu);
         set(&mut spec.engine, self.engine);
+        set_option(&mut spec.cpu_threads, self.cpu_threads);
         set_option(&mut spec.code_cache, self.code_cache);
         set_option(&mut spec.translation_cache, self.translation_cache);
         set_option(&mut spec.translation_cache_size, self.translation_cache_size);
@@ -327,6 +334,10 @@ impl RunArgs {
         spec.test_device |= self.test_device;
         Ok(spec)
     }
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    super::drive::switch("--cpu-threads", text)
 }
 
 fn set<T>(place: &mut T, value: Option<T>) {

@@ -29,6 +29,9 @@ pub struct MachineSpec {
     pub cpu: CpuSpec,
     /// What executes the guest.
     pub engine: EngineChoice,
+    /// Each vCPU has a thread of its own; without a word, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_threads: Option<bool>,
     /// How much memory translated code may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_cache: Option<Size>,
@@ -114,6 +117,7 @@ impl Default for MachineSpec {
             cpus: 1,
             cpu: CpuSpec::model("x86-64-v2"),
             engine: EngineChoice::Auto,
+            cpu_threads: None,
             code_cache: None,
             translation_cache: None,
             translation_cache_size: None,
@@ -151,12 +155,13 @@ fn is_null(target: &Target) -> bool {
 }
 
 /// The keys of a machine file.
-pub const KEYS: [&str; 32] = [
+pub const KEYS: [&str; 33] = [
     "name",
     "memory",
     "cpus",
     "cpu",
     "engine",
+    "cpu-threads",
     "code-cache",
     "translation-cache",
     "translation-cache-size",

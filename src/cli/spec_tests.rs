@@ -11,6 +11,7 @@ fn full() -> MachineSpec {
         cpu: "qemu64,+sse4.2,-popcnt".parse().unwrap(),
         engine: EngineChoice::Interp,
         translation_cache: Some("translations".into()),
+        cpu_threads: Some(false),
         code_cache: Some(Size(32 << 20)),
         translation_cache_size: Some(Size(64 << 20)),
         kernel: Some("vmlinuz".into()),

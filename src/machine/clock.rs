@@ -6,7 +6,7 @@ use lyrebird_core::VmTime;
 
 /// The most that guest time may leap at once. When a busy host does not run us for a while, a guest would find that many
 /// ticks of its timers have become one, and blame its clocks for that; so the rest is owed, and paid back in small steps.
-const LEAP: u64 = 1_000_000;
+pub(super) const LEAP: u64 = 1_000_000;
 /// A debt of so much doubles the pace of guest time.
 const HEAVY_DEBT: u64 = 100_000_000;
 
@@ -31,6 +31,11 @@ impl Clock {
     /// Whether time follows the instructions.
     pub fn deterministic(&self) -> bool {
         matches!(self.mode, TimeMode::Deterministic { .. })
+    }
+
+    /// Guest time when it was last tied to the host's clock, and when that was; none if guest time does not follow that clock.
+    pub(super) fn tied(&self) -> (VmTime, Option<HostInstant>) {
+        (self.base, self.since.filter(|_| !self.deterministic()))
     }
 
     /// Guest time now.
@@ -78,6 +83,12 @@ impl Clock {
             self.debt = self.debt.saturating_add(elapsed);
             self.pay(deadline.since(self.base));
         }
+    }
+
+    /// Everybody was idle, at least until this deadline: as [`Clock::idle_until`], but time that has been told is never taken
+    /// back.
+    pub fn wake_at(&mut self, deadline: VmTime) {
+        self.idle_until(deadline.max(self.now()));
     }
 
     /// Starts or goes on.
@@ -164,6 +175,16 @@ mod tests {
         let deadline = clock.base + 2_000;
         clock.idle_until(deadline);
         assert_eq!(clock.base, deadline, "while everybody sleeps it is paid back at once");
+    }
+
+    #[test]
+    fn waking_late_takes_no_time_back() {
+        let mut clock = Clock::new(TimeMode::RealTime);
+        clock.start();
+        std::thread::sleep(std::time::Duration::from_micros(300));
+        let told = clock.now();
+        clock.wake_at(VmTime(10));
+        assert!(clock.now() >= told);
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct MachineConfig {
     pub no_shutdown: bool,
     /// How guest time passes.
     pub time: TimeMode,
+    /// vCPUs have threads of their own, if there are several and guest time follows the host's clock.
+    pub threads: bool,
     /// Local APICs and an IOAPIC are there; more than one vCPU needs them.
     pub apic: bool,
     /// Puts a kernel in place; called before the first instruction and again after each reset.
@@ -94,6 +96,7 @@ impl MachineConfig {
             no_reboot: false,
             no_shutdown: false,
             time: TimeMode::RealTime,
+            threads: false,
             apic: true,
             boot: None,
             fw_cfg_files: Vec::new(),

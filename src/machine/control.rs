@@ -165,6 +165,12 @@ impl Handle {
         (std::mem::take(&mut mail.orders), std::mem::take(&mut mail.news))
     }
 
+    /// Whether there was any news, if there are no orders and no picture is asked for.
+    pub(super) fn collect_news(&self) -> Option<bool> {
+        let mut mail = self.mail();
+        (mail.orders.is_empty() && !mail.draw).then(|| std::mem::take(&mut mail.news))
+    }
+
     /// Sleeps until there is news, or for so long.
     pub(super) fn sleep(&self, longest: Option<Duration>) {
         let mail = self.mail();

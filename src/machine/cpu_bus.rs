@@ -2,19 +2,25 @@
 
 use super::board::Board;
 use super::clock::Clock;
-use super::host_inputs::HostInputs;
+use super::crew::Crew;
+use super::host_inputs::CpuInputs;
+use super::shared_clock::SharedClock;
 use devices::apic::TSC_CLOCK;
 use lyrebird_core::{CpuBus, Signals, VmTime};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+/// Of so many PAUSEs on a vCPU's own thread one lets other threads run: there may be more of them than processors.
+const PAUSES: u32 = 32;
+
 /// The bus of one vCPU.
 pub struct SliceBus<'a> {
     board: &'a Mutex<Board>,
-    inputs: &'a mut HostInputs,
+    inputs: &'a CpuInputs,
     signals: &'a Arc<Signals>,
     cpu: usize,
+    clock: &'a SharedClock,
     /// The clock as it stood when the slice began.
-    clock: Clock,
+    start: Clock,
     /// How many instructions the vCPU had retired then.
     first: u64,
     /// Deterministic guest time, as far as the vCPU has told.
@@ -23,6 +29,9 @@ pub struct SliceBus<'a> {
     end: VmTime,
     /// Other vCPUs wait for their turn.
     others_wait: bool,
+    /// The vCPU has a thread of its own among these.
+    crew: Option<&'a Crew>,
+    pauses: u32,
     stop: bool,
 }
 
@@ -30,19 +39,27 @@ impl<'a> SliceBus<'a> {
     /// The bus for a slice that begins now.
     pub fn new(
         board: &'a Mutex<Board>,
-        inputs: &'a mut HostInputs,
+        inputs: &'a CpuInputs,
         signals: &'a Arc<Signals>,
         cpu: usize,
-        clock: Clock,
+        clock: &'a SharedClock,
         first: u64,
-        end: VmTime,
     ) -> Self {
-        SliceBus { board, inputs, signals, cpu, clock, first, now: clock.now(), end, others_wait: false, stop: false }
+        let start = clock.copy();
+        let (now, end) = (start.now(), VmTime::ZERO);
+        let (others_wait, crew, pauses, stop) = (false, None, 0, false);
+        SliceBus { board, inputs, signals, cpu, clock, start, first, now, end, others_wait, crew, pauses, stop }
     }
 
-    /// Says whether other vCPUs wait for their turn: then a PAUSE ends this one's.
-    pub fn others_wait(mut self, others_wait: bool) -> Self {
-        self.others_wait = others_wait;
+    /// Says when the slice ends, and whether other vCPUs wait for their turn: then a PAUSE ends this one's.
+    pub fn turn(mut self, end: VmTime, others_wait: bool) -> Self {
+        (self.end, self.others_wait) = (end, others_wait);
+        self
+    }
+
+    /// The vCPU has a thread of its own.
+    pub fn among(mut self, crew: &'a Crew) -> Self {
+        self.crew = Some(crew);
         self
     }
 
@@ -56,10 +73,18 @@ impl<'a> SliceBus<'a> {
 
     /// Makes an access, and looks whether it wants the slice to end.
     fn access<T>(&mut self, access: impl FnOnce(&mut Board, usize, VmTime) -> T) -> T {
-        let (now, mut board) = (self.time(), self.lock());
+        let mut board = self.lock();
+        // The time of the access is when its turn has come: devices see no time go back.
+        let now = self.time();
         let value = access(&mut board, self.cpu, now);
         self.stop |= board.requests.pending();
-        if self.stop || board.timers.next_deadline() < self.end {
+        let deadline = board.timers.next_deadline();
+        match self.crew {
+            Some(crew) => crew.armed(deadline),
+            None if deadline < self.end => self.signals.kick(),
+            None => {}
+        }
+        if self.stop {
             self.signals.kick();
         }
         value
@@ -70,7 +95,7 @@ impl CpuBus for SliceBus<'_> {
     fn note_retired(&mut self, retired: u64) {
         if self.clock.deterministic() {
             let since = retired.saturating_sub(self.first);
-            self.now = self.now.max(self.clock.now() + self.clock.nanos_for(since));
+            self.now = self.now.max(self.start.now() + self.start.nanos_for(since));
         }
     }
 
@@ -110,7 +135,10 @@ impl CpuBus for SliceBus<'_> {
     fn tsc(&mut self, retired: u64) -> u64 {
         let ticks = TSC_CLOCK.ticks_at(self.now(retired));
         if self.clock.stands() {
-            self.signals.kick(); // the run loop lets it go on
+            match self.crew {
+                Some(_) => self.clock.follow_sometimes(),
+                None => self.signals.kick(), // the run loop lets it go on
+            }
         }
         self.inputs.tsc(ticks)
     }
@@ -154,6 +182,10 @@ impl CpuBus for SliceBus<'_> {
     fn pause(&mut self) {
         if self.others_wait {
             self.signals.kick();
+        }
+        if self.crew.is_some() {
+            self.pauses += 1;
+            if self.pauses.is_multiple_of(PAUSES) { std::thread::yield_now() } else { std::hint::spin_loop() }
         }
     }
 

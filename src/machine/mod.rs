@@ -10,6 +10,7 @@ mod cmos;
 pub mod config;
 pub mod control;
 mod cpu_bus;
+mod crew;
 mod describe;
 mod drives;
 mod firmware;
@@ -17,8 +18,10 @@ pub mod host_inputs;
 pub mod maps;
 mod run;
 pub mod script;
+pub mod shared_clock;
 #[cfg(test)]
 mod tests;
+mod threads;
 pub mod wiring;
 
 use anyhow::{Context, Result};
@@ -32,6 +35,7 @@ use lyrebird_core::{CpuState, Engine, ResetKind, Signals, TimerQueue, Vcpu, VmTi
 use lyrebird_memory::GuestMemory;
 use run::{Pace, Seat};
 pub use script::{Script, Step};
+use shared_clock::SharedClock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -70,7 +74,11 @@ pub struct Machine {
     no_shutdown: bool,
     script: Script,
     // Where it stands.
-    clock: Clock,
+    clock: Arc<SharedClock>,
+    /// vCPUs have threads of their own.
+    threads: bool,
+    /// A reset waits until the vCPUs' threads have ended.
+    reset_waits: bool,
     powered: bool,
     /// CPUID's signature, which EDX holds after reset.
     signature: u32,
@@ -116,7 +124,9 @@ impl Machine {
             no_reboot: config.no_reboot,
             no_shutdown: config.no_shutdown,
             script: config.script,
-            clock: Clock::new(config.time),
+            clock: Arc::new(SharedClock::new(Clock::new(config.time))),
+            threads: config.threads && cpus > 1 && config.time == TimeMode::RealTime,
+            reset_waits: false,
             powered: false,
             signature,
             pace: Pace::new(),

@@ -1,6 +1,7 @@
 //! The run loop: vCPUs take turns on one thread, in slices that end where the next timer is due; between slices timers are
 //! called, input is moved and orders are obeyed; when every vCPU is halted the thread sleeps.
 
+use super::clock::Clock;
 use super::control::Order;
 use super::cpu_bus::SliceBus;
 use super::{Machine, Outcome};
@@ -61,9 +62,9 @@ impl Machine {
         if let Err(error) = self.power_on() {
             return Outcome::Fault(format!("{error:#}"));
         }
-        self.clock.start();
-        let outcome = self.run_slices();
-        self.clock.pause();
+        self.clock.change(Clock::start);
+        let outcome = if self.threads { self.run_in_threads() } else { self.run_slices() };
+        self.clock.change(Clock::pause);
         self.take_last_picture();
         let mut board = self.lock();
         board.flush();
@@ -72,7 +73,7 @@ impl Machine {
         outcome
     }
 
-    fn run_slices(&mut self) -> Outcome {
+    pub(super) fn run_slices(&mut self) -> Outcome {
         loop {
             let mut ran = false;
             for cpu in 0..self.vcpus.len() {
@@ -101,40 +102,43 @@ impl Machine {
 
     /// Runs one vCPU for a while.
     fn slice(&mut self, cpu: usize) -> Option<Outcome> {
-        let now = self.clock.now();
+        let clock = self.clock.copy();
+        let now = clock.now();
         let due = self.next_deadline().since(now);
         let others_wait = (0..self.vcpus.len()).any(|other| other != cpu && self.can_run(other));
         let (longest, exact) = if others_wait { uneven(self.vcpus[cpu].retired()) } else { (SLICE, false) };
-        let budget = if self.clock.deterministic() {
-            Budget::exactly(self.clock.instructions_for(due).clamp(SHORTEST, longest))
+        let budget = if clock.deterministic() {
+            Budget::exactly(clock.instructions_for(due).clamp(SHORTEST, longest))
         } else {
             let instructions = self.pace.instructions_for(due).clamp(SHORTEST, longest);
             if exact { Budget::exactly(instructions) } else { Budget::about(instructions) }
         };
-        let end = if self.clock.deterministic() {
-            now + self.clock.nanos_for(budget.instructions)
+        let end = if clock.deterministic() {
+            now + clock.nanos_for(budget.instructions)
         } else {
             now + budget.instructions * 1_024 / self.pace.rate
         };
         self.signals[cpu].take(Signals::KICK);
         let (vcpu, signals) = (&mut self.vcpus[cpu], &self.signals[cpu]);
         let first = vcpu.retired();
-        let bus = SliceBus::new(&self.board, &mut self.inputs, signals, cpu, self.clock, first, end);
-        let mut bus = bus.others_wait(others_wait);
+        let bus = SliceBus::new(&self.board, self.inputs.cpu(), signals, cpu, &self.clock, first);
+        let mut bus = bus.turn(end, others_wait);
         let exit = vcpu.run(&mut bus, budget);
         let retired = vcpu.retired().saturating_sub(first);
         self.retired.fetch_add(retired, Ordering::Relaxed);
-        self.clock.retire(retired);
-        if !self.clock.deterministic() {
+        if clock.deterministic() {
+            self.clock.change(|clock| clock.retire(retired));
+        } else {
             self.pace.learn(retired, self.clock.now().since(now));
         }
-        self.seats[cpu].halted = None;
+        self.seats[cpu].halted = (exit == Exit::Halted).then(|| self.signals[cpu].bits() & !Signals::KICK);
+        self.after_run(cpu, exit)
+    }
+
+    /// What becomes of the machine when a vCPU's run has ended so.
+    pub(super) fn after_run(&mut self, cpu: usize, exit: Exit) -> Option<Outcome> {
         match exit {
-            Exit::Budget | Exit::Kicked | Exit::Debug { .. } => None,
-            Exit::Halted => {
-                self.seats[cpu].halted = Some(self.signals[cpu].bits() & !Signals::KICK);
-                None
-            }
+            Exit::Budget | Exit::Kicked | Exit::Debug { .. } | Exit::Halted => None,
             Exit::Shutdown => {
                 tracing::info!(cpu, "triple fault");
                 if self.no_reboot {
@@ -147,12 +151,12 @@ impl Machine {
     }
 
     /// When a timer or the script has something to do.
-    fn next_deadline(&self) -> VmTime {
+    pub(super) fn next_deadline(&self) -> VmTime {
         self.timers.next_deadline().min(self.script.next())
     }
 
     /// What is done between slices: orders, timers, input, output, and what devices ask of the machine.
-    fn between_slices(&mut self) -> Option<Outcome> {
+    pub(super) fn between_slices(&mut self) -> Option<Outcome> {
         let (orders, news) = self.handle.collect();
         self.input_waits |= news;
         for order in orders {
@@ -160,35 +164,17 @@ impl Machine {
                 return Some(outcome);
             }
         }
-        self.clock.follow();
+        self.clock.change(Clock::follow);
         let now = self.clock.now();
         if self.script.next() <= now
             && let Some(outcome) = self.play(now)
         {
             return Some(outcome);
         }
-        let due = self.timers.next_deadline() <= now;
+        self.serve();
         let request = {
             let mut board = self.board.lock().unwrap_or_else(|e| e.into_inner());
-            if due {
-                board.fire_timers(now);
-            }
-            if self.input_waits {
-                self.input_waits = false;
-                for event in self.inputs.person() {
-                    board.input(event, now);
-                }
-                self.handle.draw_if_asked(|frame| board.draw(frame, now));
-                for port in 0..board.serial.len() {
-                    let Some(uart) = &mut board.serial[port] else { continue };
-                    let bytes = self.inputs.serial(port, uart.room());
-                    if !bytes.is_empty() {
-                        uart.receive(&bytes);
-                    }
-                    self.input_waits |= self.inputs.serial_waits(port);
-                }
-                board.settle();
-            }
+            self.handle.draw_if_asked(|frame| board.draw(frame, now));
             // Output is not flushed here: the host halves' threads write it soon enough, and to wait for them in every slice
             // would give away the processor on a busy host.
             board.take_request()
@@ -205,7 +191,39 @@ impl Machine {
         }
     }
 
-    fn reset_or_fault(&mut self) -> Option<Outcome> {
+    /// Timers that are due are called, and input is moved.
+    pub(super) fn serve(&mut self) {
+        if !self.input_waits && self.timers.next_deadline() > self.clock.now() {
+            return;
+        }
+        let mut board = self.board.lock().unwrap_or_else(|e| e.into_inner());
+        let now = self.clock.now();
+        if self.timers.next_deadline() <= now {
+            board.fire_timers(now);
+        }
+        if self.input_waits {
+            self.input_waits = false;
+            for event in self.inputs.person() {
+                board.input(event, now);
+            }
+            for port in 0..board.serial.len() {
+                let Some(uart) = &mut board.serial[port] else { continue };
+                let bytes = self.inputs.serial(port, uart.room());
+                if !bytes.is_empty() {
+                    uart.receive(&bytes);
+                }
+                self.input_waits |= self.inputs.serial_waits(port);
+            }
+            board.settle();
+        }
+    }
+
+    pub(super) fn reset_or_fault(&mut self) -> Option<Outcome> {
+        if self.vcpus.is_empty() {
+            // They are with their threads, which end first.
+            self.reset_waits = true;
+            return None;
+        }
         self.reset(ResetKind::Hard).err().map(|error| Outcome::Fault(format!("{error:#}")))
     }
 
@@ -224,7 +242,7 @@ impl Machine {
 
     /// Guest time stands until somebody resumes the machine, resets it or ends it.
     fn pause_until_resumed(&mut self) -> Option<Outcome> {
-        self.clock.pause();
+        self.clock.change(Clock::pause);
         self.handle.set_paused(true);
         loop {
             self.handle.sleep(None);
@@ -236,7 +254,7 @@ impl Machine {
                 match order {
                     Order::Quit => return Some(Outcome::Quit),
                     Order::Resume | Order::Reset => {
-                        self.clock.start();
+                        self.clock.change(Clock::start);
                         self.handle.set_paused(false);
                         return if order == Order::Reset { self.reset_or_fault() } else { None };
                     }
@@ -256,16 +274,16 @@ impl Machine {
         if self.clock.deterministic() {
             match deadline {
                 VmTime::NEVER => self.handle.sleep(None),
-                _ => self.clock.skip_to(deadline),
+                _ => self.clock.change(|clock| clock.skip_to(deadline)),
             }
             return;
         }
-        self.clock.idle_until(deadline);
+        self.clock.change(|clock| clock.idle_until(deadline));
         match deadline.since(self.clock.now()) {
             _ if deadline == VmTime::NEVER => self.handle.sleep(None),
             left if left > TOO_SHORT_TO_SLEEP => self.handle.sleep(Some(Duration::from_nanos(left))),
             _ => std::hint::spin_loop(),
         }
-        self.clock.idle_until(deadline);
+        self.clock.change(|clock| clock.idle_until(deadline));
     }
 }

@@ -5,6 +5,8 @@ use lyrebird_core::chars::{CharInput, CharOut, CharPort};
 use lyrebird_core::engine::EngineError;
 use lyrebird_core::{Budget, CpuBus, Exit};
 
+mod threads;
+
 /// What a vCPU does when it is run: it may use its bus and signals, and says what it retired and why it stops.
 type Script = Box<dyn FnMut(&mut dyn CpuBus, &Signals, Budget) -> (u64, Exit) + Send>;
 

@@ -204,11 +204,14 @@ impl Asm<'_> {
 
     /// Loads 128 bits; nothing is known of their alignment.
     pub fn load_vector(&mut self, at: Value, offset: i32) -> Value {
-        self.b.ins().load(types::I8X16, Self::flags(Area::Guest), at, offset)
+        let v = self.b.ins().load(types::I8X16, Self::flags(Area::Guest), at, offset);
+        self.order(Area::Guest);
+        v
     }
 
     /// Stores them.
     pub fn store_vector(&mut self, at: Value, offset: i32, v: Value) {
+        self.order(Area::Guest);
         self.b.ins().store(Self::flags(Area::Guest), v, at, offset);
     }
 

@@ -109,10 +109,10 @@ impl Kept {
         Ok(Kept { folder: folder.into(), set: key::set(host), limit, inner: Mutex::new(None) })
     }
 
-    /// [`Kept::open`] for this host; `None` if no code can be made for it.
-    pub fn of_this_host(folder: &Path, limit: u64) -> Result<Option<Self>, KeptError> {
+    /// [`Kept::open`] for this host; `None` if no code can be made for it. `shared` is as in [`crate::Options::shared`].
+    pub fn of_this_host(folder: &Path, limit: u64, shared: bool) -> Result<Option<Self>, KeptError> {
         match Compiler::new(false) {
-            Ok(compiler) => Self::open(folder, &compiler.to_string(), limit).map(Some),
+            Ok(compiler) => Self::open(folder, &compiler.shared(shared).to_string(), limit).map(Some),
             Err(_) => Ok(None),
         }
     }

@@ -36,13 +36,15 @@ pub fn cmpxchg8b(ctx: &mut Ctx, op: &Op) -> Done {
         let old = was.unwrap_or_else(|now| now);
         return finish(ctx, Width::D, was.is_ok(), halves(old));
     }
+    let memory = ctx.cpu.memory.clone();
+    let _bus = op.ins.has(bits::LOCK).then(|| memory.lock_bus());
     let old = ctx.load_physical(place, 8);
     // Memory is written in either case, as the bus cycle is.
     ctx.store_physical(place, 8, if old == expected { new } else { old });
     finish(ctx, Width::D, old == expected, halves(old))
 }
 
-/// CMPXCHG16B: the operand must be aligned.
+/// CMPXCHG16B: the operand must be aligned. With LOCK, and in RAM, one atomic operation of the host.
 pub fn cmpxchg16b(ctx: &mut Ctx, op: &Op) -> Done {
     let at = ctx.address(op);
     // Alignment comes first: #GP even on the stack, where an address that is not canonical would raise #SS.
@@ -53,12 +55,20 @@ pub fn cmpxchg16b(ctx: &mut Ctx, op: &Op) -> Done {
     ctx.check_careful(linear, 16, Access::Update)?;
     let bank = ctx.cpu.bank;
     let place = ctx.physical(linear, 16, Access::Update, bank)?;
+    let pair = |ctx: &Ctx, low: u8, high: u8| u128::from(ctx.cpu.reg(low)) | u128::from(ctx.cpu.reg(high)) << 64;
+    let (expected, new) = (pair(ctx, reg::RAX, reg::RDX), pair(ctx, reg::RBX, reg::RCX));
+    let halves = |v: u128| (v as u64, (v >> 64) as u64);
+    if op.ins.has(bits::LOCK)
+        && let Ok(was) = ctx.cpu.memory.compare_exchange_u128(place.first, expected, new)
+    {
+        return finish(ctx, Width::Q, was.is_ok(), halves(was.unwrap_or_else(|now| now)));
+    }
+    let memory = ctx.cpu.memory.clone();
+    let _bus = op.ins.has(bits::LOCK).then(|| memory.lock_bus());
     let mut image = [0; 16];
     ctx.read_physical_bytes(place.first, &mut image);
     let old = u128::from_le_bytes(image);
-    let pair = |low: u8, high: u8| u128::from(ctx.cpu.reg(low)) | u128::from(ctx.cpu.reg(high)) << 64;
-    let equal = old == pair(reg::RAX, reg::RDX);
-    let new = if equal { pair(reg::RBX, reg::RCX) } else { old };
-    ctx.write_physical_bytes(place.first, &new.to_le_bytes());
-    finish(ctx, Width::Q, equal, (old as u64, (old >> 64) as u64))
+    let equal = old == expected;
+    ctx.write_physical_bytes(place.first, &if equal { new } else { old }.to_le_bytes());
+    finish(ctx, Width::Q, equal, halves(old))
 }

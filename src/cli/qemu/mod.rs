@@ -183,6 +183,12 @@ impl Builder {
             "accel" => {
                 let properties = Properties::new(value);
                 properties.only("-accel", &["thread", "tb-size", "one-insn-per-tb", "split-wx", "kernel-irqchip"])?;
+                spec.cpu_threads = match properties.get("thread") {
+                    None => spec.cpu_threads,
+                    Some("multi") => Some(true),
+                    Some("single") => Some(false),
+                    Some(other) => bail!("-accel: thread={other} is unknown: use thread=single or thread=multi"),
+                };
                 if let Some(text) = properties.get("tb-size") {
                     spec.code_cache = values::megabytes("-accel: tb-size", text)?;
                 }

@@ -56,7 +56,7 @@ table! {
     "machine" "TYPE[,accel=A]" => Here("pc; q35 is taken as pc");
     "M" "TYPE[,accel=A]" => Here("the same as -machine");
     "cpu" "MODEL[,+F][,-F][,F=on|off]" => Here("CPU model; -cpu help lists them");
-    "accel" "NAME[,tb-size=MEGS]" => Here("tcg or jit (translated code), interp (the interpreter), lockstep (both, compared); kvm is not there yet");
+    "accel" "NAME[,thread=single|multi][,tb-size=MEGS]" => Here("tcg or jit (translated code), interp (the interpreter), lockstep (both, compared); kvm is not there yet");
     "enable-kvm" => Here("the same as -accel kvm");
     "smp" "[cpus=]N[,maxcpus=][,sockets=][,cores=][,threads=]" => Here("number of CPUs");
     "m" "[size=]MEGS" => Here("memory; also with a suffix: 2G");

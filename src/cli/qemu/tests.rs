@@ -135,6 +135,8 @@ fn accelerators() {
     assert!(error("-enable-kvm").contains("the engine `kvm` is not there yet: use interp"));
     assert_eq!(spec("-accel tcg,tb-size=32").code_cache, Some(Size(32 << 20)));
     assert_eq!(spec("-accel tcg,tb-size=0").code_cache, None);
+    assert_eq!(spec("-accel tcg,thread=single").cpu_threads, Some(false));
+    assert!(error("-accel tcg,thread=double").contains("thread=single or thread=multi"));
     assert!(error("-accel tgc").contains("the nearest known is `tcg`"));
     let notes = request(Flavour::X86_64, "-accel tcg -display none").unwrap().notes;
     assert_eq!(notes.iter().any(|note| note.contains("the interpreter runs")), !cfg!(feature = "jit"), "{notes:?}");

@@ -3,8 +3,8 @@
 use crate::bus::CpuBus;
 use crate::cpu::state::CpuState;
 use lyrebird_memory::GuestMemory;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 
 /// Makes vCPUs of one kind.
 pub trait Engine: Send {
@@ -104,6 +104,12 @@ pub enum Exit {
 pub struct Signals {
     bits: AtomicU32,
     sipi: AtomicU8,
+    /// How often a bit was set that was not.
+    news: AtomicU32,
+    /// Whoever runs the vCPU sleeps, by `bed` and `bell`.
+    sleeps: AtomicBool,
+    bed: Mutex<()>,
+    bell: Condvar,
 }
 
 impl Signals {
@@ -131,7 +137,26 @@ impl Signals {
 
     /// Sets bits.
     pub fn raise(&self, bits: u32) {
-        self.bits.fetch_or(bits, Ordering::AcqRel);
+        if self.bits.fetch_or(bits, Ordering::AcqRel) & bits != bits {
+            self.news.fetch_add(1, Ordering::SeqCst);
+            if self.sleeps.load(Ordering::SeqCst) {
+                drop(self.bed.lock().unwrap_or_else(|e| e.into_inner()));
+                self.bell.notify_all();
+            }
+        }
+    }
+
+    /// A number that changes whenever a bit is set that was not.
+    pub fn news(&self) -> u32 {
+        self.news.load(Ordering::SeqCst)
+    }
+
+    /// Sleeps until [`Signals::news`] is not `seen`: for a vCPU on a thread of its own that was halted all the time since then.
+    pub fn sleep(&self, seen: u32) {
+        let bed = self.bed.lock().unwrap_or_else(|e| e.into_inner());
+        self.sleeps.store(true, Ordering::SeqCst);
+        drop(self.bell.wait_while(bed, |()| self.news() == seen));
+        self.sleeps.store(false, Ordering::SeqCst);
     }
 
     /// Clears bits and gives those of them that were set.
@@ -158,5 +183,29 @@ impl Signals {
     /// The last start-up IPI's vector.
     pub fn sipi_vector(&self) -> u8 {
         self.sipi.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleeper_is_woken_by_what_is_new() {
+        let signals = Signals::new();
+        signals.raise(Signals::INTR);
+        let seen = signals.news();
+        signals.raise(Signals::INTR);
+        assert_eq!(signals.news(), seen, "it was set already");
+        let sleeper = std::thread::spawn({
+            let signals = signals.clone();
+            move || signals.sleep(seen)
+        });
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        assert!(!sleeper.is_finished());
+        signals.kick();
+        sleeper.join().unwrap();
+        signals.sleep(seen);
+        assert_eq!(signals.bits(), Signals::INTR | Signals::KICK);
     }
 }

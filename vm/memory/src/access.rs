@@ -12,7 +12,7 @@ impl GuestMemory {
             let page = self.lookup(gpa).readable().ok_or(MemoryError::Unbacked { gpa })?;
             let piece = &mut buf[range];
             // SAFETY: `pieces` keeps each piece inside one page, and a HostPage is a whole page of a live block.
-            unsafe { std::ptr::copy(page.host().add(offset(gpa)), piece.as_mut_ptr(), piece.len()) };
+            unsafe { copy(page.host().add(offset(gpa)), piece.as_mut_ptr(), piece.len()) };
             Ok(())
         })
     }
@@ -30,7 +30,7 @@ impl GuestMemory {
                 }
             };
             // SAFETY: as in `read`.
-            unsafe { std::ptr::copy(piece.as_ptr(), page.host().add(offset(gpa)), piece.len()) };
+            unsafe { copy(piece.as_ptr(), page.host().add(offset(gpa)), piece.len()) };
             self.note_write(&page, gpa % PAGE_SIZE, piece.len() as u64);
             if self.journal.is_on() {
                 self.note_in_journal(page.key() + offset(gpa), piece);
@@ -84,38 +84,6 @@ impl GuestMemory {
     pub fn write_uint(&self, gpa: u64, bytes: usize, value: u64) -> Result<(), MemoryError> {
         self.write(gpa, &value.to_le_bytes()[..bytes.min(8)])
     }
-
-    /// Replaces an aligned 32-bit word if it still has the expected value; otherwise gives what it has. Atomic towards
-    /// other CPUs: page walks set accessed and dirty bits with it.
-    pub fn compare_exchange_u32(&self, gpa: u64, old: u32, new: u32) -> Result<Result<u32, u32>, MemoryError> {
-        let page = self.aligned_ram(gpa, 4)?;
-        // SAFETY: an aligned word inside a live page; guest RAM is only shared through atomics or raw copies.
-        let word = unsafe { AtomicU32::from_ptr(page.host().add(offset(gpa)).cast()) };
-        let was = word.compare_exchange(old.to_le(), new.to_le(), Ordering::SeqCst, Ordering::SeqCst);
-        if was.is_ok() {
-            self.note_write(&page, gpa % PAGE_SIZE, 4);
-        }
-        Ok(was.map(u32::from_le).map_err(u32::from_le))
-    }
-
-    /// As [`GuestMemory::compare_exchange_u32`], for 64 bits.
-    pub fn compare_exchange_u64(&self, gpa: u64, old: u64, new: u64) -> Result<Result<u64, u64>, MemoryError> {
-        let page = self.aligned_ram(gpa, 8)?;
-        // SAFETY: as above.
-        let word = unsafe { AtomicU64::from_ptr(page.host().add(offset(gpa)).cast()) };
-        let was = word.compare_exchange(old.to_le(), new.to_le(), Ordering::SeqCst, Ordering::SeqCst);
-        if was.is_ok() {
-            self.note_write(&page, gpa % PAGE_SIZE, 8);
-        }
-        Ok(was.map(u64::from_le).map_err(u64::from_le))
-    }
-
-    fn aligned_ram(&self, gpa: u64, bytes: u64) -> Result<HostPage, MemoryError> {
-        match self.lookup(gpa) {
-            Backing::Ram(page) if gpa.is_multiple_of(bytes) => Ok(page),
-            _ => Err(MemoryError::Unbacked { gpa }),
-        }
-    }
 }
 
 impl FlatMap {
@@ -148,6 +116,25 @@ impl Backing {
     }
 }
 
-fn offset(gpa: u64) -> usize {
+/// Copies. What a CPU reads or writes in one access is copied in one: a copy routine may write some bytes twice, and take
+/// back what another CPU has written between.
+///
+/// # Safety
+/// As for [`std::ptr::copy`].
+#[inline]
+unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match len {
+            1 => to.write_volatile(from.read_volatile()),
+            2 => to.cast::<u16>().write_unaligned(from.cast::<u16>().read_unaligned()),
+            4 => to.cast::<u32>().write_unaligned(from.cast::<u32>().read_unaligned()),
+            8 => to.cast::<u64>().write_unaligned(from.cast::<u64>().read_unaligned()),
+            _ => std::ptr::copy(from, to, len),
+        }
+    }
+}
+
+pub(crate) fn offset(gpa: u64) -> usize {
     (gpa % PAGE_SIZE) as usize
 }

@@ -5,14 +5,16 @@
 //! remembers, page by page, who wants to hear of the next write ([`watch`]): dirty-page trackers and the
 //! engines' caches of decoded or translated code.
 //!
-//! All `unsafe` that handles the host mapping is in `block.rs` and `access.rs`.
+//! All `unsafe` that handles the host mapping is in `block.rs`, `access.rs` and `atomic.rs`.
 
 mod access;
+mod atomic;
 mod block;
 mod layout;
 pub mod twin;
 pub mod watch;
 
+pub use atomic::BusLock;
 pub use block::{Block, BlockId, HostPage, PageBytes};
 pub use layout::{Backing, FlatMap, Region, RegionId, Target};
 pub use watch::{CodeWatch, TrackerId};
@@ -68,6 +70,10 @@ pub struct GuestMemory {
     a20: AtomicBool,
     watchers: watch::Watchers,
     journal: twin::Journal,
+    /// See [`GuestMemory::lock_bus`].
+    bus: Mutex<()>,
+    /// Several CPUs run at the same time.
+    shared: AtomicBool,
 }
 
 impl GuestMemory {
@@ -82,6 +88,8 @@ impl GuestMemory {
             a20: AtomicBool::new(true),
             watchers: watch::Watchers::default(),
             journal: twin::Journal::default(),
+            bus: Mutex::default(),
+            shared: AtomicBool::new(false),
         }
     }
 
@@ -147,9 +155,20 @@ impl GuestMemory {
         self.epoch.load(Ordering::Acquire)
     }
 
+    /// Says whether several CPUs run at the same time from now on, on threads of their own.
+    pub fn set_shared(&self, shared: bool) {
+        self.shared.store(shared, Ordering::SeqCst);
+    }
+
+    /// Whether they do.
+    #[inline]
+    pub fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed)
+    }
+
     /// A number that changes when some page got its first code: cached *write* paths of other vCPUs must be dropped.
     pub fn code_epoch(&self) -> u64 {
-        self.code_epoch.load(Ordering::Acquire)
+        self.code_epoch.load(Ordering::SeqCst)
     }
 
     pub(crate) fn bump_epoch(&self) {

@@ -4,10 +4,14 @@
 //! Bits 0 to 6 belong to *trackers* (screen, snapshot, replay): a set bit says "clean since the last look"; the next
 //! write clears it. Bit 7 says that some engine holds code decoded from the page; which 64-byte stretches of it is in
 //! the page's code mask, so that data beside code does not throw code away.
+//!
+//! When CPUs run at the same time, one may still have a fast write path to a page in which another finds its first code. Whoever
+//! marks code waits, before it reads the bytes, until all others have dropped such paths ([`GuestMemory::await_others`]): they
+//! do at their next look around, or are not running at all. So no write to code goes unnoticed.
 
 use crate::GuestMemory;
 use crate::block::{BlockId, HostPage};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, RwLock};
 
 /// The watch bit for code.
@@ -17,14 +21,40 @@ pub const CODE: u8 = 0x80;
 #[derive(Debug)]
 pub struct TrackerId(u8);
 
+/// [`CodeWatch::knows`] of a vCPU that is not running.
+const RESTS: u64 = u64::MAX;
+
 /// Tells one engine's vCPU which pages of code were written to.
-#[derive(Default)]
 pub struct CodeWatch {
     pending: AtomicBool,
     pages: Mutex<Vec<usize>>,
+    /// The [`GuestMemory::code_epoch`] at which the vCPU last dropped its fast write paths.
+    knows: AtomicU64,
+}
+
+impl Default for CodeWatch {
+    fn default() -> Self {
+        CodeWatch { pending: AtomicBool::default(), pages: Mutex::default(), knows: AtomicU64::new(RESTS) }
+    }
 }
 
 impl CodeWatch {
+    /// The vCPU begins to run, or goes on, with fast write paths of this code epoch. It must look at the epoch after this call.
+    pub fn begin(&self, epoch: u64) {
+        self.knows.store(epoch, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+    }
+
+    /// The vCPU has dropped its fast write paths at this code epoch.
+    pub fn know(&self, epoch: u64) {
+        self.knows.store(epoch, Ordering::Release);
+    }
+
+    /// The vCPU writes nothing until it begins again.
+    pub fn rest(&self) {
+        self.knows.store(RESTS, Ordering::Release);
+    }
+
     /// Whether there is anything to take; cheap.
     #[inline]
     pub fn pending(&self) -> bool {
@@ -50,6 +80,8 @@ impl CodeWatch {
 #[derive(Default)]
 pub(crate) struct Watchers {
     code: RwLock<Vec<Arc<CodeWatch>>>,
+    /// Held by whoever marks code or takes marks away.
+    marks: Mutex<()>,
     used_trackers: AtomicU8,
 }
 
@@ -70,17 +102,42 @@ impl GuestMemory {
     /// Mark first, then read the bytes. Returns true if the page was not marked at all before: the engine must then
     /// drop its fast write path to the page.
     pub fn mark_code(&self, page: &HostPage, first: u64, last: u64) -> bool {
-        page.code().fetch_or(stretches(first, last), Ordering::AcqRel);
-        let new = page.watch().fetch_or(CODE, Ordering::AcqRel) & CODE == 0;
+        let _marks = self.watchers.marks.lock().unwrap_or_else(|e| e.into_inner());
+        page.code().fetch_or(stretches(first, last), Ordering::SeqCst);
+        let new = page.watch().fetch_or(CODE, Ordering::SeqCst) & CODE == 0;
         if new {
-            self.bump_epoch_for_code();
+            self.code_epoch.fetch_add(1, Ordering::SeqCst);
         }
+        fence(Ordering::SeqCst);
         new
+    }
+
+    /// Waits until no other vCPU has a fast write path to a page that has been marked. To be called between marking and reading
+    /// the bytes, by a vCPU that rests meanwhile: two may wait for each other.
+    pub fn await_others(&self, own: &Arc<CodeWatch>) {
+        let epoch = self.code_epoch();
+        let behind = |watch: &Arc<CodeWatch>| !Arc::ptr_eq(watch, own) && watch.knows.load(Ordering::SeqCst) < epoch;
+        let late: Vec<Arc<CodeWatch>> = {
+            let watches = self.watchers.code.read().unwrap_or_else(|e| e.into_inner());
+            watches.iter().filter(|watch| behind(watch)).cloned().collect()
+        };
+        for watch in late {
+            let mut turns = 0;
+            while behind(&watch) {
+                turns += 1;
+                // It looks around in some microseconds, if the host lets it run.
+                if turns < 100 { std::hint::spin_loop() } else { std::thread::yield_now() }
+            }
+        }
     }
 
     /// Tells watchers and trackers that `len` bytes at `offset` of the page were written. Called by every slow write.
     #[inline]
     pub fn note_write(&self, page: &HostPage, offset: u64, len: u64) {
+        if self.is_shared() {
+            // The bytes are there before the watch is looked at; `mark_code` has it the other way round.
+            fence(Ordering::SeqCst);
+        }
         if page.watch().load(Ordering::Acquire) != 0 {
             self.note_watched_write(page, offset, len);
         }
@@ -92,14 +149,19 @@ impl GuestMemory {
             return;
         }
         page.watch().fetch_and(CODE, Ordering::AcqRel);
-        let hit = page.code().load(Ordering::Acquire) & stretches(offset, offset + len - 1);
-        if hit != 0 {
-            // Every holder drops all of the page's code, so the page starts afresh.
-            page.code().store(0, Ordering::Release);
-            page.watch().fetch_and(!CODE, Ordering::AcqRel);
+        let wrote = stretches(offset, offset + len - 1);
+        if page.code().load(Ordering::Acquire) & wrote == 0 {
+            return;
+        }
+        let _marks = self.watchers.marks.lock().unwrap_or_else(|e| e.into_inner());
+        if page.code().load(Ordering::Acquire) & wrote != 0 {
+            // Everybody is told before anybody can have a fast write path to the page again. Every holder drops all of the page's
+            // code, so the page starts afresh.
             for watch in self.watchers.code.read().unwrap_or_else(|e| e.into_inner()).iter() {
                 watch.push(page.key());
             }
+            page.code().store(0, Ordering::Release);
+            page.watch().fetch_and(!CODE, Ordering::AcqRel);
         }
     }
 
@@ -150,13 +212,6 @@ impl GuestMemory {
             self.bump_epoch();
         }
     }
-
-    // Other vCPUs may have a fast write path to a page that has just got code in it. They drop it at their next slice;
-    // until then a cross-modifying guest has not yet executed the serialising instruction that the SDM (vol. 3,
-    // section 9.1.3) asks of it.
-    fn bump_epoch_for_code(&self) {
-        self.code_epoch.fetch_add(1, Ordering::AcqRel);
-    }
 }
 
 fn stretches(first: u64, last: u64) -> u64 {
@@ -167,6 +222,8 @@ fn stretches(first: u64, last: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use crate::{Backing, GuestMemory, Region, Target};
+    use std::sync::Arc;
+    use std::time::Duration;
 
     fn machine() -> (GuestMemory, crate::BlockId) {
         let memory = GuestMemory::new();
@@ -193,6 +250,29 @@ mod tests {
         memory.write_block(&memory.block(ram), 0x1fff, &[1, 2]).unwrap();
         assert_eq!(collect(&a), [1, 2]);
         assert!(memory.write_block(&memory.block(ram), 0x3fff, &[1, 2]).is_err());
+    }
+
+    #[test]
+    fn whoever_marks_code_waits_for_those_that_run() {
+        let (memory, _) = machine();
+        let memory = Arc::new(memory);
+        let (own, other) = (memory.watch_code(), memory.watch_code());
+        let Backing::Ram(page) = memory.lookup(0x2000) else { panic!("RAM") };
+        other.begin(memory.code_epoch());
+        memory.mark_code(&page, 0, 1);
+        let waiting = std::thread::spawn({
+            let (memory, own) = (memory.clone(), own.clone());
+            move || memory.await_others(&own)
+        });
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(!waiting.is_finished());
+        other.know(memory.code_epoch());
+        waiting.join().unwrap();
+        memory.unwatch_code(&other);
+        let other = memory.watch_code();
+        other.begin(0);
+        other.rest();
+        memory.await_others(&own);
     }
 
     #[test]

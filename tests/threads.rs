@@ -343,6 +343,14 @@ fn rewrite(last: u32, serialise: bool, kind: Kind) {
         here(a, &mut spin)?;
         a.dec(edx)?;
         a.jne(spin)?;
+        // The others shall have called it meanwhile.
+        let mut busy = a.create_label();
+        a.mov(edx, ecx)?;
+        a.shr(edx, 3)?;
+        here(a, &mut busy)?;
+        a.pause()?;
+        a.cmp(dword_ptr(CALLS), edx)?;
+        a.jb(busy)?;
         a.cmp(ecx, last)?;
         a.jne(again)?;
         a.jmp(done)?;

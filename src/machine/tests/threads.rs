@@ -58,7 +58,8 @@ fn an_interrupt_between_cpus_wakes_a_halted_one() {
     let mut received = 0;
     let second = script(move |bus, _, _| {
         enable_apic(bus);
-        if let Some(vector) = bus.acknowledge() {
+        // Whoever halts while an interrupt stands is not woken by it.
+        while let Some(vector) = bus.acknowledge() {
             assert_eq!(vector, 0x41);
             bus.mmio_write(APIC + 0xb0, 4, 0);
             received += 1;
@@ -84,9 +85,13 @@ fn timers_fire_while_all_sleep_and_while_others_run() {
                 bus.mmio_write(APIC + 0x3e0, 4, 0xb);
                 bus.mmio_write(APIC + 0x380, 4, 1_000_000);
                 ticks = 1;
-            } else if bus.acknowledge() == Some(0x42) {
-                bus.mmio_write(APIC + 0xb0, 4, 0);
-                ticks += 1;
+            }
+            while let Some(vector) = bus.acknowledge() {
+                // The 8259A, which nobody has set up, may have something to say, too.
+                if vector == 0x42 {
+                    bus.mmio_write(APIC + 0xb0, 4, 0);
+                    ticks += 1;
+                }
                 if ticks == 6 {
                     return exit(bus, 0);
                 }

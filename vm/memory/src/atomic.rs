@@ -192,7 +192,7 @@ mod tests {
     fn no_update_is_lost_wherever_the_number_lies() {
         let memory = memory();
         let base = memory.all_blocks()[0].1.host_base().as_ptr() as usize;
-        let places = [(0, 1), (0x10, 2), (0x21, 2), (0x3f, 2), (0x40, 4), (0x7e, 4), (0x81, 4), (0xb9, 8), (0x100, 8)];
+        let places = [(0, 1), (0x10, 2), (0x21, 2), (0x3f, 2), (0x44, 4), (0x7e, 4), (0x85, 4), (0xb9, 8), (0x100, 8)];
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {

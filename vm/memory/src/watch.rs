@@ -11,6 +11,7 @@
 
 use crate::GuestMemory;
 use crate::block::{BlockId, HostPage};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -27,7 +28,8 @@ const RESTS: u64 = u64::MAX;
 /// Tells one engine's vCPU which pages of code were written to.
 pub struct CodeWatch {
     pending: AtomicBool,
-    pages: Mutex<Vec<usize>>,
+    /// Each once: a vCPU that sleeps takes none, however often they are written to.
+    pages: Mutex<BTreeSet<usize>>,
     /// The [`GuestMemory::code_epoch`] at which the vCPU last dropped its fast write paths.
     knows: AtomicU64,
 }
@@ -65,14 +67,12 @@ impl CodeWatch {
     pub fn take(&self) -> Vec<usize> {
         let mut pages = self.pages.lock().unwrap_or_else(|e| e.into_inner());
         self.pending.store(false, Ordering::Release);
-        std::mem::take(&mut pages)
+        std::mem::take(&mut *pages).into_iter().collect()
     }
 
     fn push(&self, key: usize) {
         let mut pages = self.pages.lock().unwrap_or_else(|e| e.into_inner());
-        if pages.last() != Some(&key) {
-            pages.push(key);
-        }
+        pages.insert(key);
         self.pending.store(true, Ordering::Release);
     }
 }

@@ -222,7 +222,8 @@ fn locked_operations_lose_nothing() {
     for kind in KINDS {
         let machine = run(kind, std::slice::from_ref(&program));
         let all = CPUS * u64::from(ROUNDS);
-        let expected = [all, 3 * all, 5 * all & 0xffff, 0u64.wrapping_sub(all) & 0xff, 7 * all, 0x4000_0001 * all, all];
+        let expected =
+            [all, 3 * all, (5 * all) & 0xffff, 0u64.wrapping_sub(all) & 0xff, 7 * all, 0x4000_0001 * all, all];
         let found: Vec<u64> = (0..7).map(|n| number(&machine, place(n))).collect();
         assert_eq!(found, expected, "{kind:?}");
         assert_eq!(number(&machine, place(6) + 8), 2 * all, "{kind:?}");

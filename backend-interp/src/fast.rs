@@ -7,6 +7,7 @@ use frontend_x86::flags::{LazyFlags, rflags};
 use frontend_x86::op::{Form, Ins, Op, RIP_BASE, Width, bits};
 use frontend_x86::sse::algebra::ConcreteVector;
 use frontend_x86::{Cpu, concrete, concrete_arith};
+use lyrebird_memory::GuestMemory;
 
 /// How an op ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -284,7 +285,7 @@ impl Algebra for Fast {
     fn update<E>(&mut self, locked: bool, w: Width, p: *mut u8, f: impl Fn(&mut Self, u64) -> (u64, E)) -> E {
         if locked {
             // SAFETY: see `Handler`; `probe` found the access in a page that may be written in place.
-            return unsafe { (&(*self.run).cpu.memory).update(p, w.bytes(), |old| f(self, old)) };
+            return unsafe { GuestMemory::update(&(*self.run).cpu.memory, p, w.bytes(), |old| f(self, old)) };
         }
         let old = self.load(w, p);
         let (new, extra) = f(self, old);

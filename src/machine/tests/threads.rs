@@ -177,3 +177,19 @@ fn orders_and_pictures_while_all_run_or_sleep() {
     other.join().unwrap();
     assert!(running.load(Ordering::SeqCst) > 2);
 }
+
+#[test]
+fn a_sleeper_is_woken_by_what_is_new() {
+    let signals = Signals::new();
+    signals.raise(Signals::INTR);
+    let seen = signals.news();
+    let sleeper = std::thread::spawn({
+        let signals = signals.clone();
+        move || signals.sleep(seen)
+    });
+    std::thread::sleep(Duration::from_millis(10));
+    signals.raise(Signals::INTR);
+    assert!(!sleeper.is_finished());
+    signals.kick();
+    sleeper.join().unwrap();
+}

@@ -7,6 +7,7 @@
 use crate::crossing;
 use crate::handlers;
 use crate::hot::{self, Hot};
+use crate::jumps::PageJumps;
 use crate::run::{Handler, TracedOp};
 use frontend_x86::Cpu;
 use frontend_x86::decode::{self, DecodeError, Decoded};
@@ -69,6 +70,7 @@ struct PageTraces {
     traces: Vec<TracedOps>,
     /// Pages with a trace that goes on in the first bytes of this one.
     before: Vec<usize>,
+    jumps: PageJumps,
 }
 
 /// What [`CodeCache::refresh`] has dropped.
@@ -76,7 +78,12 @@ pub enum Dropped {
     /// Nothing.
     Nothing,
     /// The traces in these host pages.
-    Pages(Vec<usize>),
+    Pages {
+        /// The pages.
+        pages: Vec<usize>,
+        /// Where the cache of jumps leads to them; nothing if it is to be searched.
+        jumps: Option<Vec<u16>>,
+    },
 }
 
 /// All decoded code of one vCPU.
@@ -127,8 +134,8 @@ impl CodeCache {
             // Any will do: which are still in use is not known. What comes again is decoded again.
             pages.extend(self.pages.keys().take(PAGES_AT_ONCE));
         }
-        let mut dropped = Vec::new();
-        pages.into_iter().for_each(|page| self.drop_page(page, &mut dropped));
+        let (mut dropped, mut jumps) = (Vec::new(), Some(Vec::new()));
+        pages.into_iter().for_each(|page| self.drop_page(page, &mut dropped, &mut jumps));
         let epoch = cpu.memory.epoch();
         if epoch != self.epoch {
             cpu.refresh_view();
@@ -136,7 +143,7 @@ impl CodeCache {
         }
         self.follow_code(cpu);
         self.graveyard.clear();
-        if dropped.is_empty() { Dropped::Nothing } else { Dropped::Pages(dropped) }
+        if dropped.is_empty() { Dropped::Nothing } else { Dropped::Pages { pages: dropped, jumps } }
     }
 
     /// The vCPU begins to run beside others: from now on they may have to wait until it drops its fast write paths.
@@ -173,26 +180,43 @@ impl CodeCache {
         memory.unwatch_code(&self.watch);
     }
 
-    /// Drops the traces of a page, and of pages whose traces go on in it; adds those pages to `dropped`.
-    fn drop_page(&mut self, page: usize, dropped: &mut Vec<usize>) {
+    /// Drops the traces of a page, and of pages whose traces go on in it; adds those pages to `dropped`, and where the cache of
+    /// jumps leads to them to `jumps`, as long as that is all there is to forget.
+    fn drop_page(&mut self, page: usize, dropped: &mut Vec<usize>, jumps: &mut Option<Vec<u16>>) {
         let Some(traces) = self.pages.remove(&page) else { return };
         dropped.push(page);
         for key in &traces.keys {
             self.entries.remove(key);
         }
         self.ops -= traces.traces.iter().map(|t| t.0.len()).sum::<usize>();
-        self.bury(traces.traces);
+        if self.bury(traces.traces) {
+            *jumps = None;
+        }
+        match (jumps.as_mut(), traces.jumps.places()) {
+            (Some(jumps), Some(places)) => jumps.extend_from_slice(places),
+            _ => *jumps = None,
+        }
         for before in traces.before {
-            self.drop_page(before, dropped);
+            self.drop_page(before, dropped, jumps);
         }
     }
 
-    fn bury(&mut self, traces: Vec<TracedOps>) {
+    /// Notes that the cache of jumps leads to a trace of this page.
+    pub fn note_jump(&mut self, page: usize, place: u16) {
+        if let Some(traces) = self.pages.get_mut(&page) {
+            traces.jumps.note(place);
+        }
+    }
+
+    /// Whether the engine above has no code for other traces any more, too.
+    fn bury(&mut self, traces: Vec<TracedOps>) -> bool {
+        let mut others = false;
         if let Some(above) = &self.hot {
             // SAFETY: `owner` is what the engine above gave beside the function.
-            traces.iter().for_each(|trace| unsafe { (above.dropped)(above.owner, trace.first()) });
+            traces.iter().for_each(|trace| others |= unsafe { (above.dropped)(above.owner, trace.first()) });
         }
         self.graveyard.extend(traces);
+        others
     }
 
     /// The trace that begins at this offset of a host page; decodes it if need be. `gpa` is the page's guest-physical

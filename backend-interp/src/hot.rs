@@ -21,8 +21,8 @@ pub struct Hot {
     ///
     /// Called between handlers, with the contract of [`crate::run::Handler`].
     pub notice: unsafe fn(run: *mut Run, entry: *mut TracedOp),
-    /// Told that a trace is no more.
-    pub dropped: unsafe fn(owner: *mut (), entry: *const TracedOp),
+    /// Told that a trace is no more. Whether code of other traces is gone by that.
+    pub dropped: unsafe fn(owner: *mut (), entry: *const TracedOp) -> bool,
     /// For these functions.
     pub owner: *mut (),
     /// What the entry op's immediate is to begin with: the engine's code for "not compiled".

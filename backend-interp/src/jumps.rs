@@ -11,6 +11,7 @@ use std::ptr::null;
 
 /// How many entries there are.
 pub const JUMPS: usize = 16384;
+const _: () = assert!(JUMPS <= 1 << 16, "places have 16 bits");
 
 /// What no linear address has: see [`mark`].
 pub const NEVER: u64 = 0x80 << 48;
@@ -28,6 +29,36 @@ pub struct Jump {
     /// The code of the engine above for it: the immediate of its entry op. May lag behind it: what is found here works,
     /// slowly.
     pub code: u64,
+}
+
+impl Jump {
+    /// The host page that it leads to.
+    fn page(&self) -> usize {
+        // Upper bits do not matter: they are the same in both.
+        let linear = (self.tag as i64) << 16 >> 16;
+        (linear as u64 & !0xfff).wrapping_add(self.addend) as usize
+    }
+}
+
+/// More places of a page are not remembered one by one.
+const PLACES: usize = 128;
+
+/// Where the cache leads to traces of one page.
+#[derive(Default)]
+pub struct PageJumps(Vec<u16>);
+
+impl PageJumps {
+    /// There, too.
+    pub fn note(&mut self, place: u16) {
+        if self.0.len() <= PLACES && !self.0.contains(&place) {
+            self.0.push(place);
+        }
+    }
+
+    /// All places; `None` if they are too many.
+    pub fn places(&self) -> Option<&[u16]> {
+        (self.0.len() <= PLACES).then_some(&self.0)
+    }
 }
 
 const NO_JUMP: Jump = Jump { tag: NEVER, addend: 0, op: null(), code: 0 };
@@ -52,17 +83,28 @@ impl JumpCache {
         JumpCache { entries: Box::new([NO_JUMP; JUMPS]) }
     }
 
-    /// Forgets the targets in these host pages, whose traces have been dropped, and what code the engine above had for the
-    /// others.
+    /// Forgets the targets in these host pages, whose traces have been dropped. They are at these places; if none are given,
+    /// anywhere, and what code the engine above had for the others is forgotten, too.
     ///
     /// # Safety
     /// All other traces that have been inserted are still there.
-    pub unsafe fn forget(&mut self, pages: &[usize]) {
+    pub unsafe fn forget(&mut self, pages: &[usize], places: Option<&[u16]>) {
+        let Some(places) = places else {
+            // SAFETY: the caller's promise.
+            return unsafe { self.forget_all_of(pages) };
+        };
+        for place in places {
+            let jump = &mut self.entries[usize::from(*place) & (JUMPS - 1)];
+            // Another page's target may have taken the place.
+            if pages.contains(&jump.page()) {
+                *jump = NO_JUMP;
+            }
+        }
+    }
+
+    unsafe fn forget_all_of(&mut self, pages: &[usize]) {
         for jump in self.entries.iter_mut().filter(|jump| !jump.op.is_null()) {
-            // Upper bits do not matter: they are the same in both.
-            let linear = (jump.tag as i64) << 16 >> 16;
-            let page = (linear as u64 & !0xfff).wrapping_add(jump.addend) as usize;
-            if pages.contains(&page) {
+            if pages.contains(&jump.page()) {
                 *jump = NO_JUMP;
             } else {
                 // SAFETY: the caller's promise.
@@ -101,12 +143,15 @@ impl JumpCache {
         (if known { jump.op } else { null() }, page)
     }
 
-    /// Remembers one, if this mode's are; `code` is for the engine above.
-    pub fn insert(&mut self, mark: u64, linear: u64, page: u64, op: *const TracedOp, code: u64) {
-        if mark != NEVER {
-            let addend = page.wrapping_sub(linear & !0xfff);
-            self.entries[Self::index(linear)] = Jump { tag: linear ^ mark, addend, op, code };
+    /// Remembers one, if this mode's are, and gives its place; `code` is for the engine above.
+    pub fn insert(&mut self, mark: u64, linear: u64, page: u64, op: *const TracedOp, code: u64) -> Option<u16> {
+        if mark == NEVER {
+            return None;
         }
+        let place = Self::index(linear);
+        let addend = page.wrapping_sub(linear & !0xfff);
+        self.entries[place] = Jump { tag: linear ^ mark, addend, op, code };
+        Some(place as u16)
     }
 
     /// The engine above has other code for the trace now, of which one address is this.

@@ -117,7 +117,7 @@ impl InterpVcpu {
             match run.cache.refresh(&mut run.cpu) {
                 Dropped::Nothing => {}
                 // SAFETY: jumps lead to traces of this cache, and nothing but these pages' have been dropped.
-                Dropped::Pages(pages) => unsafe { run.jumps.forget(&pages) },
+                Dropped::Pages { pages, jumps } => unsafe { run.jumps.forget(&pages, jumps.as_deref()) },
             }
             run.count_retired(0);
             if run.cpu.signals.take(Signals::KICK) != 0 {
@@ -337,7 +337,9 @@ fn find(run: &mut Run) -> Result<*const TracedOp, Exception> {
     if !op.is_null() {
         // SAFETY: a trace of the cache, of which nothing has been dropped since.
         let code = unsafe { (*op).op.imm };
-        run.jumps.insert(run.jump_mark, linear, page.key() as u64, op, code);
+        if let Some(place) = run.jumps.insert(run.jump_mark, linear, page.key() as u64, op, code) {
+            run.cache.note_jump(page.key(), place);
+        }
     }
     Ok(op)
 }

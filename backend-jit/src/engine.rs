@@ -414,23 +414,26 @@ unsafe fn notice(run: *mut Run, entry: *mut TracedOp) {
     }
 }
 
-/// Told by the interpreter that a trace is no more.
+/// Told by the interpreter that a trace is no more. Whether regions that begin with other traces are gone, too.
 ///
 /// # Safety
 /// `owner` is a `Jit` that nobody else is using.
-unsafe fn dropped(owner: *mut (), entry: *const TracedOp) {
+unsafe fn dropped(owner: *mut (), entry: *const TracedOp) -> bool {
     // SAFETY: the caller's promise.
     let jit = unsafe { &mut *owner.cast::<Jit>() };
     jit.forget(entry);
     jit.unshared.remove(&entry);
     jit.asked.remove(&entry);
+    let mut others = false;
     for first in jit.regions.remove(&entry).unwrap_or_default() {
         if jit.forget(first) && first.cast_const() != entry {
             // SAFETY: a region's first trace that is not forgotten yet has not been dropped before, and what is being dropped
             // now is not freed yet.
             unsafe { jit.cool(first) };
+            others = true;
         }
     }
+    others
 }
 
 /// The handler of entry ops whose trace is compiled.

@@ -6,12 +6,15 @@
 //! frequent.
 
 use lyrebird_memory::PageBytes;
+use std::collections::HashSet;
 
 /// Entries in each bank.
 pub const ENTRIES: usize = 4096;
 const NO_TAG: u64 = u64::MAX;
 /// So many large pages are remembered one by one.
-const LARGE_PAGES: usize = 64;
+const LARGE_PAGES: usize = 4096;
+/// Sizes of large pages: PAE and long mode, 32-bit paging, long mode.
+const LARGE_SIZES: [u64; 3] = [1 << 21, 1 << 22, 1 << 30];
 
 /// Which rights a translation was checked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +76,7 @@ pub struct Tlb {
     pub banks: [BankEntries; 3],
     /// Large pages, base and mask, of which pieces may be cached: INVLPG anywhere in a large page must forget all of its
     /// pieces.
-    large: Vec<(u64, u64)>,
+    large: HashSet<(u64, u64)>,
     /// There were more.
     too_large: bool,
 }
@@ -115,7 +118,7 @@ impl Tlb {
             holds: Box::new([Holds::Nothing; ENTRIES]),
             filled: Vec::new(),
         };
-        Tlb { banks: [bank(), bank(), bank()], large: Vec::new(), too_large: false }
+        Tlb { banks: [bank(), bank(), bank()], large: HashSet::new(), too_large: false }
     }
 
     /// Caches a translation.
@@ -175,11 +178,9 @@ impl Tlb {
     pub fn note_large(&mut self, linear: u64, bytes: u64) {
         let mask = !(bytes - 1);
         let page = (linear & mask, mask);
-        if self.too_large || self.large.contains(&page) {
-            return;
+        if !self.too_large && self.large.insert(page) {
+            self.too_large = self.large.len() > LARGE_PAGES;
         }
-        self.too_large = self.large.len() >= LARGE_PAGES;
-        self.large.push(page);
     }
 
     /// Forgets everything.
@@ -196,8 +197,13 @@ impl Tlb {
 
     /// Forgets one page, small or large (INVLPG).
     pub fn flush_page(&mut self, linear: u64) {
-        if self.too_large || self.large.iter().any(|(base, mask)| linear & mask == *base) {
+        if self.too_large {
             return self.flush_all();
+        }
+        for mask in LARGE_SIZES.map(|bytes| !(bytes - 1)) {
+            if !self.large.is_empty() && self.large.remove(&(linear & mask, mask)) {
+                self.banks.iter_mut().for_each(|bank| bank.forget_within(linear & mask, mask));
+            }
         }
         self.banks.iter_mut().for_each(|bank| bank.forget(linear));
     }
@@ -245,6 +251,16 @@ impl BankEntries {
         });
     }
 
+    /// Forgets the pieces of a large page.
+    fn forget_within(&mut self, base: u64, mask: u64) {
+        for i in &self.filled {
+            let entry = &mut self.entries[usize::from(*i)];
+            if [entry.read, entry.write, entry.execute].iter().any(|tag| *tag != NO_TAG && tag & mask == base) {
+                *entry = EMPTY;
+            }
+        }
+    }
+
     fn forget(&mut self, linear: u64) {
         self.entries[index(linear)] = EMPTY;
     }
@@ -272,11 +288,16 @@ mod tests {
         let mut tlb = Tlb::new();
         tlb.fill(Bank::Supervisor, fill(0x40_3000, false));
         tlb.fill(Bank::Supervisor, fill(0x1000, false));
+        tlb.fill(Bank::User, fill(0x5f_e000, false));
+        tlb.fill(Bank::User, fill(0x60_0000, false));
         tlb.note_large(0x40_3000, 0x20_0000);
         tlb.flush_page(0x2000);
         assert!(tlb.read_physical(Bank::Supervisor, 0x40_3000).is_some());
         tlb.flush_page(0x5f_f000);
         assert!(tlb.read_physical(Bank::Supervisor, 0x40_3000).is_none());
+        assert!(tlb.read_physical(Bank::User, 0x5f_e000).is_none());
+        assert!(tlb.read_physical(Bank::Supervisor, 0x1000).is_some());
+        assert!(tlb.read_physical(Bank::User, 0x60_0000).is_some());
     }
 
     #[test]
@@ -311,7 +332,7 @@ mod tests {
     #[test]
     fn too_many_large_pages_are_forgotten_with_all() {
         let mut tlb = Tlb::new();
-        for n in 0..1000 {
+        for n in 0..5000 {
             tlb.note_large(n << 21, 0x20_0000);
         }
         tlb.fill(Bank::User, fill(0x7fff_0000_0000, false));

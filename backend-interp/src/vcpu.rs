@@ -130,7 +130,8 @@ impl InterpVcpu {
                 Boundary::Shutdown => return Exit::Shutdown,
             }
             run.sync_tlb();
-            let alone = run.cpu.careful || run.cpu.state.shadow != Shadow::None || exact && run.cpu.left < TRACE;
+            // More than a trace's length, so that something is left to execute an instruction across pages by itself.
+            let alone = run.cpu.careful || run.cpu.state.shadow != Shadow::None || exact && run.cpu.left <= TRACE;
             self.counts.looks += 1;
             let left = if alone {
                 self.step()

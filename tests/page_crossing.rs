@@ -3,12 +3,10 @@
 
 mod common;
 
-use common::flat::{END, Kind, assemble, run};
+use common::flat::{CODE, assemble, end, sum};
+use iced_x86::IcedError;
 use iced_x86::code_asm::*;
-use lyrebird::machine::Outcome;
 
-const CODE: u32 = 0x1_0000;
-const SUM: u32 = 0x2_0000;
 /// MOV EAX, number; RET: the opcode and a byte of the number lie in this page, the rest in others.
 const HEAD: u32 = 0x1_3000;
 const AT: u32 = HEAD + 0xffe;
@@ -17,8 +15,6 @@ const TAILS: [u32; 2] = [0x1_4000, 0x1_5000];
 const DIRECTORY: u32 = 0x4_0000;
 const SECOND: u32 = 0x40_0000;
 const ROUNDS: u32 = 300;
-const KINDS: [Kind; 6] =
-    [Kind::Interp, Kind::Jit(1), Kind::Jit(3), Kind::Jit(40), Kind::Lockstep(1, None), Kind::Lockstep(20, None)];
 
 /// The rest of a MOV whose number is `low` and, above bit 7, `high`.
 fn tail(high: u32) -> Vec<u8> {
@@ -47,20 +43,15 @@ fn tables() -> Vec<(u32, Vec<u8>)> {
     ]
 }
 
-fn sum(pieces: &[(u32, Vec<u8>)]) -> u32 {
-    let sums = KINDS.map(|kind| {
-        let (outcome, machine) = run(kind, pieces, &[CODE]);
-        assert_eq!(outcome, Outcome::DebugExit(1), "{kind:?}");
-        machine.memory().read_uint(SUM.into(), 4).unwrap() as u32
-    });
-    assert!(sums.iter().all(|sum| *sum == sums[0]), "{sums:x?}");
-    sums[0]
-}
-
-fn end(a: &mut CodeAssembler) -> Result<(), iced_x86::IcedError> {
-    a.mov(dword_ptr(SUM), edi)?;
-    a.xor(eax, eax)?;
-    a.out(END, eax)
+/// Turns paging on, and begins with a sum of nothing.
+fn begin_paged(a: &mut CodeAssembler) -> Result<(), IcedError> {
+    a.mov(eax, DIRECTORY)?;
+    a.mov(cr3, eax)?;
+    a.mov(eax, cr0)?;
+    a.or(eax, 0x8000_0000u32 as i32)?;
+    a.mov(cr0, eax)?;
+    a.mov(ebp, ROUNDS)?;
+    a.xor(edi, edi)
 }
 
 #[test]
@@ -75,7 +66,7 @@ fn its_end_is_written_to() {
         a.add(edi, eax)?;
         a.dec(ebp)?;
         a.jne(again)?;
-        end(a)
+        end(a, edi)
     });
     let expected: u32 = (1..=ROUNDS).map(|n| n << 8 | 0x11).sum();
     assert_eq!(sum(&[program, head(0x11), (TAILS[0], tail(0))]), expected);
@@ -85,13 +76,7 @@ fn its_end_is_written_to() {
 fn it_ends_differently_at_another_address() {
     let program = assemble(CODE, |a| {
         let mut again = a.create_label();
-        a.mov(eax, DIRECTORY)?;
-        a.mov(cr3, eax)?;
-        a.mov(eax, cr0)?;
-        a.or(eax, 0x8000_0000u32 as i32)?;
-        a.mov(cr0, eax)?;
-        a.mov(ebp, ROUNDS)?;
-        a.xor(edi, edi)?;
+        begin_paged(a)?;
         a.set_label(&mut again)?;
         for pair in 0..2 {
             a.call(u64::from(SECOND + pair * 0x2000 + 0xffe))?;
@@ -100,7 +85,7 @@ fn it_ends_differently_at_another_address() {
         }
         a.dec(ebp)?;
         a.jne(again)?;
-        end(a)
+        end(a, edi)
     });
     let mut pieces = vec![program, head(7), (TAILS[0], tail(0x1234)), (TAILS[1], tail(0x8765))];
     pieces.extend(tables());
@@ -113,13 +98,7 @@ fn another_page_is_mapped_behind_it() {
     let entry = DIRECTORY + 0x2000 + 5 * 4;
     let program = assemble(CODE, |a| {
         let mut again = a.create_label();
-        a.mov(eax, DIRECTORY)?;
-        a.mov(cr3, eax)?;
-        a.mov(eax, cr0)?;
-        a.or(eax, 0x8000_0000u32 as i32)?;
-        a.mov(cr0, eax)?;
-        a.mov(ebp, ROUNDS)?;
-        a.xor(edi, edi)?;
+        begin_paged(a)?;
         a.set_label(&mut again)?;
         // From one tail to the other in each round.
         a.xor(dword_ptr(entry), (TAILS[0] ^ TAILS[1]) as i32)?;
@@ -129,7 +108,7 @@ fn another_page_is_mapped_behind_it() {
         a.add(edi, eax)?;
         a.dec(ebp)?;
         a.jne(again)?;
-        end(a)
+        end(a, edi)
     });
     let mut pieces = vec![program, head(7), (TAILS[0], tail(0x1234)), (TAILS[1], tail(0x8765))];
     pieces.extend(tables());

@@ -3,46 +3,17 @@
 
 mod common;
 
-use common::flat::{END, Kind, assemble, run};
+use common::flat::{CODE, END, Kind, SUM, assemble, end, run, sum};
 use iced_x86::IcedError;
 use iced_x86::code_asm::*;
 use lyrebird::machine::Outcome;
 
-const CODE: u32 = 0x1_0000;
-/// Where a program leaves its sum.
-const SUM: u32 = 0x2_0000;
 /// Code that is changed: MOV EAX, number; RET.
 const CHANGED: u32 = 0x1_2000;
 const NUMBER: u32 = CHANGED + 1;
-const KINDS: [Kind; 7] = [
-    Kind::Interp,
-    Kind::Jit(1),
-    Kind::Jit(3),
-    Kind::Jit(40),
-    Kind::Cramped(2),
-    Kind::Lockstep(1, None),
-    Kind::Lockstep(20, None),
-];
 
 fn changed() -> (u32, Vec<u8>) {
     (CHANGED, vec![0xb8, 0, 0, 0, 0, 0xc3])
-}
-
-/// Runs the pieces on every engine: each ends well and with the same sum, which is given.
-fn sum(pieces: &[(u32, Vec<u8>)]) -> u32 {
-    let sums = KINDS.map(|kind| {
-        let (outcome, machine) = run(kind, pieces, &[CODE]);
-        assert_eq!(outcome, Outcome::DebugExit(1), "{kind:?}");
-        machine.memory().read_uint(SUM.into(), 4).unwrap() as u32
-    });
-    assert!(sums.iter().all(|sum| *sum == sums[0]), "{sums:x?}");
-    sums[0]
-}
-
-fn end(a: &mut CodeAssembler, result: AsmRegister32) -> Result<(), IcedError> {
-    a.mov(dword_ptr(SUM), result)?;
-    a.xor(eax, eax)?;
-    a.out(END, eax)
 }
 
 /// The sum of 1 to `n`.

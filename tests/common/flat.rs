@@ -4,7 +4,7 @@ use backend_interp::InterpEngine;
 use backend_jit::{JitEngine, Options};
 use frontend_x86::model::Model;
 use iced_x86::IcedError;
-use iced_x86::code_asm::CodeAssembler;
+use iced_x86::code_asm::{AsmRegister32, CodeAssembler, dword_ptr, eax};
 use lyrebird::lockstep::LockstepEngine;
 use lyrebird::machine::{DebugExitConfig, Machine, MachineConfig, Outcome, TimeMode};
 use lyrebird_core::Engine;
@@ -19,6 +19,11 @@ pub const STACK: u32 = 0x3_0000;
 
 /// Room for so little code that new code soon takes the place of old.
 const CRAMPED: usize = 48 << 10;
+
+/// Where programs begin.
+pub const CODE: u32 = 0x1_0000;
+/// Where a program leaves its sum.
+pub const SUM: u32 = 0x2_0000;
 
 /// Which engine.
 #[derive(Clone, Copy, Debug)]
@@ -82,4 +87,33 @@ pub fn run(kind: Kind, pieces: &[(u32, Vec<u8>)], entries: &[u32]) -> (Outcome, 
     }));
     let mut machine = Machine::new(config).unwrap();
     (machine.run(), machine)
+}
+
+/// Every engine, with code translated at once, soon and late.
+pub const KINDS: [Kind; 7] = [
+    Kind::Interp,
+    Kind::Jit(1),
+    Kind::Jit(3),
+    Kind::Jit(40),
+    Kind::Cramped(2),
+    Kind::Lockstep(1, None),
+    Kind::Lockstep(20, None),
+];
+
+/// Runs the pieces on every engine: each ends well and with the same sum, which is given.
+pub fn sum(pieces: &[(u32, Vec<u8>)]) -> u32 {
+    let sums = KINDS.map(|kind| {
+        let (outcome, machine) = run(kind, pieces, &[CODE]);
+        assert_eq!(outcome, Outcome::DebugExit(1), "{kind:?}");
+        machine.memory().read_uint(SUM.into(), 4).unwrap() as u32
+    });
+    assert!(sums.iter().all(|sum| *sum == sums[0]), "{sums:x?}");
+    sums[0]
+}
+
+/// Ends a program with its sum.
+pub fn end(a: &mut CodeAssembler, result: AsmRegister32) -> Result<(), IcedError> {
+    a.mov(dword_ptr(SUM), result)?;
+    a.xor(eax, eax)?;
+    a.out(END, eax)
 }

@@ -9,6 +9,7 @@ use crate::handlers;
 use crate::hot::{self, Hot};
 use crate::jumps::PageJumps;
 use crate::run::{Handler, TracedOp};
+use crate::shelf::Shelf;
 use frontend_x86::Cpu;
 use frontend_x86::decode::{self, DecodeError, Decoded};
 use frontend_x86::flags::rflags;
@@ -39,7 +40,7 @@ impl TracedOps {
 }
 
 /// Which code: physical page, mode, and offset in the page.
-type TraceKey = (usize, u16, u16);
+pub type TraceKey = (usize, u16, u16);
 
 /// A fast hash for keys that are spread already: host addresses and offsets.
 #[derive(Default)]
@@ -62,12 +63,15 @@ impl Hasher for KeyHasher {
         self.write_u64(v as u64);
     }
 }
-type Hash = BuildHasherDefault<KeyHasher>;
+/// Maps with that hash.
+pub type Hash = BuildHasherDefault<KeyHasher>;
 
 #[derive(Default)]
 struct PageTraces {
     keys: Vec<TraceKey>,
     traces: Vec<TracedOps>,
+    /// What the traces were decoded from; nothing for those that go on in the next page.
+    bytes: Vec<Box<[u8]>>,
     /// Pages with a trace that goes on in the first bytes of this one.
     before: Vec<usize>,
     jumps: PageJumps,
@@ -90,8 +94,8 @@ pub enum Dropped {
 pub struct CodeCache {
     entries: HashMap<TraceKey, *const TracedOp, Hash>,
     pages: HashMap<usize, PageTraces, Hash>,
-    /// Dropped while handlers may still be inside: freed when the run loop is.
-    graveyard: Vec<TracedOps>,
+    /// Dropped, and perhaps to come again.
+    shelf: Shelf,
     ops: usize,
     watch: Arc<CodeWatch>,
     epoch: u64,
@@ -111,7 +115,7 @@ impl CodeCache {
         CodeCache {
             entries: HashMap::default(),
             pages: HashMap::default(),
-            graveyard: Vec::new(),
+            shelf: Shelf::default(),
             ops: 0,
             watch: memory.watch_code(),
             epoch: memory.epoch(),
@@ -142,7 +146,6 @@ impl CodeCache {
             self.epoch = epoch;
         }
         self.follow_code(cpu);
-        self.graveyard.clear();
         if dropped.is_empty() { Dropped::Nothing } else { Dropped::Pages { pages: dropped, jumps } }
     }
 
@@ -189,8 +192,11 @@ impl CodeCache {
             self.entries.remove(key);
         }
         self.ops -= traces.traces.iter().map(|t| t.0.len()).sum::<usize>();
-        if self.bury(traces.traces) {
+        if self.tell_dropped(&traces.traces) {
             *jumps = None;
+        }
+        for ((key, trace), bytes) in traces.keys.into_iter().zip(traces.traces).zip(traces.bytes) {
+            self.shelf.put(key, bytes, trace.0.into_vec());
         }
         match (jumps.as_mut(), traces.jumps.places()) {
             (Some(jumps), Some(places)) => jumps.extend_from_slice(places),
@@ -209,13 +215,12 @@ impl CodeCache {
     }
 
     /// Whether the engine above has no code for other traces any more, too.
-    fn bury(&mut self, traces: Vec<TracedOps>) -> bool {
+    fn tell_dropped(&self, traces: &[TracedOps]) -> bool {
         let mut others = false;
         if let Some(above) = &self.hot {
             // SAFETY: `owner` is what the engine above gave beside the function.
             traces.iter().for_each(|trace| others |= unsafe { (above.dropped)(above.owner, trace.first()) });
         }
-        self.graveyard.extend(traces);
         others
     }
 
@@ -231,10 +236,13 @@ impl CodeCache {
         let at = gpa & !0xfff | u64::from(offset);
         let end = |ops: &[TracedOp]| ops.iter().rev().find(|op| op.op.len > 0).map(|op| op.op.next_offset());
         let (mut ops, behind) = loop {
-            if cpu.memory.read(at, &mut bytes[from..]).is_err() {
-                return null();
-            }
-            let (ops, behind) = build(cpu, &bytes, offset);
+            let kept = self.shelf.length(&key).map(|length| from..from + length);
+            let kept = kept.filter(|range| cpu.memory.read(at, &mut bytes[range.clone()]).is_ok());
+            let (ops, behind) = match kept.and_then(|range| self.shelf.take(&key, &bytes[range])) {
+                Some(ops) => (ops, None),
+                None if cpu.memory.read(at, &mut bytes[from..]).is_err() => return null(),
+                None => build(cpu, &bytes, offset),
+            };
             let Some(last) = end(&ops) else { return null() };
             let new = cpu.memory.mark_code(page, u64::from(offset), (last - 1).min(4095));
             if !cpu.memory.is_shared() {
@@ -273,12 +281,14 @@ impl CodeCache {
             (entry.op.imm, entry.op.disp) = (above.code, above.threshold);
             ops.insert(0, entry);
         }
+        let last = end(&ops).filter(|last| behind.is_none() && *last <= 4096).unwrap_or(0) as usize;
         let ops = TracedOps(ops.into_boxed_slice());
         let first = ops.first();
         self.ops += ops.0.len();
         let traces = self.pages.entry(page.key()).or_default();
         traces.keys.push(key);
         traces.traces.push(ops);
+        traces.bytes.push(bytes.get(from..last).unwrap_or_default().into());
         self.entries.insert(key, first);
         first
     }
@@ -437,7 +447,7 @@ fn build(cpu: &mut Cpu, page: &[u8; 4096], offset: u16) -> (Vec<TracedOp>, Optio
             shape = fused;
             op.ins = fused;
         }
-        ops.push(TracedOp { handler: handlers::of(shape), link: null(), op });
+        ops.push(TracedOp { handler: handlers::of_op(&op, shape), link: null(), op });
     }
     let count = decoded.len() as u8;
     // What follows the last op, even after a jump: a handler may ask for the next op of a `Jcc` only, but nothing is

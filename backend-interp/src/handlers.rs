@@ -1,14 +1,19 @@
 //! Handlers: one wrapper for each semantic function, specialised by a packed shape, and one that is not. A handler ends in
 //! the call of the next handler, in tail position.
 
+use crate::cache::Hash;
 use crate::crossing;
 use crate::fast::{Fast, Flow, GoSlow};
 use crate::run::{Handler, Run, TracedOp};
 use crate::slow;
-use frontend_x86::algebra::Algebra;
+use frontend_x86::algebra::{Access, Algebra};
+use frontend_x86::helper::Helper;
+use frontend_x86::op::Op;
 use frontend_x86::op::bits::{FLAGS, FUSED};
 use frontend_x86::op::{Form, Func, Ins, Kind, Width};
 use frontend_x86::sem;
+use frontend_x86::sem::stack::{probe_push, push_value, stack_form};
+use frontend_x86::system::flags_ops;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -216,6 +221,63 @@ pub unsafe fn nop<const SHAPE: u64>(run: *mut Run, op: *const TracedOp) -> *cons
     unsafe { go!(run, op.add(1)) }
 }
 
+/// How PUSHF and POPF use the stack: their ops do not say.
+fn flags_shape(run: &Run, op: &Op) -> Ins {
+    Ins { w2: run.cpu.mode.stack, form: Form::Seg32, ..op.ins }
+}
+
+/// PUSHF outside V86 mode: loops that decode bits are full of it.
+unsafe fn pushf(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    #[inline(never)]
+    unsafe fn body(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> {
+        // SAFETY: the contract of `Handler`.
+        let (r, o) = unsafe { (&*run, &(*op).op) };
+        if r.cpu.v86() {
+            return Err(GoSlow);
+        }
+        let (flags, i) = (flags_ops::pushed(&r.cpu), flags_shape(r, o));
+        let mut fast = Fast { run, op };
+        let (place, sp) = probe_push(&mut fast, i, i.w)?;
+        push_value(&mut fast, i, i.w, place, sp, flags);
+        Ok(Flow::Next)
+    }
+    // SAFETY: as above.
+    unsafe {
+        let flow = body(run, op);
+        follow!(run, op, flow)
+    }
+}
+
+/// POPF outside V86 mode, of flags that change nothing but the arithmetic and the direction.
+unsafe fn popf(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    #[inline(never)]
+    unsafe fn body(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> {
+        // SAFETY: the contract of `Handler`.
+        let (v86, i) = unsafe { ((*run).cpu.v86(), flags_shape(&*run, &(*op).op)) };
+        if v86 {
+            return Err(GoSlow);
+        }
+        let mut fast = Fast { run, op };
+        let sp = fast.reg(frontend_x86::op::reg::RSP, i.w2);
+        let place = fast.probe(stack_form(i), 2, sp, i.w, Access::Read)?;
+        let value = fast.load(i.w, place);
+        // SAFETY: as above.
+        let cpu = unsafe { &mut (*run).cpu };
+        let new = flags_ops::popped(cpu, i.w, value);
+        if flags_ops::wants_a_look(cpu.rflags(), new) {
+            return Err(GoSlow);
+        }
+        cpu.set_rflags(new);
+        fast.set_reg(frontend_x86::op::reg::RSP, i.w2, sp.wrapping_add(i.w.bytes()) & i.w2.mask());
+        Ok(Flow::Next)
+    }
+    // SAFETY: as above.
+    unsafe {
+        let flow = body(run, op);
+        follow!(run, op, flow)
+    }
+}
+
 /// A plain function. Never inlined into anything: it has a frame.
 unsafe fn helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`.
@@ -286,8 +348,8 @@ unsafe fn indirect(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
 static SHAPES: &[(u64, Handler)] = include!(concat!(env!("OUT_DIR"), "/shapes.rs"));
 
 /// Handlers by shape.
-fn table() -> &'static HashMap<u64, Handler> {
-    static TABLE: OnceLock<HashMap<u64, Handler>> = OnceLock::new();
+fn table() -> &'static HashMap<u64, Handler, Hash> {
+    static TABLE: OnceLock<HashMap<u64, Handler, Hash>> = OnceLock::new();
     TABLE.get_or_init(|| SHAPES.iter().copied().collect())
 }
 
@@ -296,7 +358,18 @@ pub fn is_specialised(i: Ins) -> bool {
     table().contains_key(&i.pack())
 }
 
-/// The handler of an op.
+/// The handler of an op in a trace; `shape` may hold the jump after it.
+pub fn of_op(op: &Op, shape: Ins) -> Handler {
+    const PUSHF: u16 = Helper::Pushf as u16;
+    const POPF: u16 = Helper::Popf as u16;
+    match (shape.func, op.helper) {
+        (Func::Helper, PUSHF) => pushf,
+        (Func::Helper, POPF) => popf,
+        _ => of(shape),
+    }
+}
+
+/// The handler of a shape.
 pub fn of(i: Ins) -> Handler {
     if let Some(handler) = table().get(&i.pack()) {
         return *handler;

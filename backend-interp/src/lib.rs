@@ -18,6 +18,7 @@ mod handlers;
 pub mod hot;
 pub mod jumps;
 pub mod run;
+mod shelf;
 mod slow;
 mod string;
 mod vcpu;

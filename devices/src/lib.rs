@@ -24,6 +24,7 @@ pub mod port92;
 pub mod ps2;
 pub mod request;
 pub mod rtc;
+pub mod smbus;
 pub mod testdev;
 pub mod uart;
 pub mod vga;

@@ -215,8 +215,12 @@ impl Ctx<'_> {
 
     /// Writes 1 to 8 bytes within a page, to RAM or the bus.
     pub fn write_physical(&mut self, gpa: u64, bytes: u64, value: u64) {
-        if bytes.is_power_of_two() && !goes_to_ram(&self.cpu.view.lookup(gpa)) {
-            return self.bus.mmio_write(gpa, bytes as u8, value);
+        if bytes.is_power_of_two() {
+            match self.cpu.view.lookup(gpa) {
+                Backing::Ram(page) => return self.cpu.memory.store(&page, gpa % PAGE_SIZE, bytes, value),
+                backing if !goes_to_ram(&backing) => return self.bus.mmio_write(gpa, bytes as u8, value),
+                _ => {}
+            }
         }
         self.write_physical_bytes(gpa, &value.to_le_bytes()[..bytes as usize]);
     }

@@ -73,11 +73,9 @@ impl Call<'_> {
     /// Writes bytes. What is neither RAM nor the display adapter's forgets them.
     pub fn write(&mut self, address: u64, data: &[u8]) {
         let mask = self.machine.memory().a20_mask();
-        if in_display(address, data.len()) {
-            data.iter().enumerate().for_each(|(n, byte)| self.set_byte(address + n as u64, *byte));
-        } else {
-            // What is no RAM takes nothing, as on the bus.
-            _ = self.machine.memory().write(address & mask, data);
+        // What is no RAM takes nothing, as on the bus.
+        if self.machine.memory().write(address & mask, data).is_err() && in_display(address, data.len()) {
+            self.machine.mmio_write_block(address & mask, data);
         }
     }
 

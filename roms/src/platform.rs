@@ -24,6 +24,9 @@ pub trait Platform {
     /// A store of one byte, likewise.
     fn mmio_write(&mut self, gpa: u64, value: u8);
 
+    /// Stores of single bytes, one after the other, to the addresses from there on.
+    fn mmio_write_block(&mut self, gpa: u64, bytes: &[u8]);
+
     /// The hard disk at one of the four places of the IDE channels.
     fn disk(&mut self, place: usize) -> Option<&mut dyn BlockDevice>;
 

@@ -26,10 +26,11 @@ use devices::port92::Port92;
 use devices::ps2::Ps2;
 use devices::request::Requests;
 use devices::rtc::Rtc;
+use devices::smbus::{self, SmBus};
 use devices::testdev::{self, TestDev};
 use devices::uart::Uart;
 use devices::vga::{self, Vga};
-use lyrebird_core::{BlockDevice, Device, Signals, Timer, TimerQueue, TimerToken};
+use lyrebird_core::{BlockDevice, Device, Signals, Timer, TimerQueue, TimerToken, dispi};
 use lyrebird_memory::{GuestMemory, PAGE_SIZE, Region, Target};
 use std::sync::Arc;
 
@@ -99,11 +100,12 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
     config.cmos.iter().for_each(|(index, value)| rtc.set_cmos(*index, *value));
     let parallel = config.parallel.take().map(|out| Parallel::new(isa(7), timer(PARALLEL), out));
     let hpet = config.hpet.then(|| Hpet::new([0, 8].map(&mut isa), hpet::ROUTES.map(&mut isa), timer(HPET)));
+    let smbus = SmBus::new(smbus::modules(config.memory));
     let mut board = Board {
         pic: Pic::new(),
         pit: Pit::new(pit_line, timer(PIT)),
         ps2: Ps2::new(isa(1), isa(12), timer(PS2), memory.clone(), requests.clone()),
-        pm: AcpiPm::new(isa(9), timer(PM), requests.clone(), windows.handle(0)),
+        pm: AcpiPm::new(isa(9), timer(PM), requests.clone(), [0, SMBUS_WINDOW].map(|id| windows.handle(id)), smbus),
         ferr: FerrLatch::new(isa(13)),
         rtc,
         ioapic: config.apic.then(|| IoApic::new(0x11)),
@@ -127,7 +129,7 @@ pub fn assemble(config: &mut MachineConfig, inputs: &mut HostInputs, signals: Ve
         ports: PortMap::new(),
         mmio: MmioMap::default(),
         functions: vec![(0x00, HOST_BRIDGE), (0x08, PIIX3), (0x09, IDE), (0x0b, PM), (0x10, VGA)],
-        window_owners: [PM, IDE, VGA].map(|device| WindowOwner { device, port_slot: None, mmio_slot: None }).into(),
+        window_owners: [PM, IDE, VGA, PM].map(|device| WindowOwner { device, port_slot: None, mmio_slot: None }).into(),
         pic_intr: false,
         memory,
         wiring,
@@ -229,7 +231,7 @@ fn map_fixed(board: &mut Board) {
         for (first, last) in [(0x3b4, 0x3b5), (0x3ba, 0x3ba), (0x3c0, 0x3cf), (0x3d4, 0x3d5), (0x3da, 0x3da)] {
             ports(first, last, 4, VGA);
         }
-        ports(0x1ce, 0x1d0, 2, VGA);
+        ports(dispi::INDEX_PORT, dispi::ALIGNED_DATA_PORT, 2, VGA);
         let (base, bytes) = (vga::LEGACY_BASE, vga::LEGACY_BYTES);
         board.mmio.add(MmioRange { base, bytes, offset: 0, device: VGA });
     }

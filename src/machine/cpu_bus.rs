@@ -63,8 +63,20 @@ impl<'a> SliceBus<'a> {
         self
     }
 
-    fn time(&self) -> VmTime {
-        if self.clock.deterministic() { self.now } else { self.clock.now() }
+    /// Guest time. A slice that takes longer than guest time may leap at once ends, or time would stand until it does: guests
+    /// that wait for a chip would wait twice.
+    fn time(&mut self) -> VmTime {
+        if self.clock.deterministic() {
+            return self.now;
+        }
+        let (now, stands) = self.clock.look();
+        if stands {
+            match self.crew {
+                Some(_) => self.clock.follow_sometimes(),
+                None => self.signals.kick(), // the run loop lets it go on
+            }
+        }
+        now
     }
 
     fn lock(&self) -> MutexGuard<'a, Board> {
@@ -134,12 +146,6 @@ impl CpuBus for SliceBus<'_> {
 
     fn tsc(&mut self, retired: u64) -> u64 {
         let ticks = TSC_CLOCK.ticks_at(self.now(retired));
-        if self.clock.stands() {
-            match self.crew {
-                Some(_) => self.clock.follow_sometimes(),
-                None => self.signals.kick(), // the run loop lets it go on
-            }
-        }
         self.inputs.tsc(ticks)
     }
 

@@ -43,6 +43,10 @@ impl Platform for Machine<'_> {
         self.board.mmio_write(0, gpa, 1, value.into(), self.now);
     }
 
+    fn mmio_write_block(&mut self, gpa: u64, bytes: &[u8]) {
+        self.board.mmio_write_block(gpa, bytes, self.now);
+    }
+
     fn disk(&mut self, place: usize) -> Option<&mut dyn BlockDevice> {
         match self.drive(place)? {
             Drive::Disk(disk) => Some(disk.medium()),

@@ -101,15 +101,19 @@ impl SharedClock {
 
     /// Guest time now.
     pub fn now(&self) -> VmTime {
-        match self.elapsed() {
-            Some((base, elapsed)) => VmTime(base) + elapsed.min(LEAP),
-            None => VmTime(self.read().0),
-        }
+        self.look().0
     }
 
-    /// Whether guest time stands because the host's clock has leapt, until [`Clock::follow`].
-    pub fn stands(&self) -> bool {
-        self.elapsed().is_some_and(|(_, elapsed)| elapsed >= LEAP)
+    /// Guest time now, and whether it stands because the host's clock has leapt, until [`Clock::follow`].
+    pub fn look(&self) -> (VmTime, bool) {
+        let (base, since) = self.read();
+        match since {
+            APART => (VmTime(base), false),
+            since => {
+                let elapsed = self.origin.elapsed_nanos().saturating_sub(since);
+                (VmTime(base) + elapsed.min(LEAP), elapsed >= LEAP)
+            }
+        }
     }
 }
 
@@ -141,6 +145,6 @@ mod tests {
         });
         clock.change(Clock::pause);
         assert_eq!(clock.now(), clock.copy().now());
-        assert!(clock.now() > VmTime::ZERO && !clock.stands());
+        assert!(clock.now() > VmTime::ZERO && !clock.look().1);
     }
 }

@@ -37,7 +37,7 @@ fn machine() -> Machine {
 }
 
 /// Ports worth more attention than others.
-const PORTS: [(u16, u16); 27] = [
+const PORTS: [(u16, u16); 28] = [
     (0x00, 16),
     (0x20, 2),
     (0x40, 4),
@@ -61,6 +61,7 @@ const PORTS: [(u16, u16); 27] = [
     (0x4f0, 8),
     (0x510, 12),
     (0x600, 64),
+    (0x700, 16),
     (0xb2, 2),
     (0xafe0, 4),
     (0xc000, 16),

@@ -2,6 +2,7 @@
 //! CD; then the file system must be clean. And the program is killed in the middle of work: what the guest had made durable by then
 //! must be there.
 
+use crate::cpio::Archive;
 use crate::{check, command};
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -23,6 +24,9 @@ pub struct DisksArgs {
     /// Options to add to its command line
     #[arg(long, allow_hyphen_values = true, default_value = "")]
     options: String,
+    /// Let fio write, read back and compare, too (Debian's package of that name, of this host)
+    #[arg(long)]
+    fio: bool,
     /// Seconds for one run of the guest
     #[arg(long, default_value_t = 300)]
     timeout: u64,
@@ -38,6 +42,7 @@ struct Bench {
     kernel: PathBuf,
     initrd: PathBuf,
     cd: PathBuf,
+    memory: &'static str,
     limit: Duration,
 }
 
@@ -54,7 +59,7 @@ impl Drop for Guard {
 /// Runs all of it.
 pub fn main(arguments: &DisksArgs) -> Result<()> {
     let images = arguments.dir.join("img");
-    let bench = Bench {
+    let mut bench = Bench {
         program: match &arguments.program {
             Some(program) => program.clone(),
             None => check::metadata()?.target_directory.join("release/lyrebird"),
@@ -64,6 +69,8 @@ pub fn main(arguments: &DisksArgs) -> Result<()> {
         initrd: images.join("initrd-disks.gz"),
         // Any file is a CD, if nobody looks for a file system.
         cd: images.join("vmlinuz-cloud-amd64"),
+        // fio has 100 MB of libraries.
+        memory: if arguments.fio { "512M" } else { "256M" },
         limit: Duration::from_secs(arguments.timeout),
     };
     for file in [&bench.kernel, &bench.initrd] {
@@ -75,6 +82,9 @@ pub fn main(arguments: &DisksArgs) -> Result<()> {
     fs::create_dir_all(&folder)?;
     let (raw, qcow2) = (folder.join("disk.img"), folder.join("disk.qcow2"));
     let (back, cd) = (folder.join("back.img"), cd_sum(&bench.cd)?);
+    if arguments.fio {
+        bench.initrd = with_fio(&bench.initrd, &folder)?;
+    }
     file_system(&raw)?;
     bench.image(&["convert", "-O", "qcow2"], &raw, &qcow2)?;
 
@@ -95,6 +105,13 @@ pub fn main(arguments: &DisksArgs) -> Result<()> {
         let said = bench.run(disk, "do=check", "DISK-DONE")?;
         if said.contains("DISK-FAIL") {
             bail!("{said}");
+        }
+        if arguments.fio {
+            let said = bench.run(disk, &format!("do=fio {append}"), "DISK-DONE")?;
+            if said.contains("DISK-FAIL") {
+                bail!("{said}");
+            }
+            said.lines().filter_map(|line| line.strip_prefix("DISK-FIO ")).for_each(|line| println!("fio {line}"));
         }
     }
     bench.image(&["convert", "-O", "raw"], &qcow2, &back)?;
@@ -118,6 +135,28 @@ pub fn main(arguments: &DisksArgs) -> Result<()> {
     }
     fs::remove_dir_all(&folder)?;
     Ok(())
+}
+
+/// The initial file system with fio and its libraries in a second archive: the kernel unpacks one after the other.
+fn with_fio(initrd: &Path, folder: &Path) -> Result<PathBuf> {
+    const PROGRAM: &str = "/usr/bin/fio";
+    let libraries = command::output(Command::new("ldd").arg(PROGRAM)).context("apt-get install fio")?;
+    let mut archive = Archive::default();
+    archive.directory("fio");
+    archive.copy("fio/fio", Path::new(PROGRAM))?;
+    archive.directory("lib64");
+    for word in libraries.split_whitespace().filter(|word| word.starts_with('/')) {
+        let path = Path::new(word);
+        let name = path.file_name().context("ldd says something strange")?.to_string_lossy();
+        // The loader is where programs name it, the others are where they are told to look.
+        let to = if word.starts_with("/lib64/") { format!("lib64/{name}") } else { format!("fio/{name}") };
+        archive.copy(&to, path)?;
+    }
+    let second = folder.join("fio.gz");
+    archive.write_gzip(&second)?;
+    let both = folder.join("initrd-fio.gz");
+    fs::write(&both, [fs::read(initrd)?, fs::read(&second)?].concat())?;
+    Ok(both)
 }
 
 /// An empty disk with a file system that needs no partition.
@@ -157,7 +196,7 @@ impl Bench {
     /// Runs the guest until it says the last words, or fails; then the program is killed, unless it ends by itself at once.
     fn run(&self, disk: &Path, append: &str, last: &str) -> Result<String> {
         let mut command = Command::new(&self.program);
-        command.args(["run", "--memory", "256M", "--no-reboot", "--serial", "stdio"]).args(&self.options);
+        command.args(["run", "--memory", self.memory, "--no-reboot", "--serial", "stdio"]).args(&self.options);
         command.arg("--kernel").arg(&self.kernel).arg("--initrd").arg(&self.initrd);
         command.args(["--append", &format!("console=ttyS0 quiet {append}")]);
         command.arg("--drive").arg(disk).arg("--drive").arg(format!("{},kind=cdrom,format=raw", self.cd.display()));

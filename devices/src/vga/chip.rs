@@ -250,7 +250,7 @@ impl Chip {
         }
         self.dac.wide = self.dispi.wide_dac();
         // Banks move while a picture is drawn, and show nothing.
-        self.changed |= register != super::dispi::register::BANK;
+        self.changed |= register != lyrebird_core::dispi::register::BANK;
         self.moved = true;
     }
 

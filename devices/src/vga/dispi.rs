@@ -3,33 +3,9 @@
 //! one in banks of 64 KiB at A0000h.
 
 use super::vram::{PLANES_BYTES, VRAM_BYTES};
+use lyrebird_core::dispi::enable::{EIGHT_BIT_DAC, ENABLED, GETCAPS, NOCLEARMEM};
+use lyrebird_core::dispi::{ID0, ID5, register};
 use serde::{Deserialize, Serialize};
-
-/// Register numbers.
-pub mod register {
-    #![allow(missing_docs, reason = "the interface's names")]
-    pub const ID: u16 = 0;
-    pub const XRES: u16 = 1;
-    pub const YRES: u16 = 2;
-    pub const BPP: u16 = 3;
-    pub const ENABLE: u16 = 4;
-    pub const BANK: u16 = 5;
-    pub const VIRT_WIDTH: u16 = 6;
-    pub const VIRT_HEIGHT: u16 = 7;
-    pub const X_OFFSET: u16 = 8;
-    pub const Y_OFFSET: u16 = 9;
-    pub const VIDEO_MEMORY_64K: u16 = 10;
-}
-
-/// The newest version of the interface, and the number of versions.
-const ID0: u16 = 0xb0c0;
-const ID5: u16 = 0xb0c5;
-
-// Bits of ENABLE.
-const ENABLED: u16 = 0x01;
-const GETCAPS: u16 = 0x02;
-const EIGHT_BIT_DAC: u16 = 0x20;
-const NOCLEARMEM: u16 = 0x80;
 
 /// The largest picture.
 pub const MAX_XRES: u16 = 2560;

@@ -7,7 +7,7 @@ use super::mmio::{self, MMIO_BYTES};
 use super::picture::Picture;
 use super::vram::{VRAM_BYTES, Vram};
 use crate::pci::{ConfigSpace, Identity, Space, WindowBus, WindowHandle};
-use lyrebird_core::{Device, Display, Frame, MmioIo, PciConfig, PortIo, ResetKind, RestoreError, Unit, VmTime};
+use lyrebird_core::{Device, Display, Frame, MmioIo, PciConfig, PortIo, ResetKind, RestoreError, Unit, VmTime, dispi};
 use lyrebird_memory::{BlockId, GuestMemory, MemoryError, PAGE_SIZE, Region, RegionId, Target};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -16,11 +16,6 @@ use std::sync::Arc;
 pub const LEGACY_BASE: u64 = 0xa_0000;
 /// How long it is.
 pub const LEGACY_BYTES: u64 = 0x2_0000;
-
-/// The DISPI ports.
-const DISPI_INDEX: u16 = 0x1ce;
-const DISPI_DATA: u16 = 0x1cf;
-const DISPI_LAST: u16 = 0x1d0;
 
 /// The registers in memory: the offset that tells their window from the legacy one.
 const MMIO_OFFSET: u64 = LEGACY_BYTES;
@@ -234,8 +229,8 @@ impl Device for Vga {
 impl PortIo for Vga {
     fn read(&mut self, port: u16, bytes: u8, now: VmTime) -> u32 {
         match port {
-            DISPI_INDEX => self.chip.dispi_index().into(),
-            DISPI_DATA..=DISPI_LAST => self.chip.read_dispi(self.chip.dispi_index()).into(),
+            dispi::INDEX_PORT => self.chip.dispi_index().into(),
+            dispi::DATA_PORT..=dispi::ALIGNED_DATA_PORT => self.chip.read_dispi(self.chip.dispi_index()).into(),
             _ => (0..bytes.min(4))
                 .fold(0, |value, n| value | u32::from(self.chip.read(port.wrapping_add(n.into()), now)) << (8 * n)),
         }
@@ -243,8 +238,10 @@ impl PortIo for Vga {
 
     fn write(&mut self, port: u16, bytes: u8, value: u32, _now: VmTime) {
         match port {
-            DISPI_INDEX => self.chip.set_dispi_index(value as u16),
-            DISPI_DATA..=DISPI_LAST => self.chip.write_dispi(self.chip.dispi_index(), value as u16, &self.vram),
+            dispi::INDEX_PORT => self.chip.set_dispi_index(value as u16),
+            dispi::DATA_PORT..=dispi::ALIGNED_DATA_PORT => {
+                self.chip.write_dispi(self.chip.dispi_index(), value as u16, &self.vram)
+            }
             _ => {
                 for n in 0..bytes.min(4) {
                     self.chip.write(port.wrapping_add(n.into()), (value >> (8 * n)) as u8);

@@ -3,6 +3,7 @@
 
 use super::control::cr4;
 use super::v86;
+use crate::cpu::Cpu;
 use crate::ctx::{Ctx, Done, Then};
 use crate::exception::Exception;
 use crate::flags::rflags;
@@ -16,7 +17,7 @@ fn iopl(ctx: &Ctx) -> u8 {
 /// PUSHF, PUSHFD, PUSHFQ. VM and RF are pushed clear.
 pub fn pushf(ctx: &mut Ctx, op: &Op) -> Done {
     let w = op.ins.w;
-    let mut flags = ctx.cpu.rflags() & !(rflags::VM | rflags::RF);
+    let mut flags = pushed(ctx.cpu);
     if ctx.cpu.v86() && iopl(ctx) < 3 {
         if !v86::vme(ctx) || w != Width::W {
             return Err(Exception::protection(0));
@@ -43,27 +44,40 @@ pub fn popf(ctx: &mut Ctx, op: &Op) -> Done {
     let mut stack = ctx.stack();
     let value = stack.pop(ctx, w)?;
     let old = ctx.cpu.rflags();
+    let mut new = popped(ctx.cpu, w, value);
+    if virtual_if {
+        new = v86::virtual_if(new, value)?;
+    }
+    stack.commit(ctx);
+    ctx.cpu.set_rflags(new);
+    Ok(if wants_a_look(old, new) { Then::Leave } else { Then::Next })
+}
+
+/// What PUSHF pushes where IF is not virtual.
+pub fn pushed(cpu: &Cpu) -> u64 {
+    cpu.rflags() & !(rflags::VM | rflags::RF)
+}
+
+/// RFLAGS after POPF of a value, where IF is not virtual: what the privilege level may not change stays.
+pub fn popped(cpu: &Cpu, w: Width, value: u64) -> u64 {
     let mut mask = rflags::ARITHMETIC | rflags::TF | rflags::DF | rflags::NT;
     if w != Width::W {
         mask |= rflags::AC | rflags::ID;
     }
-    let cpl = ctx.cpu.cpl();
-    if !virtual_if && cpl <= iopl(ctx) {
+    let cpl = cpu.cpl();
+    if cpl <= (cpu.system_flags >> 12 & 3) as u8 {
         mask |= rflags::IF;
     }
     if cpl == 0 {
         mask |= rflags::IOPL;
     }
-    let mut new = old & !mask | value & mask;
-    if virtual_if {
-        new = v86::virtual_if(new, value)?;
-    }
-    new &= !rflags::RF;
-    stack.commit(ctx);
-    ctx.cpu.set_rflags(new);
-    // Interrupts may have become possible, and TF or AC may have made the CPU careful.
-    let look = (old ^ new) & (rflags::IF | rflags::TF | rflags::AC) != 0;
-    Ok(if look { Then::Leave } else { Then::Next })
+    (cpu.rflags() & !mask | value & mask) & !rflags::RF
+}
+
+/// Whether the engine has to look around after this change: interrupts may have become possible, and TF or AC may have made the
+/// CPU careful.
+pub fn wants_a_look(old: u64, new: u64) -> bool {
+    (old ^ new) & (rflags::IF | rflags::TF | rflags::AC) != 0
 }
 
 /// How CLI and STI may act.

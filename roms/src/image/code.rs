@@ -55,7 +55,8 @@ pub fn gate(a: &mut CodeAssembler) -> Result<CodeLabel, IcedError> {
     let [gate, again, halt, done, transfer, from] = &mut labels;
     a.set_label(gate)?;
     a.cli()?;
-    a.db(&[0x66, 0x6a, 0x00])?; // PUSH dword 0: the scratch field
+    // PUSH dword 0: the scratch field. With an immediate of four bytes: interpreters of BIOSes take a byte's for a word.
+    a.db(&[0x66, 0x68, 0, 0, 0, 0])?;
     a.pushad()?;
     a.push(ds)?;
     a.push(es)?;

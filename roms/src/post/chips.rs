@@ -45,6 +45,8 @@ pub fn set_up(call: &mut Call<'_>) {
     }
     pci::write(call, PM, 0x40, 4, u32::from(tables::PM_BASE) | 1);
     pci::write(call, PM, 0x80, 1, 1);
+    pci::write(call, PM, 0x90, 4, u32::from(tables::SMBUS_BASE) | 1);
+    pci::write(call, PM, 0xd2, 1, 0x09); // the SMBus controller works, and has IRQ 9
     pci::write(call, PM, 0x3c, 1, tables::SCI_IRQ.into());
 }
 

@@ -155,7 +155,12 @@ fn isa_bridge(board: &Board) -> Aml {
         isa_device("SPKR", "PNP0800", None, &[io(0x61, 1)]),
         isa_device("FPU", "PNP0C04", None, &[io(0xf0, 1), isa_irq(13)]),
         // Ports that no device of the list claims: fast A20, APM, ELCR, power management, reset control is in CF8's range.
-        isa_device("MBRD", "PNP0C02", None, &[io(0x92, 1), io(0xb2, 2), io(0x4d0, 2), io(board.pm_base, 64)]),
+        isa_device(
+            "MBRD",
+            "PNP0C02",
+            None,
+            &[io(0x92, 1), io(0xb2, 2), io(0x4d0, 2), io(board.pm_base, 64), io(super::SMBUS_BASE, 16)],
+        ),
     ];
     for (index, (base, irq)) in [(0x3f8, 4), (0x2f8, 3), (0x3e8, 4), (0x2e8, 3)].into_iter().enumerate() {
         if board.serial_ports[index] {

@@ -13,6 +13,8 @@ pub mod smbios;
 
 /// The power management block's first port (PIIX4 PM function, PMBASE).
 pub const PM_BASE: u16 = 0x600;
+/// The first port of its SMBus controller (SMBBA).
+pub const SMBUS_BASE: u16 = 0x700;
 /// The interrupt by which ACPI hardware asks for attention.
 pub const SCI_IRQ: u8 = 9;
 /// Where PCI devices' memory may be placed below 4 GiB: above all RAM, below the I/O APIC.

@@ -7,27 +7,8 @@ use crate::bda;
 use crate::call::{Call, linear};
 use crate::image::{VIDEO_SEGMENT, video_place};
 use crate::pci;
-
-const INDEX: u16 = 0x1ce;
-const DATA: u16 = 0x1cf;
-/// The interface's registers.
-mod register {
-    pub const ID: u16 = 0;
-    pub const WIDTH: u16 = 1;
-    pub const HEIGHT: u16 = 2;
-    pub const BITS: u16 = 3;
-    pub const ENABLE: u16 = 4;
-    pub const BANK: u16 = 5;
-    pub const VIRTUAL_WIDTH: u16 = 6;
-    pub const VIRTUAL_HEIGHT: u16 = 7;
-    pub const X: u16 = 8;
-    pub const Y: u16 = 9;
-    pub const MEMORY: u16 = 10;
-}
-const ENABLED: u16 = 0x01;
-const DAC_8_BITS: u16 = 0x20;
-const LINEAR: u16 = 0x40;
-const KEEP_MEMORY: u16 = 0x80;
+use lyrebird_core::dispi::enable::{EIGHT_BIT_DAC, ENABLED, LFB_ENABLED, NOCLEARMEM};
+use lyrebird_core::dispi::{self, register};
 
 const SUPPORTED: u8 = 0x4f;
 const OK: u16 = 0x004f;
@@ -38,13 +19,13 @@ const WANT_LINEAR: u16 = 0x4000;
 const WANT_KEPT: u16 = 0x8000;
 
 fn read(call: &mut Call<'_>, index: u16) -> u16 {
-    call.machine.port_write(INDEX, 2, index.into());
-    call.machine.port_read(DATA, 2) as u16
+    call.machine.port_write(dispi::INDEX_PORT, 2, index.into());
+    call.machine.port_read(dispi::DATA_PORT, 2) as u16
 }
 
 fn write(call: &mut Call<'_>, index: u16, value: u16) {
-    call.machine.port_write(INDEX, 2, index.into());
-    call.machine.port_write(DATA, 2, value.into());
+    call.machine.port_write(dispi::INDEX_PORT, 2, index.into());
+    call.machine.port_write(dispi::DATA_PORT, 2, value.into());
 }
 
 /// Bytes of video memory, if the adapter has the interface.
@@ -53,7 +34,7 @@ fn memory(call: &mut Call<'_>) -> Option<u32> {
     if !(0xb0c0..=0xb0cf).contains(&id) {
         return None;
     }
-    Some(match read(call, register::MEMORY) {
+    Some(match read(call, register::VIDEO_MEMORY_64K) {
         0 | 0xffff => 4 << 20,
         blocks => u32::from(blocks) << 16,
     })
@@ -219,11 +200,11 @@ fn set_mode(call: &mut Call<'_>, memory: u32) -> u16 {
     call.inb(status);
     call.outb(super::ATTRIBUTE, 0x20);
     write(call, register::ENABLE, 0);
-    write(call, register::WIDTH, found.width);
-    write(call, register::HEIGHT, found.height);
-    write(call, register::BITS, found.bits.into());
+    write(call, register::XRES, found.width);
+    write(call, register::YRES, found.height);
+    write(call, register::BPP, found.bits.into());
     let flags =
-        if wanted & WANT_LINEAR != 0 { LINEAR } else { 0 } | if wanted & WANT_KEPT != 0 { KEEP_MEMORY } else { 0 };
+        if wanted & WANT_LINEAR != 0 { LFB_ENABLED } else { 0 } | if wanted & WANT_KEPT != 0 { NOCLEARMEM } else { 0 };
     write(call, register::ENABLE, ENABLED | flags);
     write(call, register::BANK, 0);
     call.state.video.vbe = wanted & (0x1ff | WANT_LINEAR | WANT_KEPT);
@@ -242,14 +223,14 @@ fn active(call: &Call<'_>) -> Option<VbeMode> {
 /// AL=04h: the interface's registers, behind what AH=1Ch keeps.
 fn state(call: &mut Call<'_>) -> u16 {
     const KEPT: [u16; 9] = [
-        register::WIDTH,
-        register::HEIGHT,
-        register::BITS,
-        register::VIRTUAL_WIDTH,
-        register::X,
-        register::Y,
+        register::XRES,
+        register::YRES,
+        register::BPP,
+        register::VIRT_WIDTH,
+        register::X_OFFSET,
+        register::Y_OFFSET,
         register::BANK,
-        register::VIRTUAL_HEIGHT,
+        register::VIRT_HEIGHT,
         register::ENABLE,
     ];
     const BYTES: u64 = 64;
@@ -287,7 +268,7 @@ fn state(call: &mut Call<'_>) -> u16 {
                 let enable = words[8];
                 if enable & ENABLED != 0 {
                     KEPT[..3].iter().zip(&words).for_each(|(index, value)| write(call, *index, *value));
-                    write(call, register::ENABLE, enable | KEEP_MEMORY);
+                    write(call, register::ENABLE, enable | NOCLEARMEM);
                     KEPT[3..7].iter().zip(&words[3..]).for_each(|(index, value)| write(call, *index, *value));
                 }
                 call.state.video.vbe = words[9];
@@ -341,9 +322,9 @@ fn line_length(call: &mut Call<'_>, memory: u32) -> u16 {
         if pixels < mode.width || pixels > most {
             return 0x024f;
         }
-        write(call, register::VIRTUAL_WIDTH, pixels.next_multiple_of(8));
+        write(call, register::VIRT_WIDTH, pixels.next_multiple_of(8));
     }
-    let width = read(call, register::VIRTUAL_WIDTH).max(1);
+    let width = read(call, register::VIRT_WIDTH).max(1);
     let pitch = u32::from(width) * u32::from(bytes);
     call.regs.set_bx(pitch.min(0xffff) as u16);
     call.regs.set_cx(width);
@@ -359,11 +340,11 @@ fn display_start(call: &mut Call<'_>) -> u16 {
     let regs = *call.regs;
     match regs.bl() {
         0 | 0x80 => {
-            write(call, register::X, regs.cx());
-            write(call, register::Y, regs.dx());
+            write(call, register::X_OFFSET, regs.cx());
+            write(call, register::Y_OFFSET, regs.dx());
         }
         1 => {
-            let (x, y) = (read(call, register::X), read(call, register::Y));
+            let (x, y) = (read(call, register::X_OFFSET), read(call, register::Y_OFFSET));
             call.regs.set_bh(0);
             call.regs.set_cx(x);
             call.regs.set_dx(y);
@@ -384,8 +365,8 @@ fn dac_width(call: &mut Call<'_>) -> u16 {
         0 => {
             let wide = call.regs.bh() >= 8;
             call.state.video.dac8 = wide;
-            let enable = read(call, register::ENABLE) & !DAC_8_BITS;
-            write(call, register::ENABLE, enable | KEEP_MEMORY | if wide { DAC_8_BITS } else { 0 });
+            let enable = read(call, register::ENABLE) & !EIGHT_BIT_DAC;
+            write(call, register::ENABLE, enable | NOCLEARMEM | if wide { EIGHT_BIT_DAC } else { 0 });
         }
         1 => {}
         _ => return FAILED,

@@ -197,6 +197,14 @@ impl Board {
         value
     }
 
+    /// Stores of single bytes to addresses without memory, one after the other, by the first CPU.
+    pub fn mmio_write_block(&mut self, gpa: u64, bytes: &[u8], now: VmTime) {
+        for (at, byte) in (gpa..).zip(bytes) {
+            self.mmio_out(0, at, 1, (*byte).into(), now);
+        }
+        self.settle();
+    }
+
     /// A store to an address without memory.
     pub fn mmio_write(&mut self, cpu: usize, gpa: u64, bytes: u8, value: u64, now: VmTime) {
         self.mmio_out(cpu, gpa, bytes, value & ones64(bytes), now);

@@ -71,6 +71,9 @@ pub(super) const APIC: DeviceId = 0x100;
 /// Whatever else is plugged in.
 pub(super) const OTHER: DeviceId = 0x200;
 
+/// The power management function's second window: the SMBus controller.
+pub(super) const SMBUS_WINDOW: u32 = 3;
+
 /// Where the display adapter's frame buffer and registers are for kernels that are booted without firmware.
 const VGA_FRAME_BUFFER: u32 = 0xfd00_0000;
 const VGA_REGISTERS: u32 = 0xfebf_0000;
@@ -223,7 +226,7 @@ impl Board {
     pub fn firmware_defaults(&mut self) {
         self.host_bridge.shadow_all();
         self.piix3.set_routes([10, 10, 11, 11]);
-        self.pm.set_base(0x600);
+        self.pm.set_bases(roms::tables::PM_BASE, roms::tables::SMBUS_BASE);
         self.ide.set_base(0xc000);
         if let Some(vga) = &mut self.vga {
             vga.firmware_defaults(&roms::font::FONT_8X16, VGA_FRAME_BUFFER, VGA_REGISTERS);

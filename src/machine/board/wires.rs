@@ -4,7 +4,7 @@
 use super::super::describe;
 use super::super::maps::{MmioRange, PortRange};
 use super::super::wiring::Target;
-use super::{Board, PM};
+use super::{Board, PM, SMBUS_WINDOW};
 use devices::apic::{self, Message, Output};
 use devices::hpet::Hpet;
 use devices::pci::{Space, Window};
@@ -141,7 +141,7 @@ impl Board {
         for (id, window) in self.windows.take() {
             let Some(owner) = self.window_owners.get_mut(id as usize) else { continue };
             let device = owner.device;
-            if let (PM, Some(window), Some(tables)) = (device, &window, &mut self.tables) {
+            if let (false, PM, Some(window), Some(tables)) = (id == SMBUS_WINDOW, device, &window, &mut self.tables) {
                 // The tables that firmware gets name the ports where it has just put the power management.
                 tables.pm_base = window.base as u16;
                 describe::tables(&mut self.fw_cfg, tables);

@@ -8,6 +8,7 @@ pub mod bus;
 pub mod chars;
 pub mod cpu;
 pub mod device;
+pub mod dispi;
 pub mod display;
 pub mod engine;
 pub mod input;

@@ -2,7 +2,8 @@
 //! calls [`crate::Device::timer`] of the device that the token names.
 
 use crate::time::VmTime;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What the board wrote on a timer when it made it: which device, and which of its timers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,9 +15,18 @@ pub struct TimerToken {
 }
 
 /// All armed timers of one machine.
-#[derive(Default)]
 pub struct TimerQueue {
-    slots: Mutex<Vec<(TimerToken, VmTime)>>,
+    slots: Mutex<Vec<Slot>>,
+    /// The earliest deadline: it is asked for after each access to a device.
+    earliest: AtomicU64,
+}
+
+type Slot = (TimerToken, VmTime);
+
+impl Default for TimerQueue {
+    fn default() -> Self {
+        TimerQueue { slots: Mutex::default(), earliest: AtomicU64::new(VmTime::NEVER.as_nanos()) }
+    }
 }
 
 impl TimerQueue {
@@ -27,25 +37,35 @@ impl TimerQueue {
 
     /// A new timer, not armed.
     pub fn timer(self: &Arc<Self>, token: TimerToken) -> Timer {
-        let mut slots = self.slots.lock().unwrap_or_else(|e| e.into_inner());
+        let mut slots = self.lock();
         slots.push((token, VmTime::NEVER));
         Timer { queue: self.clone(), slot: slots.len() - 1 }
     }
 
     /// The earliest deadline, or [`VmTime::NEVER`].
     pub fn next_deadline(&self) -> VmTime {
-        let slots = self.slots.lock().unwrap_or_else(|e| e.into_inner());
-        slots.iter().map(|slot| slot.1).min().unwrap_or(VmTime::NEVER)
+        VmTime(self.earliest.load(Ordering::Acquire))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Slot>> {
+        self.slots.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// To be called while the slots are locked, after a change.
+    fn note_earliest(&self, slots: &[Slot]) {
+        let earliest = slots.iter().map(|slot| slot.1).min().unwrap_or(VmTime::NEVER);
+        self.earliest.store(earliest.as_nanos(), Ordering::Release);
     }
 
     /// Takes the earliest timer that is due at `now`, if any, and disarms it: its token and its deadline. Of equal
     /// deadlines the timer that was made first goes first, so that a run can be repeated.
     pub fn pop_due(&self, now: VmTime) -> Option<(TimerToken, VmTime)> {
-        let mut slots = self.slots.lock().unwrap_or_else(|e| e.into_inner());
+        let mut slots = self.lock();
         let slot =
             slots.iter_mut().filter(|slot| slot.1 != VmTime::NEVER && slot.1 <= now).min_by_key(|slot| slot.1)?;
         let due = *slot;
         slot.1 = VmTime::NEVER;
+        self.note_earliest(&slots);
         Some(due)
     }
 }
@@ -64,7 +84,10 @@ impl Timer {
 
     /// Asks to be called at `at` or as soon after as the machine can; replaces an earlier request.
     pub fn arm(&self, at: VmTime) {
-        self.queue.slots.lock().unwrap_or_else(|e| e.into_inner())[self.slot].1 = at;
+        let mut slots = self.queue.lock();
+        if std::mem::replace(&mut slots[self.slot].1, at) != at {
+            self.queue.note_earliest(&slots);
+        }
     }
 
     /// Takes the request back.
@@ -74,7 +97,7 @@ impl Timer {
 
     /// When the timer is due; [`VmTime::NEVER`] when it is not armed.
     pub fn deadline(&self) -> VmTime {
-        self.queue.slots.lock().unwrap_or_else(|e| e.into_inner())[self.slot].1
+        self.queue.lock()[self.slot].1
     }
 }
 

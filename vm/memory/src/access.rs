@@ -39,6 +39,15 @@ impl GuestMemory {
         })
     }
 
+    /// Stores 1, 2, 4 or 8 bytes inside a page of RAM, and tells its watchers.
+    pub fn store(&self, page: &HostPage, offset: u64, bytes: u64, value: u64) {
+        page.bytes().store(offset, bytes, value);
+        self.note_write(page, offset, bytes);
+        if self.journal.is_on() {
+            self.note_in_journal(page.key() + offset as usize, &value.to_le_bytes()[..bytes as usize]);
+        }
+    }
+
     /// Writes into one of this memory's blocks, wherever the guest sees it or not, and tells its watchers: for a device that
     /// owns the block. Nothing is written if the range does not lie inside.
     pub fn write_block(&self, block: &Block, offset: u64, bytes: &[u8]) -> Result<(), MemoryError> {

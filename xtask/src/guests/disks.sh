@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # The first program of the guest that tries disks: a hard disk (sda) with an ext4 file system, and a CD-ROM (sr0). On the kernel's
-# command line, dma=0 asks for PIO; do=fill writes files, and says what is in them; do=check looks whether they are all there; do=flush writes one file
-# after the other, each made durable before it is named, until somebody pulls the plug.
+# command line, dma=0 asks for PIO; do=fill writes files, and says what is in them; do=check looks whether they are all there; do=fio lets fio
+# write, read back and compare; do=flush writes one file after the other, each made durable before it is named, until somebody pulls the plug.
 
 b=/bin/busybox
 $b mount -t proc proc /proc
@@ -67,6 +67,23 @@ fill)
     dmesg | grep -E 'ata[0-9].*(exception|failed|error)|I/O error|EXT4-fs error' && fail "the kernel complains"
     ;;
 check) check ;;
+fio)
+    export LD_LIBRARY_PATH=/fio
+    mount -t tmpfs tmpfs /tmp
+    for how in "--rw=randwrite --bsrange=512-64k --direct=1" \
+        "--rw=write --bs=256k --end_fsync=1" \
+        "--rw=randrw --bs=4k --direct=1 --ioengine=libaio --iodepth=8"; do
+        # Words of $how are options.
+        /fio/fio --name=v --directory=/mnt --size=${size:-16M} --ioengine=psync $how --verify=crc32c --verify_fatal=1 \
+            --do_verify=1 >/tmp/said 2>&1 || {
+            cat /tmp/said
+            fail "fio $how"
+        }
+        echo "DISK-FIO $how: $(grep -c 'err= 0' /tmp/said) job without an error"
+        rm -f /mnt/v*
+        forget
+    done
+    ;;
 flush)
     n=0
     while :; do

@@ -78,13 +78,13 @@ impl Rig {
     }
 
     fn dispi(&mut self, register: u16, value: u16) {
-        PortIo::write(&mut self.vga, 0x1ce, 2, register.into(), self.now);
-        PortIo::write(&mut self.vga, 0x1cf, 2, value.into(), self.now);
+        PortIo::write(&mut self.vga, lyrebird_core::dispi::INDEX_PORT, 2, register.into(), self.now);
+        PortIo::write(&mut self.vga, lyrebird_core::dispi::DATA_PORT, 2, value.into(), self.now);
     }
 
     fn read_dispi(&mut self, register: u16) -> u16 {
-        PortIo::write(&mut self.vga, 0x1ce, 2, register.into(), self.now);
-        PortIo::read(&mut self.vga, 0x1cf, 2, self.now) as u16
+        PortIo::write(&mut self.vga, lyrebird_core::dispi::INDEX_PORT, 2, register.into(), self.now);
+        PortIo::read(&mut self.vga, lyrebird_core::dispi::DATA_PORT, 2, self.now) as u16
     }
 
     /// As the bus does: memory that stands there is written in place, and the rest goes to the device.

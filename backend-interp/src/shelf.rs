@@ -1,0 +1,62 @@
+//! Traces whose page was dropped, in case that their own bytes are as they were: programs that keep data between their code, as
+//! boot loaders and BIOSes do, lose the page's traces again and again, and decoding them is dear.
+
+use crate::cache::{Hash, TraceKey};
+use crate::run::TracedOp;
+use frontend_x86::op::Func;
+use std::collections::HashMap;
+use std::ptr::null;
+
+/// No more ops than this, about 3 MiB.
+const MAX_OPS: usize = 1 << 15;
+
+/// A trace, and the bytes that it was decoded from.
+struct Kept {
+    bytes: Box<[u8]>,
+    ops: Vec<TracedOp>,
+}
+
+/// The traces.
+#[derive(Default)]
+pub struct Shelf {
+    kept: HashMap<TraceKey, Kept, Hash>,
+    ops: usize,
+}
+
+impl Shelf {
+    /// Keeps a trace that nothing leads to any more. One without bytes is not kept.
+    pub fn put(&mut self, key: TraceKey, bytes: Box<[u8]>, mut ops: Vec<TracedOp>) {
+        if bytes.is_empty() || ops.len() > MAX_OPS {
+            return;
+        }
+        // The entry op belongs to the engine above, which has been told.
+        if ops.first().is_some_and(|op| op.op.ins.func == Func::Nop && op.op.len == 0) {
+            ops.remove(0);
+        }
+        if self.ops + ops.len() > MAX_OPS {
+            self.kept.clear();
+            self.ops = 0;
+        }
+        // Where jumps lead is no more.
+        ops.iter_mut().for_each(|op| op.link = null());
+        self.ops += ops.len();
+        if let Some(old) = self.kept.insert(key, Kept { bytes, ops }) {
+            self.ops -= old.ops.len();
+        }
+    }
+
+    /// How many bytes the trace that is kept for this key was decoded from.
+    pub fn length(&self, key: &TraceKey) -> Option<usize> {
+        self.kept.get(key).map(|kept| kept.bytes.len())
+    }
+
+    /// The trace for this key, if it is what these bytes decode to.
+    pub fn take(&mut self, key: &TraceKey, bytes: &[u8]) -> Option<Vec<TracedOp>> {
+        if *self.kept.get(key)?.bytes != *bytes {
+            return None;
+        }
+        let kept = self.kept.remove(key)?;
+        self.ops -= kept.ops.len();
+        Some(kept.ops)
+    }
+}

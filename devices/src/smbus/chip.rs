@@ -186,25 +186,25 @@ impl SmBus {
                     true
                 }
                 (BYTE, true) => {
-                    registers.data[0] = module.next();
+                    registers.data[0] = module.read();
                     true
                 }
                 (BYTE_DATA | WORD_DATA, true) => {
                     module.set_pointer(registers.command);
-                    registers.data[0] = module.next();
+                    registers.data[0] = module.read();
                     if protocol == WORD_DATA {
-                        registers.data[1] = module.next();
+                        registers.data[1] = module.read();
                     }
                     true
                 }
                 (BLOCK, true) => {
                     // The first byte says how many follow; a memory module's are bytes like all others.
                     module.set_pointer(registers.command);
-                    registers.data[0] = module.next();
+                    registers.data[0] = module.read();
                     let count = usize::from(registers.data[0]);
                     let fits = (1..=BLOCK_BYTES).contains(&count);
                     if fits {
-                        registers.block.iter_mut().take(count).for_each(|byte| *byte = module.next());
+                        registers.block.iter_mut().take(count).for_each(|byte| *byte = module.read());
                         registers.at = 0;
                     }
                     fits

@@ -25,7 +25,7 @@ impl Eeprom {
     }
 
     /// Reads a byte.
-    pub fn next(&mut self) -> u8 {
+    pub fn read(&mut self) -> u8 {
         let byte = self.bytes[usize::from(self.pointer)];
         self.pointer = self.pointer.wrapping_add(1);
         byte

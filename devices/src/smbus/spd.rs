@@ -175,7 +175,7 @@ mod tests {
     /// The size in MiB as Linux users' decode-dimms reckons it, and the kind.
     fn read(module: &Eeprom) -> (u32, u8) {
         let mut module = module.clone();
-        let bytes: Vec<u8> = (0..=255).map(|_| module.next()).collect();
+        let bytes: Vec<u8> = (0..=255).map(|_| module.read()).collect();
         assert_eq!(bytes[63], bytes[..63].iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)));
         let ranks = if bytes[2] == 4 { bytes[5] } else { (bytes[5] & 7) + 1 };
         (u32::from(ranks) * u32::from(bytes[17]) << (bytes[3] + bytes[4] - 17), bytes[2])
@@ -217,7 +217,7 @@ mod tests {
     impl Eeprom {
         fn nth(mut self, at: u8) -> u8 {
             self.set_pointer(at);
-            self.next()
+            self.read()
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::VIDEO_SEGMENT;
 use super::code::{self, service};
+use super::vbe_code;
 use crate::font;
 use iced_x86::IcedError;
 
@@ -23,6 +24,9 @@ pub mod place {
     pub const FONT_8X8: u16 = 0x1000;
     pub const FONT_8X14: u16 = 0x1800;
     pub const FONT_8X16: u16 = 0x2800;
+    /// Filled by POST: the controller's description, and those of the modes behind their numbers, to FFFFh.
+    pub const VBE_CONTROLLER: u16 = 0x3800;
+    pub const VBE_MODES: u16 = 0x3840;
 }
 
 /// The interrupt's entry is right behind the initialisation's.
@@ -39,7 +43,9 @@ fn build() -> Result<Vec<u8>, IcedError> {
         rom[usize::from(offset)..usize::from(offset) + bytes.len()].copy_from_slice(bytes);
     };
     let code = code::assemble(place::CODE, |a| {
-        let (mut gate, mut start) = (a.create_label(), a.create_label());
+        let (mut gate, mut start, mut host) = (a.create_label(), a.create_label(), a.create_label());
+        vbe_code::services(a, host)?;
+        a.set_label(&mut host)?;
         code::entry(a, gate, 0x10)?;
         a.set_label(&mut start)?;
         // The system BIOS calls the ROM by a far call.

@@ -55,6 +55,7 @@ pub fn post(call: &mut Call<'_>) {
     let equipment = call.bda_word(bda::EQUIPMENT) & !0x30;
     call.set_bda_word(bda::EQUIPMENT, equipment | 0x20);
     mode::set(call, 3);
+    vbe::fill_tables(call);
 }
 
 /// INT 10h.

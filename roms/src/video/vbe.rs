@@ -5,7 +5,7 @@ use super::vbe_modes::{self, VbeMode};
 use super::{DAC_DATA, DAC_READ, DAC_WRITE, mode, modes, palette};
 use crate::bda;
 use crate::call::{Call, linear};
-use crate::image::{VIDEO_SEGMENT, video_place};
+use crate::image::{CONTROLLER_BYTES, MODE_BYTES, VIDEO_ROM_BYTES, VIDEO_SEGMENT, video_place};
 use crate::pci;
 use lyrebird_core::dispi::enable::{EIGHT_BIT_DAC, ENABLED, LFB_ENABLED, NOCLEARMEM};
 use lyrebird_core::dispi::{self, register};
@@ -62,7 +62,8 @@ fn display_data_channel(call: &mut Call<'_>) -> u16 {
             call.regs.set_bx(0x0002); // DDC2, and no time to speak of
             OK
         }
-        1 if call.regs.dx() == 0 => {
+        // Which of the monitor's blocks: there is one, and BIOSes with one do not ask (get-edid wants number 1).
+        1 => {
             let Some(base) = registers(call) else { return FAILED };
             let block: Vec<u8> = (0..128).map(|offset| call.machine.mmio_read(base + offset)).collect();
             if block[..8] != [0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0] {
@@ -117,11 +118,36 @@ fn fits(mode: &VbeMode, memory: u32) -> bool {
     u32::from(mode.pitch()) * u32::from(mode.height) <= memory
 }
 
-/// AL=00h.
+/// Puts what the code of the ROM answers by itself where it looks for it, which is possible until the ROM is locked.
+pub fn fill_tables(call: &mut Call<'_>) {
+    let Some(memory) = memory(call) else { return };
+    let [_, bytes] = CONTROLLER_BYTES;
+    call.write(linear(VIDEO_SEGMENT, video_place::VBE_CONTROLLER), &controller_block(memory, true)[..bytes]);
+    let frame = frame_buffer(call);
+    let mut table = Vec::new();
+    for mode in vbe_modes::all().filter(|mode| fits(mode, memory)) {
+        table.extend(mode.number.to_le_bytes());
+        table.extend(&mode_block(&mode, memory, frame)[..MODE_BYTES]);
+    }
+    table.extend([0xff, 0xff]);
+    debug_assert!(usize::from(video_place::VBE_MODES) + table.len() < VIDEO_ROM_BYTES);
+    call.write(linear(VIDEO_SEGMENT, video_place::VBE_MODES), &table);
+    // The ROM's bytes still sum up to nothing.
+    let rom = call.bytes(linear(VIDEO_SEGMENT, 0), VIDEO_ROM_BYTES);
+    let last = rom.iter().fold(rom[VIDEO_ROM_BYTES - 1], |last, byte| last.wrapping_sub(*byte));
+    call.set_byte(linear(VIDEO_SEGMENT, VIDEO_ROM_BYTES as u16 - 1), last);
+}
+
+/// AL=00h, for callers whom the ROM's own code could not answer: another program's copy of it, say, made before POST.
 fn controller(call: &mut Call<'_>, memory: u32) -> u16 {
     let buffer = linear(call.regs.es, call.regs.di());
     let Some(wish) = call.borrow(buffer, 4) else { return OK };
-    let two = wish == b"VBE2";
+    let block = controller_block(memory, wish == b"VBE2");
+    call.give(buffer, &block);
+    OK
+}
+
+fn controller_block(memory: u32, two: bool) -> Vec<u8> {
     let mut block = vec![0u8; if two { 512 } else { 256 }];
     let far = |offset: u16| (u32::from(VIDEO_SEGMENT) << 16 | u32::from(offset)).to_le_bytes();
     block[..4].copy_from_slice(b"VESA");
@@ -137,17 +163,22 @@ fn controller(call: &mut Call<'_>, memory: u32) -> u16 {
             block[at..at + 4].copy_from_slice(&far(name));
         }
     }
-    call.give(buffer, &block);
+    block
+}
+
+/// AL=01h, likewise.
+fn mode_information(call: &mut Call<'_>, memory: u32) -> u16 {
+    let Some(mode) = vbe_modes::find(call.regs.cx() & 0x1ff).filter(|mode| fits(mode, memory)) else { return FAILED };
+    let frame = frame_buffer(call);
+    let buffer = linear(call.regs.es, call.regs.di());
+    call.give(buffer, &mode_block(&mode, memory, frame));
     OK
 }
 
-/// AL=01h.
-fn mode_information(call: &mut Call<'_>, memory: u32) -> u16 {
-    let Some(mode) = vbe_modes::find(call.regs.cx() & 0x1ff).filter(|mode| fits(mode, memory)) else { return FAILED };
+fn mode_block(mode: &VbeMode, memory: u32, frame: u32) -> [u8; 256] {
     let mut block = [0u8; 256];
     let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
     let word = u16::to_le_bytes;
-    let frame = frame_buffer(call);
     // Supported, with all information, in colours, pixels; with a linear frame buffer if that has an address.
     put(0, &word(if frame != 0 { 0x9b } else { 0x1b }));
     put(2, &[7, 0]); // window A: there, readable, writable
@@ -175,9 +206,7 @@ fn mode_information(call: &mut Call<'_>, memory: u32) -> u16 {
     put(52, &[pages.wrapping_sub(1), pages.wrapping_sub(1)]);
     put(54, &masks[..8]);
     put(62, &230_000_000u32.to_le_bytes());
-    let buffer = linear(call.regs.es, call.regs.di());
-    call.give(buffer, &block);
-    OK
+    block
 }
 
 /// AL=02h.

@@ -178,7 +178,7 @@ mod tests {
         let bytes: Vec<u8> = (0..=255).map(|_| module.read()).collect();
         assert_eq!(bytes[63], bytes[..63].iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)));
         let ranks = if bytes[2] == 4 { bytes[5] } else { (bytes[5] & 7) + 1 };
-        (u32::from(ranks) * u32::from(bytes[17]) << (bytes[3] + bytes[4] - 17), bytes[2])
+        ((u32::from(ranks) * u32::from(bytes[17])) << (bytes[3] + bytes[4] - 17), bytes[2])
     }
 
     #[test]

@@ -200,7 +200,7 @@ impl Fast {
 
     /// The linear address of an access, if its form needs no fault.
     #[inline(always)]
-    fn linear(&mut self, form: Form, seg: u8, offset: u64, bytes: u64, access: Access) -> Result<u64, GoSlow> {
+    pub fn linear(&mut self, form: Form, seg: u8, offset: u64, bytes: u64, access: Access) -> Result<u64, GoSlow> {
         match form {
             Form::A64 | Form::Flat32 => Ok(offset),
             _ => {

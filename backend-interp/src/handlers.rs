@@ -295,6 +295,9 @@ unsafe fn helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
 unsafe fn slow_path(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`.
     unsafe {
+        if let Ok(Flow::Next) = crate::beside::store(run, op) {
+            go!(run, op.add(1));
+        }
         let next = slow::run_any(run, op);
         if next.is_null() {
             return next;

@@ -11,6 +11,7 @@
 
 #![allow(clippy::missing_safety_doc, reason = "handlers share one contract, written at `run::Handler`")]
 
+mod beside;
 pub mod cache;
 mod crossing;
 mod fast;

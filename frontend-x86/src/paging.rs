@@ -76,7 +76,7 @@ impl Ctx<'_> {
         let cpu = &mut *self.cpu;
         let user = bank == Bank::User;
         let (mapping, rights, dirty) = loop {
-            let mapping = match walk(cpu, linear) {
+            let mapping = match if cpu.state.cr0 & cr0::PG == 0 { Ok(flat(cpu, linear)) } else { walk(cpu, linear) } {
                 Ok(mapping) => mapping,
                 Err(code) => return Err(page_fault(cpu, linear, want, user, code)),
             };
@@ -109,6 +109,9 @@ impl Ctx<'_> {
         if let Some(page) = backing.readable() {
             let in_place =
                 matches!(backing, Backing::Ram(_)) && page.watch().load(std::sync::atomic::Ordering::Acquire) == 0;
+            if want.write && !in_place && cpu.tlb.read_physical(bank, linear) == Some(physical) {
+                return Ok(physical); // the TLB has all that it can have of this page
+            }
             cpu.tlb.fill(
                 bank,
                 Fill {
@@ -205,6 +208,20 @@ fn unpaged(cpu: &Cpu, linear: u64) -> u64 {
     linear & if cpu.state.long_mode() { u64::MAX } else { 0xffff_ffff } & !0xfff
 }
 
+/// What there is without paging.
+fn flat(cpu: &Cpu, linear: u64) -> Mapping {
+    Mapping {
+        physical: unpaged(cpu, linear),
+        user: true,
+        writable: true,
+        no_execute: false,
+        global: true,
+        dirty: true,
+        bytes: 4096,
+        leaf: None,
+    }
+}
+
 /// Walks, and sets the accessed bits on the way.
 fn walk(cpu: &Cpu, linear: u64) -> Result<Mapping, u32> {
     loop {
@@ -230,16 +247,7 @@ fn walk_once(cpu: &Cpu, linear: u64) -> Result<Option<Mapping>, u32> {
         }
     })?;
     let Some((leaf, physical)) = found else {
-        return Ok(Some(Mapping {
-            physical: unpaged(cpu, linear),
-            user: true,
-            writable: true,
-            no_execute: false,
-            global: true,
-            dirty: true,
-            bytes: 4096,
-            leaf: None,
-        }));
+        return Ok(Some(flat(cpu, linear)));
     };
     for entry in path.into_iter().flatten().filter(|entry| entry.entry & ACCESSED == 0) {
         if !set_bits(cpu, entry, ACCESSED) {

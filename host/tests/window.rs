@@ -69,6 +69,11 @@ impl Guest for Stripes {
         if over { State::Ended } else { State::Running }
     }
 
+    fn insert(&self, file: &std::path::Path) -> Result<String, String> {
+        println!("insert {}", file.display());
+        Ok(format!("{} is in", file.display()))
+    }
+
     fn wish(&self, wish: Wish) {
         println!("{wish:?}");
         self.state.lock().unwrap().quit |= wish == Wish::Quit;

@@ -35,6 +35,3 @@ mod video;
 
 pub use firmware::{FRAME_PORT, Firmware, PORT_COUNT, PORTS};
 pub use platform::{BootDevice, BootOrder, Facts, Floppy, Platform};
-
-#[cfg(test)]
-mod tests;

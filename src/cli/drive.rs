@@ -2,7 +2,7 @@
 //! and what each place of the machine then holds.
 
 use super::nearest::nearest;
-use crate::machine::{DriveConfig, Drives, Floppies};
+use crate::machine::{DriveConfig, Drives, Floppies, NewMedium, Removable};
 use anyhow::{Result, anyhow, bail};
 use devices::fdc::format::LARGEST as LARGEST_FLOPPY;
 use host::disk::{self, DiskOptions, Format};
@@ -11,6 +11,15 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+/// Opens an image that somebody puts into a drive of a machine that runs: one of a floppy's size goes into drive A, any other into
+/// the CD-ROM drive.
+pub fn new_medium(file: &Path) -> Result<NewMedium> {
+    let floppy = DriveSpec::guess(file.to_owned()).kind == Kind::Floppy;
+    let options = DiskOptions { format: None, read_only: !floppy, snapshot: false };
+    let medium = disk::open(file, options)?;
+    Ok(NewMedium { drive: if floppy { Removable::Floppy } else { Removable::Cdrom }, medium })
+}
 
 /// What kind of drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

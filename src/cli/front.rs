@@ -3,10 +3,11 @@
 
 use super::screen::Shown;
 use super::spec::MachineSpec;
-use crate::machine::{Handle, Machine, Order, Outcome};
+use crate::machine::{Handle, Machine, Order, Outcome, Removable};
 use anyhow::{Context, Result};
 use host::screen::{Guest, State, Wish};
 use lyrebird_core::{Frame, InputEvent};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -150,6 +151,17 @@ impl Guest for Shows {
             Wish::PowerButton => Order::PowerButton,
             Wish::PauseOrResume if self.machine.is_paused() => Order::Resume,
             Wish::PauseOrResume => Order::Pause,
+            Wish::Eject => Order::Eject,
         });
+    }
+
+    fn insert(&self, file: &Path) -> Result<String, String> {
+        let medium = super::drive::new_medium(file).map_err(|error| format!("{error:#}"))?;
+        let drive = match medium.drive {
+            Removable::Cdrom => "the CD-ROM drive",
+            Removable::Floppy => "floppy drive A",
+        };
+        self.machine.insert(medium);
+        Ok(format!("{} is in {drive}", file.display()))
     }
 }

@@ -153,7 +153,7 @@ pub struct RunArgs {
     /// wait=SECONDS{n}
     /// mouse=RIGHT,DOWN   wheel=NOTCHES   click=left (or right, middle){n}
     /// press=KEY    release=KEY    mousedown=BUTTON    mouseup=BUTTON{n}
-    /// order=power-button (or reset, nmi, pause, quit)
+    /// order=power-button (or reset, nmi, pause, eject for the CD, quit)    insert=FILE of a CD or floppy
     #[arg(long, value_name = "SCRIPT", help_heading = "Screen and keyboard")]
     keys: Vec<Strokes>,
 

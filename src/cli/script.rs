@@ -175,9 +175,21 @@ impl Writer {
                 self.now = self.now + TYPING;
             }
             Some(("order", name)) => self.steps.push((self.now, Step::Order(order(name)?))),
+            Some(("insert", file)) => self.steps.push((self.now, Step::Insert(file.into()))),
             Some((what, _)) => {
-                let known =
-                    ["type", "wait", "mouse", "wheel", "click", "press", "release", "mousedown", "mouseup", "order"];
+                let known = [
+                    "type",
+                    "wait",
+                    "mouse",
+                    "wheel",
+                    "click",
+                    "press",
+                    "release",
+                    "mousedown",
+                    "mouseup",
+                    "order",
+                    "insert",
+                ];
                 let nearest = nearest(what, known).unwrap_or_default();
                 return Err(format!("`{what}=` is not known; the nearest known is `{nearest}=`"));
             }
@@ -246,7 +258,8 @@ fn order(name: &str) -> Result<Order, String> {
         "power-button" => Ok(Order::PowerButton),
         "nmi" => Ok(Order::Nmi),
         "pause" => Ok(Order::Pause),
-        _ => Err(format!("`{name}` is no order: use quit, reset, power-button, nmi or pause")),
+        "eject" => Ok(Order::Eject),
+        _ => Err(format!("`{name}` is no order: use quit, reset, power-button, nmi, pause or eject")),
     }
 }
 
@@ -255,7 +268,7 @@ pub fn script(strokes: &[Strokes], shots: &[Screenshot], end: Option<Seconds>) -
     let mut steps: Vec<_> = strokes.iter().flat_map(|strokes| strokes.steps.clone()).collect();
     steps.extend(shots.iter().map(|shot| (shot.at.time(), Step::Picture(shot.file.clone()))));
     steps.extend(end.map(|end| (end.time(), Step::Order(Order::Quit))));
-    Script::new(steps)
+    Script::new(steps).media(Box::new(|file| super::drive::new_medium(file).map_err(|error| format!("{error:#}"))))
 }
 
 #[cfg(test)]
@@ -318,8 +331,11 @@ mod tests {
             (140, Step::Input(InputEvent::MouseWheel { notches: -1 })),
             (160, left(false)),
             (180, Step::Order(Order::PowerButton)),
+            (180, Step::Order(Order::Eject)),
+            (180, Step::Insert("a:b.iso".into())),
         ];
-        assert_eq!(steps("0:mouse=10,-5,click=left,mousedown=left,wheel=-1,mouseup=left,order=power-button"), expected);
+        let text = "0:mouse=10,-5,click=left,mousedown=left,wheel=-1,mouseup=left,order=power-button,order=eject,insert=a:b.iso";
+        assert_eq!(steps(text), expected);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How other threads speak to a machine that runs: orders, input and pictures of its screen, and waking it when it sleeps.
 
-use lyrebird_core::{Frame, InputEvent, InputQueue, Signals};
+use lyrebird_core::{BlockDevice, Frame, InputEvent, InputQueue, Signals};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -20,11 +20,31 @@ pub enum Order {
     Pause,
     /// Go on.
     Resume,
+    /// Take the CD out of its drive.
+    Eject,
+}
+
+/// A kind of drive whose medium people change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removable {
+    /// The first CD-ROM drive.
+    Cdrom,
+    /// Floppy drive A.
+    Floppy,
+}
+
+/// A medium, and the drive to put it into.
+pub struct NewMedium {
+    /// The drive.
+    pub drive: Removable,
+    /// The medium.
+    pub medium: Box<dyn BlockDevice>,
 }
 
 #[derive(Default)]
 struct Mail {
     orders: Vec<Order>,
+    media: Vec<NewMedium>,
     /// Something came from outside: look before sleeping.
     news: bool,
     /// Somebody wants a picture of the screen.
@@ -75,6 +95,13 @@ impl Handle {
         mail.news = true;
         drop(mail);
         self.shared.bell.notify_all();
+        self.signals.iter().for_each(|signals| signals.kick());
+    }
+
+    /// Puts a medium into a drive, instead of what is in it, at the end of the slice that runs now.
+    pub fn insert(&self, medium: NewMedium) {
+        self.mail().media.push(medium);
+        self.wake();
         self.signals.iter().for_each(|signals| signals.kick());
     }
 
@@ -165,10 +192,15 @@ impl Handle {
         (std::mem::take(&mut mail.orders), std::mem::take(&mut mail.news))
     }
 
+    /// The media that somebody has put in.
+    pub(super) fn collect_media(&self) -> Vec<NewMedium> {
+        std::mem::take(&mut self.mail().media)
+    }
+
     /// Whether there was any news, if there are no orders and no picture is asked for.
     pub(super) fn collect_news(&self) -> Option<bool> {
         let mut mail = self.mail();
-        (mail.orders.is_empty() && !mail.draw).then(|| std::mem::take(&mut mail.news))
+        (mail.orders.is_empty() && mail.media.is_empty() && !mail.draw).then(|| std::mem::take(&mut mail.news))
     }
 
     /// Sleeps until there is news, or for so long.

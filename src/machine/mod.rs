@@ -28,7 +28,7 @@ use anyhow::{Context, Result};
 use board::Board;
 use clock::Clock;
 pub use config::{BootLoader, BootTarget, DebugExitConfig, EntropySource, MachineConfig, RtcBase, TimeMode};
-pub use control::{Handle, Order};
+pub use control::{Handle, NewMedium, Order, Removable};
 pub use drives::{DriveConfig, Drives, Floppies};
 use host_inputs::HostInputs;
 use lyrebird_core::{CpuState, Engine, ResetKind, Signals, TimerQueue, Vcpu, VmTime};

@@ -2,7 +2,7 @@
 //! called, input is moved and orders are obeyed; when every vCPU is halted the thread sleeps.
 
 use super::clock::Clock;
-use super::control::Order;
+use super::control::{NewMedium, Order, Removable};
 use super::cpu_bus::SliceBus;
 use super::{Machine, Outcome};
 use devices::request::Request;
@@ -159,6 +159,9 @@ impl Machine {
     pub(super) fn between_slices(&mut self) -> Option<Outcome> {
         let (orders, news) = self.handle.collect();
         self.input_waits |= news;
+        if news {
+            self.put_media_in();
+        }
         for order in orders {
             if let Some(outcome) = self.obey(order) {
                 return Some(outcome);
@@ -236,8 +239,16 @@ impl Machine {
             Order::Nmi => self.lock().nmi(),
             Order::Pause => return self.pause_until_resumed(),
             Order::Resume => {}
+            Order::Eject => _ = self.lock().change_medium(Removable::Cdrom, None),
         }
         None
+    }
+
+    /// Media that somebody has handed in go into their drives.
+    fn put_media_in(&mut self) {
+        for NewMedium { drive, medium } in self.handle.collect_media() {
+            self.lock().change_medium(drive, Some(medium));
+        }
     }
 
     /// Guest time stands until somebody resumes the machine, resets it or ends it.
@@ -248,6 +259,7 @@ impl Machine {
             self.handle.sleep(None);
             let (orders, news) = self.handle.collect();
             self.input_waits |= news;
+            self.put_media_in();
             let now = self.clock.now();
             self.handle.draw_if_asked(|frame| self.lock().draw(frame, now));
             for order in orders {
@@ -258,6 +270,7 @@ impl Machine {
                         self.handle.set_paused(false);
                         return if order == Order::Reset { self.reset_or_fault() } else { None };
                     }
+                    Order::Eject => _ = self.lock().change_medium(Removable::Cdrom, None),
                     Order::PowerButton | Order::Nmi | Order::Pause => {}
                 }
             }

@@ -1,6 +1,7 @@
 //! What happens to a machine by itself, at moments of guest time that were fixed before it was started: keys are pressed,
 //! pictures of its screen are taken, it ends. In a deterministic machine each of these is at the same instruction in every run.
 
+use super::control::NewMedium;
 use super::{Machine, Order, Outcome};
 use lyrebird_core::{Frame, InputEvent, VmTime};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ pub enum Step {
     Order(Order),
     /// Somebody takes a picture, for this file.
     Picture(PathBuf),
+    /// Somebody puts a medium in, with this image.
+    Insert(PathBuf),
 }
 
 /// So many nanoseconds late, the next key waits as long.
@@ -22,12 +25,16 @@ const LATE: u64 = 20_000_000;
 /// Who gets the pictures; called on the machine's thread.
 pub type Album = Box<dyn FnMut(&Path, &Frame) + Send>;
 
+/// Who opens images; called on the machine's thread.
+pub type Opener = Box<dyn FnMut(&Path) -> Result<NewMedium, String> + Send>;
+
 /// All that happens, in its order.
 #[derive(Default)]
 pub struct Script {
     /// Latest first.
     steps: Vec<(VmTime, Step)>,
     album: Option<Album>,
+    opener: Option<Opener>,
     last_picture: Option<PathBuf>,
 }
 
@@ -42,6 +49,12 @@ impl Script {
     /// Gives the pictures to `album`: those of the script, and one for the file `last` when the machine's run has ended.
     pub fn pictures(mut self, last: Option<PathBuf>, album: Album) -> Self {
         (self.last_picture, self.album) = (last, Some(album));
+        self
+    }
+
+    /// Lets `opener` open the images of media.
+    pub fn media(mut self, opener: Opener) -> Self {
+        self.opener = Some(opener);
         self
     }
 
@@ -79,6 +92,7 @@ impl Machine {
             match step {
                 Step::Input(event) => self.lock().input(event, now),
                 Step::Picture(file) => self.take_picture(&file),
+                Step::Insert(file) => self.insert(&file),
                 Step::Order(order) => {
                     let outcome = self.obey(order);
                     if outcome.is_some() {
@@ -88,6 +102,14 @@ impl Machine {
             }
         }
         None
+    }
+
+    fn insert(&mut self, file: &Path) {
+        match self.script.opener.as_mut().map(|open| open(file)) {
+            Some(Ok(NewMedium { drive, medium })) => _ = self.lock().change_medium(drive, Some(medium)),
+            Some(Err(error)) => tracing::error!("{error}"),
+            None => tracing::error!("nobody opens {}", file.display()),
+        }
     }
 
     /// The picture at the end, if one was asked for.

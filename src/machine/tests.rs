@@ -127,6 +127,38 @@ fn a_script_is_played_at_its_times() {
 }
 
 #[test]
+fn media_are_put_in_and_taken_out() {
+    use lyrebird_core::block::MemoryDisk;
+    let has_medium = |machine: &mut Machine| match machine.lock().ide().drive(1, 0) {
+        Some(devices::ide::Drive::Cdrom(cdrom)) => cdrom.medium().is_some(),
+        _ => panic!("no drive"),
+    };
+    for (steps, there) in [
+        (vec![Step::Insert("a.iso".into())], true),
+        (vec![Step::Insert("a.iso".into()), Step::Order(Order::Eject)], false),
+        (vec![Step::Insert("missing.iso".into())], false),
+    ] {
+        let mut config = config(vec![script(|_, _, _| (10, Exit::Halted))]);
+        config.drives[2] = Some(DriveConfig::Cdrom(None));
+        let steps = steps.into_iter().chain([Step::Order(Order::Quit)]);
+        let steps = (1..).map(VmTime).zip(steps).collect();
+        config.script = super::Script::new(steps).media(Box::new(|file| {
+            let medium = Box::new(MemoryDisk::new("cd", vec![0; 8192]));
+            let there = file.starts_with("a.iso");
+            if there { Ok(NewMedium { drive: Removable::Cdrom, medium }) } else { Err("it is not there".into()) }
+        }));
+        let mut machine = Machine::new(config).unwrap();
+        assert_eq!(machine.run(), Outcome::Quit);
+        assert_eq!(has_medium(&mut machine), there);
+    }
+    // From outside, into a drive that is not there: nothing happens.
+    let mut machine = machine(vec![script(|bus, _, _| exit(bus, 0))]);
+    let medium = Box::new(MemoryDisk::new("floppy", vec![0; 1_474_560]));
+    machine.handle().insert(NewMedium { drive: Removable::Floppy, medium });
+    assert_eq!(machine.run(), Outcome::DebugExit(1));
+}
+
+#[test]
 fn a_halted_machine_skips_to_the_timers_interrupt() {
     let mut step = 0;
     let mut machine = machine(vec![script(move |bus, signals, _| {

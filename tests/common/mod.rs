@@ -8,3 +8,4 @@ pub mod guest;
 pub mod machine;
 pub mod pio;
 pub mod screens;
+pub mod sector;

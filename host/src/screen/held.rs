@@ -20,13 +20,15 @@ pub enum HotKey {
     Reset,
     /// B: presses the power button.
     PowerButton,
+    /// E: takes the CD out.
+    Eject,
     /// Q: ends.
     Quit,
 }
 
 /// What to say about them.
 pub const HOT_KEYS: &str =
-    "Ctrl+Alt+G mouse, F full screen, V paste, S picture, P pause, R reset, B power button, Q quit";
+    "Ctrl+Alt+G mouse, F full screen, V paste, S picture, P pause, R reset, B power button, E eject the CD, Q quit";
 
 impl HotKey {
     fn of(letter: char) -> Option<Self> {
@@ -38,6 +40,7 @@ impl HotKey {
             'p' => HotKey::Pause,
             'r' => HotKey::Reset,
             'b' => HotKey::PowerButton,
+            'e' => HotKey::Eject,
             'q' => HotKey::Quit,
             _ => return None,
         })

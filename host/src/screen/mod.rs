@@ -17,6 +17,7 @@ pub mod typing;
 pub mod window;
 
 use lyrebird_core::{Frame, InputEvent};
+use std::path::Path;
 
 /// What a person wants of the machine, beside keys and mouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum Wish {
     PowerButton,
     /// Stop, or go on.
     PauseOrResume,
+    /// Take the CD out.
+    Eject,
 }
 
 /// Whether the guest gets on.
@@ -56,6 +59,8 @@ pub trait Guest: Send + Sync {
     fn state(&self) -> State;
     /// What a person wants.
     fn wish(&self, wish: Wish);
+    /// Somebody puts a medium with this image into its drive. What was done, or why it was not, comes out.
+    fn insert(&self, file: &Path) -> Result<String, String>;
 }
 
 /// Why this program can have no window here, if it can have none, and what to do about it.

@@ -10,6 +10,7 @@
 mod access;
 mod wires;
 
+use super::control::Removable;
 use super::maps::{MmioMap, PortMap};
 use super::wiring::Wiring;
 use devices::acpi_pm::AcpiPm;
@@ -21,7 +22,7 @@ use devices::ferr::FerrLatch;
 use devices::flash::Flash;
 use devices::fw_cfg::FwCfg;
 use devices::hpet::Hpet;
-use devices::ide::Ide;
+use devices::ide::{Drive, Ide};
 use devices::ioapic::IoApic;
 use devices::parallel::Parallel;
 use devices::pci::{HostBridge, Piix3, WindowBus};
@@ -33,7 +34,9 @@ use devices::request::{Request, Requests};
 use devices::rtc::Rtc;
 use devices::uart::Uart;
 use devices::vga::Vga;
-use lyrebird_core::{Device, Display, Frame, InputEvent, ResetKind, RestoreError, Signals, TimerQueue, Unit, VmTime};
+use lyrebird_core::{
+    BlockDevice, Device, Display, Frame, InputEvent, ResetKind, RestoreError, Signals, TimerQueue, Unit, VmTime,
+};
 use lyrebird_memory::GuestMemory;
 use std::sync::Arc;
 
@@ -267,6 +270,23 @@ impl Board {
     }
 
     // ---- The person ----
+
+    /// Somebody takes the medium out of a drive, and perhaps puts another one in. False if there is no such drive.
+    pub fn change_medium(&mut self, drive: Removable, medium: Option<Box<dyn BlockDevice>>) -> bool {
+        let done = match drive {
+            Removable::Cdrom => {
+                let is_cdrom = |ide: &mut Ide, place| matches!(ide.drive(place / 2, place % 2), Some(Drive::Cdrom(_)));
+                let place = (0..4).find(|place| is_cdrom(&mut self.ide, *place));
+                place.is_some_and(|place| self.ide.change_medium(place / 2, place % 2, medium))
+            }
+            Removable::Floppy => self.fdc.drive(0).map(|drive| drive.insert(medium)).is_some(),
+        };
+        if !done {
+            tracing::warn!(?drive, "there is no such drive");
+        }
+        self.settle();
+        done
+    }
 
     /// Something that a person did with keyboard or mouse.
     pub fn input(&mut self, event: InputEvent, now: VmTime) {

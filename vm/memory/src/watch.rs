@@ -165,6 +165,16 @@ impl GuestMemory {
         }
     }
 
+    /// Whether a write to the page would have to be told to nobody, since all that is watched is code elsewhere in the page. Only
+    /// for a vCPU that runs alone.
+    pub fn is_beside_code(&self, page: &HostPage, offset: u64, len: u64) -> bool {
+        let code = page.code().load(Ordering::Acquire);
+        page.watch().load(Ordering::Acquire) == CODE
+            && code & stretches(offset, offset + len - 1) == 0
+            && !self.is_shared()
+            && !self.journal.is_on()
+    }
+
     /// A tracker of dirty pages, or `None` when all seven are in use. It starts with every page clean.
     /// No vCPU may be running: engines learn from the epoch that they must write through the slow path again.
     pub fn add_tracker(&self) -> Option<TrackerId> {

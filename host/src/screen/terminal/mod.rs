@@ -29,6 +29,7 @@ const HELP: &[&str] = &[
     "Ctrl-A p       pause, and resume",
     "Ctrl-A r       press the reset button",
     "Ctrl-A b       press the power button",
+    "Ctrl-A e       take the CD out",
     "Ctrl-A l       draw everything again",
     "Ctrl-A Ctrl-A  send Ctrl-A",
 ];
@@ -194,6 +195,7 @@ impl TerminalScreen {
             KeyCode::Char('p') => guest.wish(Wish::PauseOrResume),
             KeyCode::Char('r') => guest.wish(Wish::Reset),
             KeyCode::Char('b') => guest.wish(Wish::PowerButton),
+            KeyCode::Char('e') => guest.wish(Wish::Eject),
             KeyCode::Char('l') => self.shown = None,
             _ => {} // no such command: neither key reaches the guest
         }

@@ -218,6 +218,11 @@ impl Window {
                 let notches = if direction == MouseWheelDirection::Flipped { -y } else { y };
                 guest.input(InputEvent::MouseWheel { notches });
             }
+            Event::DropFile { filename, .. } => {
+                let text = guest.insert(filename.as_ref()).unwrap_or_else(|why| why);
+                eprintln!("lyrebird: {text}");
+                self.say(text);
+            }
             Event::MouseButtonDown { .. } if !self.grabbed => self.set_grabbed(true),
             Event::MouseButtonDown { mouse_btn, .. } => self.button(mouse_btn, true, guest),
             Event::MouseButtonUp { mouse_btn, .. } => self.button(mouse_btn, false, guest),
@@ -296,6 +301,10 @@ impl Window {
             HotKey::Pause => guest.wish(Wish::PauseOrResume),
             HotKey::Reset => guest.wish(Wish::Reset),
             HotKey::PowerButton => guest.wish(Wish::PowerButton),
+            HotKey::Eject => {
+                guest.wish(Wish::Eject);
+                self.say("the CD is out; drop an image onto the window to put one in".into());
+            }
             HotKey::Quit => guest.wish(Wish::Quit),
         }
     }

@@ -1,0 +1,210 @@
+//! The services of our firmware, one after the other, as a boot sector calls them: the screen's characters and colours, keys, the
+//! clock, serial line and printer, floppies.
+
+mod common;
+
+use common::sector::{Answer, RESULTS, Sector, machine, results, run};
+use iced_x86::code_asm::*;
+use lyrebird::machine::script::Step;
+use lyrebird::machine::{Machine, Outcome, RtcBase, Script};
+use lyrebird_core::block::MemoryDisk;
+use lyrebird_core::chars::{CharOut, CharPort};
+use lyrebird_core::{InputEvent, Key, VmTime};
+use roms::{BootDevice, BootOrder};
+use std::sync::{Arc, Mutex};
+
+fn ax(answer: &Answer) -> u32 {
+    answer.eax & 0xffff
+}
+
+#[test]
+fn characters_are_written_and_read() {
+    let mut sector = Sector::new();
+    sector.call(0x10, 0x0003, 0, 0, 0).unwrap(); // 0: mode 3
+    sector.call(0x10, 0x0200, 0, 0, 0x0307).unwrap(); // 1: the cursor to row 3, column 7
+    sector.call(0x10, 0x0941, 0x001e, 3, 0).unwrap(); // 2: AAA, yellow on blue
+    sector.call(0x10, 0x0800, 0, 0, 0).unwrap(); // 3: what is there
+    sector.call(0x10, 0x0e42, 7, 0, 0).unwrap(); // 4: a B as a teletype writes it
+    sector.call(0x10, 0x0300, 0, 0, 0).unwrap(); // 5: where the cursor is now
+    sector.call(0x10, 0x0100, 0, 0x0307, 0).unwrap(); // 6: the cursor's shape
+    sector.call(0x10, 0x0300, 0, 0, 0).unwrap(); // 7
+    let got = run(sector);
+    assert_eq!(ax(&got[3]), 0x1e41);
+    assert_eq!(got[5].edx & 0xffff, 0x0308);
+    assert_eq!(got[7].ecx & 0xffff, 0x0307);
+}
+
+#[test]
+fn windows_scroll() {
+    let mut sector = Sector::new();
+    sector.call(0x10, 0x0200, 0, 0, 0x0307).unwrap(); // 0
+    sector.call(0x10, 0x0942, 0x001e, 1, 0).unwrap(); // 1
+    sector.call(0x10, 0x0602, 0x7000, 0, 0x184f).unwrap(); // 2: two lines up
+    sector.call(0x10, 0x0200, 0, 0, 0x0107).unwrap(); // 3
+    sector.call(0x10, 0x0800, 0, 0, 0).unwrap(); // 4: the B has moved there
+    sector.call(0x10, 0x0701, 0x2000, 0x0100, 0x0107).unwrap(); // 5: this line alone down, which empties it
+    sector.call(0x10, 0x0800, 0, 0, 0).unwrap(); // 6
+    sector.call(0x10, 0x0200, 0, 0, 0x184f).unwrap(); // 7
+    sector.call(0x10, 0x0800, 0, 0, 0).unwrap(); // 8: what came in below
+    let got = run(sector);
+    assert_eq!((ax(&got[4]), ax(&got[6]), ax(&got[8])), (0x1e42, 0x2020, 0x7020));
+}
+
+#[test]
+fn strings_go_to_pages() {
+    let mut sector = Sector::new();
+    sector.call(0x10, 0x0501, 0, 0, 0).unwrap(); // 0: page 1 is shown
+    sector.call(0x10, 0x0f00, 0, 0, 0).unwrap(); // 1
+    sector.asm.mov(dword_ptr(0x5000), u32::from_le_bytes(*b"wxyz")).unwrap();
+    sector.asm.mov(bp, 0x5000).unwrap();
+    sector.call(0x10, 0x1301, 0x0124, 4, 0x0503).unwrap(); // 2: a string on page 1
+    sector.call(0x10, 0x0300, 0x0100, 0, 0).unwrap(); // 3
+    sector.call(0x10, 0x0200, 0x0100, 0, 0x0505).unwrap(); // 4
+    sector.call(0x10, 0x0800, 0x0100, 0, 0).unwrap(); // 5
+    let got = run(sector);
+    assert_eq!(got[1].ebx >> 8 & 0xff, 1);
+    assert_eq!(got[3].edx & 0xffff, 0x0507);
+    assert_eq!(ax(&got[5]), 0x2479); // y
+}
+
+#[test]
+fn planar_pixels_and_what_the_display_is() {
+    let mut sector = Sector::new();
+    sector.call(0x10, 0x0012, 0, 0, 0).unwrap(); // 0: 640 by 480 in 16 colours
+    sector.call(0x10, 0x0c0b, 0, 639, 479).unwrap(); // 1
+    sector.call(0x10, 0x0d00, 0, 639, 479).unwrap(); // 2
+    sector.call(0x10, 0x1a00, 0, 0, 0).unwrap(); // 3: the display's code
+    sector.call(0x10, 0x1130, 0x0600, 0, 0).unwrap(); // 4: the font of 8 by 16
+    let got = run(sector);
+    assert_eq!(got[2].eax & 0xff, 0x0b);
+    assert_eq!((got[3].eax & 0xff, got[3].ebx & 0xff), (0x1a, 8));
+    assert_eq!(got[4].ecx & 0xffff, 16);
+}
+
+#[test]
+fn palette_and_dac() {
+    let mut sector = Sector::new();
+    sector.call(0x10, 0x1000, 0x2a05, 0, 0).unwrap(); // 0: attribute 5 is colour 2Ah
+    sector.call(0x10, 0x1007, 0x0005, 0, 0).unwrap(); // 1
+    sector.call(0x10, 0x1010, 0x0063, 0x1122, 0x3300).unwrap(); // 2: DAC register 63h: green 11h, blue 22h, red 33h
+    sector.call(0x10, 0x1015, 0x0063, 0, 0).unwrap(); // 3
+    sector.call(0x10, 0x1003, 0x0000, 0, 0).unwrap(); // 4: no blinking
+    sector.call(0x10, 0x1a00, 0, 0, 0).unwrap(); // 5
+    let got = run(sector);
+    assert_eq!(got[1].ebx >> 8 & 0xff, 0x2a);
+    assert_eq!((got[3].ecx & 0xffff, got[3].edx >> 8 & 0xff), (0x1122, 0x33));
+}
+
+/// A machine that starts this sector from floppy drive A.
+fn from_floppy(sector: Sector) -> (lyrebird::machine::MachineConfig, common::sector::Raw) {
+    let (mut config, raw) = machine(BootOrder { order: vec![BootDevice::Floppy], ..BootOrder::default() });
+    let mut data = vec![0; 1_474_560];
+    data[..512].copy_from_slice(&sector.finish());
+    data[35 * 512..35 * 512 + 4].copy_from_slice(b"bird");
+    config.floppies[0] = Some(Some(Box::new(MemoryDisk::new("floppy", data))));
+    (config, raw)
+}
+
+#[test]
+fn floppies_are_read_written_and_described() {
+    let mut sector = Sector::new();
+    sector.call(0x13, 0x0800, 0, 0, 0).unwrap(); // 0: the drive's parameters
+    sector.asm.push(ds).unwrap();
+    sector.asm.pop(es).unwrap();
+    sector.call(0x13, 0x0201, 0x4000, 0x0012, 0x0100).unwrap(); // 1: cylinder 0, head 1, sector 18
+    sector.asm.mov(eax, dword_ptr(0x4000)).unwrap();
+    sector.asm.mov(dword_ptr(RESULTS + 20), eax).unwrap();
+    sector.asm.mov(dword_ptr(0x4000), u32::from_le_bytes(*b"lyre")).unwrap();
+    sector.call(0x13, 0x0301, 0x4000, 0x4f01, 0x0000).unwrap(); // 2: to the last cylinder
+    sector.call(0x13, 0x0201, 0x4200, 0x4f01, 0x0000).unwrap(); // 3
+    sector.asm.mov(eax, dword_ptr(0x4200)).unwrap();
+    sector.asm.mov(dword_ptr(RESULTS + 60), eax).unwrap();
+    sector.call(0x13, 0x0201, 0x4000, 0x5001, 0x0000).unwrap(); // 4: behind it
+    sector.call(0x13, 0x1500, 0, 0, 0).unwrap(); // 5: a drive that notices changes
+    let (config, raw) = from_floppy(sector);
+    let got = results(config, &raw);
+    assert_eq!((got[0].ebx & 0xff, got[0].ecx & 0xffff, got[0].edx & 0xffff), (4, 0x4f12, 0x0101));
+    assert_eq!(got[1].eax.to_le_bytes(), *b"bird");
+    assert!(!got[2].carry);
+    assert_eq!(got[3].eax.to_le_bytes(), *b"lyre");
+    assert!(got[4].carry);
+    assert_eq!(got[5].eax >> 8 & 0xff, 2);
+}
+
+#[test]
+fn keys_are_waited_for_and_shifts_are_seen() {
+    let mut sector = Sector::new();
+    sector.asm.sti().unwrap();
+    sector.call(0x16, 0x0000, 0, 0, 0).unwrap(); // 0: waits
+    sector.call(0x16, 0x1000, 0, 0, 0).unwrap(); // 1: waits
+    sector.call(0x16, 0x1200, 0, 0, 0).unwrap(); // 2: the shift keys
+    sector.call(0x16, 0x0500, 0, 0x1c0d, 0).unwrap(); // 3: a key of our own
+    sector.call(0x16, 0x0100, 0, 0, 0).unwrap(); // 4: it is waiting
+    let (mut config, raw) = from_floppy(sector);
+    let key = |usage, down| Step::Input(InputEvent::Key { key: Key(usage), down });
+    let steps = [key(4, true), key(4, false), key(0xe1, true), key(0x44, true)]; // a, shift and F11
+    config.script = Script::new((1..).map(|n| VmTime(n * 300_000_000)).zip(steps).collect());
+    let got = results(config, &raw);
+    assert_eq!(ax(&got[0]), 0x1e61);
+    assert_eq!(ax(&got[1]), 0x8700);
+    assert_eq!(got[2].eax & 3, 2, "the left shift key is down");
+    assert_eq!((ax(&got[4]), got[4].zero), (0x1c0d, false));
+}
+
+/// What is printed.
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl CharOut for Paper {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.lock().unwrap().extend(bytes);
+    }
+
+    fn flush(&mut self) {}
+}
+
+#[test]
+fn clock_serial_line_and_printer() {
+    let mut sector = Sector::new();
+    sector.call(0x1a, 0x0400, 0, 0, 0).unwrap(); // 0: the date
+    sector.call(0x1a, 0x0200, 0, 0, 0).unwrap(); // 1: the time
+    sector.call(0x14, 0x00e3, 0, 0, 1).unwrap(); // 2: COM2 at 9600, 8 bits
+    sector.call(0x14, 0x0153, 0, 0, 1).unwrap(); // 3: an S
+    sector.call(0x14, 0x0300, 0, 0, 1).unwrap(); // 4: the line's state
+    sector.call(0x17, 0x0100, 0, 0, 0).unwrap(); // 5: the printer
+    sector.call(0x17, 0x0050, 0, 0, 0).unwrap(); // 6: a P
+    let (mut config, raw) = from_floppy(sector);
+    let (line, paper) = (Paper::default(), Paper::default());
+    config.serial.push(Some(CharPort { out: Box::new(line.clone()), input: Default::default() }));
+    config.parallel = Some(Box::new(paper.clone()));
+    if let Some(facts) = &mut config.firmware {
+        facts.board.serial_ports = [true, true, false, false];
+        facts.board.parallel_port = true;
+    }
+    config.rtc_base = RtcBase::Fixed(951_782_400); // 29 February 2000, 0:00
+    let got = results(config, &raw);
+    assert_eq!((got[0].ecx & 0xffff, got[0].edx & 0xffff, got[0].carry), (0x2000, 0x0229, false));
+    assert_eq!((got[1].ecx & 0xffff, got[1].carry), (0, false));
+    assert_eq!(got[4].eax & 0x6000, 0x6000, "all is sent");
+    assert_eq!((line.0.lock().unwrap().as_slice(), paper.0.lock().unwrap().as_slice()), (&b"S"[..], &b"P"[..]));
+    assert_eq!(got[6].eax >> 8 & 0x29, 0, "no error");
+}
+
+#[test]
+fn a_key_asks_what_to_start() {
+    // F12, then the second line, which is the floppy.
+    let mut sector = Sector::new();
+    sector.call(0x12, 0, 0, 0, 0).unwrap();
+    let (mut config, raw) = from_floppy(sector);
+    if let Some(facts) = &mut config.firmware {
+        facts.boot = BootOrder { menu: true, order: vec![BootDevice::Floppy], ..BootOrder::default() };
+    }
+    let key = |usage, down| Step::Input(InputEvent::Key { key: Key(usage), down });
+    config.script = Script::new(vec![
+        (VmTime(500_000_000), key(0x1e, true)), // 1
+        (VmTime(550_000_000), key(0x1e, false)),
+        (VmTime(20_000_000_000), Step::Order(lyrebird::machine::Order::Quit)),
+    ]);
+    assert_eq!(Machine::new(config).unwrap().run(), Outcome::DebugExit(3));
+    assert_eq!(raw.0.lock().unwrap().len(), 20);
+}

@@ -208,3 +208,34 @@ fn a_key_asks_what_to_start() {
     assert_eq!(Machine::new(config).unwrap().run(), Outcome::DebugExit(3));
     assert_eq!(raw.0.lock().unwrap().len(), 20);
 }
+
+#[test]
+fn vbe_describes_the_adapter_and_its_modes() {
+    let mut sector = Sector::new();
+    sector.asm.mov(dword_ptr(0x2000), u32::from_le_bytes(*b"VBE2")).unwrap();
+    sector.asm.mov(di, 0x2000).unwrap();
+    sector.call(0x10, 0x4f00, 0, 0, 0).unwrap(); // 0
+    sector.asm.mov(eax, dword_ptr(0x2000)).unwrap();
+    sector.asm.mov(dword_ptr(RESULTS + 4), eax).unwrap();
+    sector.asm.mov(eax, dword_ptr(0x2004)).unwrap();
+    sector.asm.mov(dword_ptr(RESULTS + 8), eax).unwrap();
+    sector.asm.mov(eax, dword_ptr(0x2012)).unwrap();
+    sector.asm.mov(dword_ptr(RESULTS + 12), eax).unwrap();
+    sector.call(0x10, 0x4f01, 0, 0x4118, 0).unwrap(); // 1: 1024 by 768 in 24 bits, with the flag for a linear frame buffer
+    sector.asm.mov(eax, dword_ptr(0x2012)).unwrap();
+    sector.asm.mov(dword_ptr(RESULTS + 24), eax).unwrap();
+    sector.asm.mov(eax, dword_ptr(0x2028)).unwrap();
+    sector.asm.mov(dword_ptr(RESULTS + 28), eax).unwrap();
+    sector.asm.mov(al, byte_ptr(0x2019)).unwrap();
+    sector.asm.mov(dword_ptr(RESULTS + 32), eax).unwrap();
+    sector.call(0x10, 0x4f01, 0, 0x01ff, 0).unwrap(); // 2: no mode
+    sector.call(0x10, 0x4f00, 0, 0, 0).unwrap(); // 3: without asking for VBE 2
+    let got = run(sector);
+    assert_eq!((ax(&got[0]), got[0].ebx.to_le_bytes()), (0x004f, *b"VESA"));
+    assert_eq!((got[0].ecx & 0xffff, got[0].edx & 0xffff), (0x0300, 256), "the version, and blocks of 64 KiB");
+    assert_eq!(ax(&got[1]), 0x004f);
+    assert_eq!((got[1].ebx & 0xffff, got[1].ebx >> 16), (1024, 768));
+    assert!(got[1].ecx >= 0xc000_0000 && got[1].ecx & 0xff_ffff == 0, "{:x}", got[1].ecx);
+    assert_eq!(got[1].edx & 0xff, 24);
+    assert_eq!((ax(&got[2]), ax(&got[3])), (0x014f, 0x004f));
+}

@@ -192,7 +192,7 @@ impl Fast {
     /// Behind a load and before a store, where other vCPUs run at the same time: no access comes before a load that it follows, no
     /// store before an access (SDM vol. 3, section 9.2.2). Hosts of the x86 family do that by themselves.
     #[inline(always)]
-    fn order(&mut self) {
+    pub fn order(&mut self) {
         if cfg!(not(target_arch = "x86_64")) && self.cpu().memory.is_shared() {
             std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
         }

@@ -1,75 +1,57 @@
-//! REP MOVS and REP STOS as block operations on plain RAM.
+//! What [`frontend_x86::sem::block`] needs: REP MOVS and REP STOS as block operations on plain RAM.
 
-use crate::fast::Fast;
+use crate::fast::{Fast, GoSlow};
 use frontend_x86::algebra::{Access, Algebra};
-use frontend_x86::op::{Form, Func, Ins, Width, reg};
+use frontend_x86::op::{Func, Ins, Width};
+use frontend_x86::sem::block::{self, Blocks};
 
 /// Does as many iterations as lie in one page on each side, without overlap; false if none. The count is not zero.
 #[inline(never)]
 pub fn block(a: &mut Fast, i: Ins) -> bool {
-    if a.direction() || !matches!(i.func, Func::Movs | Func::Stos) {
-        return false;
-    }
-    let size = i.w.bytes();
-    let count = a.reg(reg::RCX, i.w2);
-    let (si, di) = (a.reg(reg::RSI, i.w2), a.reg(reg::RDI, i.w2));
-    let seg = a.op().seg;
-    let mut n = count.min(room(a, i, 0, di, true) / size);
-    if i.func == Func::Movs {
-        n = n.min(room(a, i, seg, si, false) / size);
-    }
-    if n == 0 {
-        return false;
-    }
-    let Ok(to) = a.probe(i.form, 0, di, i.w, Access::Write) else { return false };
-    n = n.min((4096 - (to as u64 & 4095)) / size);
-    if i.func == Func::Movs {
-        let Ok(from) = a.probe(i.form, seg, si, i.w, Access::Read) else { return false };
-        n = n.min((4096 - (from as u64 & 4095)) / size);
-        let distance = (to as u64).wrapping_sub(from as u64);
-        if n == 0 || distance != 0 && distance < n * size {
-            return false; // a copy onto itself repeats a pattern: one by one
-        }
-        // SAFETY: both ranges begin in probed pages of guest RAM and do not leave them.
-        unsafe { std::ptr::copy(from, to, (n * size) as usize) };
-        a.set_reg(reg::RSI, i.w2, si.wrapping_add(n * size) & i.w2.mask());
-    } else {
-        if n == 0 {
-            return false;
-        }
-        let value = a.reg(reg::RAX, i.w);
-        // SAFETY: as above.
-        unsafe {
-            match i.w {
-                Width::B => to.write_bytes(value as u8, n as usize),
-                _ => {
-                    for k in 0..n {
-                        a.store(i.w, to.add((k * size) as usize), value);
-                    }
-                }
-            }
-        }
-    }
-    a.set_reg(reg::RDI, i.w2, di.wrapping_add(n * size) & i.w2.mask());
-    a.set_reg(reg::RCX, i.w2, count.wrapping_sub(n) & i.w2.mask());
-    true
+    matches!(i.func, Func::Movs | Func::Stos) && block::block(a, i).is_ok()
 }
 
-/// How many bytes from `offset` on are inside the segment and do not wrap.
-fn room(a: &mut Fast, i: Ins, seg: u8, offset: u64, write: bool) -> u64 {
-    let wrap = match i.w2 {
-        Width::W => 1 << 16,
-        Width::D => 1 << 32,
-        _ => u64::MAX,
-    };
-    let mut end = wrap;
-    if matches!(i.form, Form::Seg16 | Form::Seg32) {
+impl Blocks for Fast {
+    #[inline(always)]
+    fn stop_if(&mut self, c: bool) -> Result<(), GoSlow> {
+        if c { Err(GoSlow) } else { Ok(()) }
+    }
+    #[inline(always)]
+    fn fitting(&mut self, n: u64, room: u64) -> Result<u64, GoSlow> {
+        if room == 0 { Err(GoSlow) } else { Ok(n.min(room)) }
+    }
+    #[inline(always)]
+    fn left_over(&mut self, _w: Width, count: u64, n: u64) -> u64 {
+        count - n
+    }
+    #[inline(always)]
+    fn room_in_segment(&mut self, i: Ins, seg: u8, offset: u64, access: Access) -> Option<u64> {
         // SAFETY: see `Handler`; segment numbers are below 6.
-        let bounds = unsafe { &(&(*a.run).cpu.bounds)[usize::from(seg)] };
-        end = end.min(if write { bounds.high_write } else { bounds.high_read });
-        if offset < bounds.low {
-            return 0;
+        let bounds = unsafe { &(&(*self.run).cpu.bounds)[usize::from(seg)] };
+        Some(block::reach(i, offset, bounds.low, if access.writes() { bounds.high_write } else { bounds.high_read }))
+    }
+    #[inline(always)]
+    fn host_address(&mut self, p: *mut u8) -> u64 {
+        p as u64
+    }
+    #[inline(always)]
+    fn copy(&mut self, to: *mut u8, from: *mut u8, bytes: u64) {
+        self.order();
+        // SAFETY: both ranges begin in probed pages of guest RAM and do not leave them.
+        unsafe { std::ptr::copy(from, to, bytes as usize) };
+        self.order();
+    }
+    #[inline(always)]
+    fn fill(&mut self, w: Width, to: *mut u8, bytes: u64, item: u64) {
+        if w == Width::B {
+            self.order();
+            // SAFETY: as above.
+            unsafe { to.write_bytes(item as u8, bytes as usize) };
+            return;
+        }
+        for at in (0..bytes).step_by(w.bytes() as usize) {
+            // SAFETY: as above.
+            self.store(w, unsafe { to.add(at as usize) }, item);
         }
     }
-    end.saturating_sub(offset)
 }

@@ -3,49 +3,9 @@
 use backend_interp::InterpVcpu;
 use frontend_x86::model::Model;
 use lyrebird_core::cpu::segment::Segment;
-use lyrebird_core::{Budget, CpuBus, CpuState, Exit, Signals, Vcpu, VmTime};
+use lyrebird_core::{Budget, CpuState, Exit, NoBus, Signals, Vcpu};
 use lyrebird_memory::{GuestMemory, Region, Target};
 use std::sync::Arc;
-
-struct NoBus;
-impl CpuBus for NoBus {
-    fn port_read(&mut self, _: u16, _: u8) -> u32 {
-        0
-    }
-    fn port_write(&mut self, _: u16, _: u8, _: u32) {}
-    fn port_read_block(&mut self, _: u16, _: u8, _: &mut [u8]) {}
-    fn port_write_block(&mut self, _: u16, _: u8, _: &[u8]) {}
-    fn mmio_read(&mut self, _: u64, _: u8) -> u64 {
-        u64::MAX
-    }
-    fn mmio_write(&mut self, _: u64, _: u8, _: u64) {}
-    fn acknowledge(&mut self) -> Option<u8> {
-        None
-    }
-    fn now(&mut self, retired: u64) -> VmTime {
-        VmTime(retired)
-    }
-    fn tsc(&mut self, retired: u64) -> u64 {
-        retired
-    }
-    fn cr8(&mut self) -> u8 {
-        0
-    }
-    fn set_cr8(&mut self, _: u8) {}
-    fn apic_msr_read(&mut self, _: u32) -> Option<u64> {
-        None
-    }
-    fn apic_msr_write(&mut self, _: u32, _: u64) -> bool {
-        false
-    }
-    fn set_ferr(&mut self, _: bool) {}
-    fn entropy(&mut self) -> u64 {
-        4
-    }
-    fn stop_requested(&mut self) -> bool {
-        false
-    }
-}
 
 fn flat(code: &[u8]) -> (InterpVcpu, CpuState) {
     let memory = Arc::new(GuestMemory::new());
@@ -93,4 +53,24 @@ fn budgets_are_exact_when_asked() {
         }
         assert_eq!(vcpu.state(), whole, "after {n}");
     }
+}
+
+#[test]
+fn an_exact_budget_of_a_traces_length_ends_before_an_instruction_across_pages() {
+    // mov eax, 12345678h in the last bytes of a page, s: jmp s. The page behind is not in the TLB yet, so the trace that begins
+    // here holds nothing that can be executed, whatever is set aside of the budget.
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for budget in 1..300 {
+            let (mut vcpu, mut state) = flat(&[]);
+            vcpu.cpu().memory.write(0x1ffe, &[0xb8, 0x78, 0x56, 0x34, 0x12, 0xeb, 0xfe]).unwrap();
+            state.rip = 0x1ffe;
+            vcpu.set_state(&state);
+            assert_eq!(vcpu.run(&mut NoBus, Budget::exactly(budget)), Exit::Budget);
+            let state = vcpu.state();
+            assert_eq!((state.retired, state.gpr[0], state.rip), (budget, 0x1234_5678, 0x2003));
+        }
+        ended.send(()).unwrap();
+    });
+    end.recv_timeout(std::time::Duration::from_secs(60)).expect("no budget is an endless loop");
 }

@@ -394,7 +394,7 @@ impl Asm<'_> {
     }
 
     /// Behind a load and before a store: no access comes before a load that it follows, no store before an access.
-    fn order(&mut self, area: Area) {
+    pub fn order(&mut self, area: Area) {
         if self.ordered && area == Area::Guest {
             self.b.ins().fence();
         }

@@ -4,8 +4,8 @@ mod common;
 
 use backend_interp::InterpVcpu;
 use backend_jit::{JitVcpu, Options};
-use common::{CODE, DATA, NoBus, memory, model, state};
-use lyrebird_core::{Budget, CpuState, Signals, Vcpu};
+use common::{CODE, DATA, memory, model, state};
+use lyrebird_core::{Budget, CpuState, NoBus, Signals, Vcpu};
 use lyrebird_memory::GuestMemory;
 use std::sync::Arc;
 

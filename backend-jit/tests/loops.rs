@@ -4,8 +4,8 @@ mod common;
 
 use backend_interp::InterpVcpu;
 use backend_jit::{JitVcpu, Options};
-use common::{CODE, NoBus, memory, model, state};
-use lyrebird_core::{Budget, CpuState, Exit, Signals, Vcpu};
+use common::{CODE, memory, model, state};
+use lyrebird_core::{Budget, CpuState, Exit, NoBus, Signals, Vcpu};
 
 /// Each 32-bit loop ends in a jump to itself.
 const LOOPS: [(&str, &[u8]); 5] = [

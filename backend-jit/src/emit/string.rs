@@ -1,13 +1,13 @@
 //! String instructions. Single ones are compiled as they are written; of those with REP only STOS and MOVS are, as far as
 //! everything lies in one page: more than that, or a copy onto itself, the interpreter does.
 
-use super::{Emit, V};
+use super::{C, Emit, V};
+use crate::clif::{Area, Value};
 use crate::code::Function;
-use frontend_x86::algebra::{Access, Algebra, Arith, Bin, Cmp};
-use frontend_x86::op::{Form, Func, Ins, Op, Width, bits, reg};
-
-const Q: Width = Width::Q;
-const PAGE: u64 = 4096;
+use frontend_x86::algebra::Access;
+use frontend_x86::op::{Form, Func, Ins, Op, Width, bits};
+use frontend_x86::sem::block::{self, Blocks};
+use std::convert::Infallible;
 
 /// Whether an op is one of those.
 pub fn compiles(op: &Op) -> bool {
@@ -22,38 +22,45 @@ pub fn compiles(op: &Op) -> bool {
 impl Emit<'_, '_> {
     /// REP MOVS or REP STOS to its end.
     pub(super) fn whole_block(&mut self, i: Ins) {
-        let down = self.direction();
-        self.exit_if(down);
-        let count = self.reg(reg::RCX, i.w2);
-        self.exit_if_below(V::Const(PAGE / i.w.bytes()), count);
-        let bytes = self.bin(Bin::Shl, Q, count, V::Const(u64::from(i.w.bytes().trailing_zeros())));
-        let di = self.reg(reg::RDI, i.w2);
-        let Ok(to) = self.probe(i.form, 0, di, i.w, Access::Write);
-        self.in_page_or_exit(V::Value(to), bytes);
-        if i.func == Func::Movs {
-            let si = self.reg(reg::RSI, i.w2);
-            let Ok(from) = self.probe(i.form, self.op.seg, si, i.w, Access::Read);
-            self.in_page_or_exit(V::Value(from), bytes);
-            let distance = self.sub(Q, V::Value(to), V::Value(from));
-            self.exit_if_below(distance, bytes);
-            let bytes = self.value_of(bytes);
-            self.asm.call(Function::Copy, &[to, from, bytes]);
-            let si = self.add(i.w2, si, V::Value(bytes));
-            self.set_reg(reg::RSI, i.w2, si);
-        } else {
-            let value = self.reg(reg::RAX, i.w);
-            let [value, bytes, w] = [value, bytes, V::Const(i.w as u64)].map(|v| self.value_of(v));
-            self.asm.call(Function::Fill, &[to, value, bytes, w]);
-        }
-        let di = self.add(i.w2, di, bytes);
-        self.set_reg(reg::RDI, i.w2, di);
-        self.set_reg(reg::RCX, i.w2, V::Const(0));
+        let Ok(()) = block::block(self, i);
+    }
+}
+
+impl Blocks for Emit<'_, '_> {
+    fn stop_if(&mut self, c: C) -> Result<(), Infallible> {
+        self.exit_if(c);
+        Ok(())
     }
 
-    fn in_page_or_exit(&mut self, host: V, bytes: V) {
-        let offset = self.bin(Bin::And, Q, host, V::Const(PAGE - 1));
-        let end = self.add(Q, offset, bytes);
-        let beyond = self.cmp(Cmp::Ult, Q, V::Const(PAGE), end);
-        self.exit_if(beyond);
+    /// All, or the interpreter does it.
+    fn fitting(&mut self, n: V, room: V) -> Result<V, Infallible> {
+        self.exit_if_below(room, n);
+        Ok(n)
+    }
+
+    fn left_over(&mut self, _w: Width, _count: V, _n: V) -> V {
+        V::Const(0)
+    }
+
+    fn room_in_segment(&mut self, _i: Ins, _seg: u8, _offset: V, _access: Access) -> Option<V> {
+        // In the forms that are compiled: addresses wrap, and segments end, where a page does.
+        None
+    }
+
+    fn host_address(&mut self, p: Value) -> V {
+        V::Value(p)
+    }
+
+    fn copy(&mut self, to: Value, from: Value, bytes: V) {
+        let bytes = self.value_of(bytes);
+        self.asm.order(Area::Guest);
+        self.asm.call(Function::Copy, &[to, from, bytes]);
+        self.asm.order(Area::Guest);
+    }
+
+    fn fill(&mut self, w: Width, to: Value, bytes: V, item: V) {
+        let [item, bytes, w] = [item, bytes, V::Const(w as u64)].map(|v| self.value_of(v));
+        self.asm.order(Area::Guest);
+        self.asm.call(Function::Fill, &[to, item, bytes, w]);
     }
 }

@@ -65,26 +65,26 @@ impl Jit {
         // SAFETY: the caller's promise.
         let Some(alone) = (unsafe { gather::find(run, entry, std::iter::empty()) }) else { return false };
         let first = hash(&alone[0]);
-        let shapes = kept.shapes(&first);
-        for shape in &shapes {
-            let places = shape.iter().map(|member| (member.page, member.offset));
+        let candidates = kept.regions(&first);
+        let none = candidates.is_empty();
+        for kept::Candidate { members, code } in candidates {
+            let places = members.iter().map(|member| (member.page, member.offset));
             // SAFETY: the caller's promise.
             let Some(region) = (unsafe { gather::find(run, entry, places) }) else { continue };
-            if region[1..].iter().zip(shape).any(|(found, member)| hash(found) != member.ops) {
+            if region[1..].iter().zip(&members).any(|(found, member)| hash(found) != member.ops) {
                 continue;
             }
-            if let Some(code) = kept.code(&first, shape) {
-                self.claim(&region);
-                // SAFETY: the traces were found in the cache just now; the hashes say that the code was made for their like.
-                unsafe { self.install(run, &region, code) };
-                return self.live.contains(&entry.cast_const());
-            }
+            kept.note_found();
+            self.claim(&region);
+            // SAFETY: the traces were found in the cache just now; the hashes say that the code was made for their like.
+            unsafe { self.install(run, &region, code) };
+            return self.live.contains(&entry.cast_const());
         }
         if self.has_code(entry) {
             // To be compiled in another way.
             return false;
         }
-        let next = if shapes.is_empty() { self.asks.len() } else { asked + 1 };
+        let next = if none { self.asks.len() } else { asked + 1 };
         self.asked.insert(entry, next);
         let until = self.asks.get(next).map_or(self.threshold, |asks| self.threshold.min(*asks));
         // SAFETY: the caller's promise; nobody else looks at the op.

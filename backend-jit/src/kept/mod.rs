@@ -62,11 +62,20 @@ struct Region {
     code: Vec<u8>,
 }
 
+/// A region that may be the one that is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its traces behind the first.
+    pub members: Vec<Member>,
+    /// Its code.
+    pub code: Code,
+}
+
 impl Region {
-    fn code(self) -> Option<Code> {
+    fn candidate(self) -> Option<Candidate> {
         let hole = |(at, symbol)| Some(Hole { at, symbol: Symbol::unpack(symbol)? });
         let holes = self.holes.into_iter().map(hole).collect::<Option<_>>()?;
-        Some(Code { bytes: self.code, holes })
+        Some(Candidate { members: self.members, code: Code { bytes: self.code, holes } })
     }
 }
 
@@ -130,37 +139,29 @@ impl Kept {
         }))
     }
 
-    /// The places of the regions that begin with a trace of these ops.
-    pub fn shapes(&self, first: &Hash) -> Vec<Vec<Member>> {
-        self.with(|inner| self.shapes_in(inner, first))
-    }
-
-    fn shapes_in(&self, inner: &mut Inner, first: &Hash) -> Vec<Vec<Member>> {
-        let Inner { index, used, .. } = inner;
-        let Some(records) = index.get_mut(first) else { return Vec::new() };
-        let mut shapes = Vec::new();
-        records.retain(|record| match self.read(first, record) {
-            Some(region) => {
-                shapes.push(region.members);
-                true
-            }
-            None => {
-                used.refused += 1;
-                false
-            }
-        });
-        shapes
-    }
-
-    /// The code of a region that [`Kept::shapes`] has told of.
-    pub fn code(&self, first: &Hash, members: &[Member]) -> Option<Code> {
+    /// The regions that begin with a trace of these ops.
+    pub fn regions(&self, first: &Hash) -> Vec<Candidate> {
         self.with(|inner| {
-            let records = inner.index.get(first)?;
-            let region = records.iter().filter_map(|r| self.read(first, r)).find(|region| region.members == members)?;
-            let code = region.code()?;
-            inner.used.found += 1;
-            Some(code)
+            let Inner { index, used, .. } = inner;
+            let Some(records) = index.get_mut(first) else { return Vec::new() };
+            let mut found = Vec::new();
+            records.retain(|record| match self.read(first, record).and_then(Region::candidate) {
+                Some(candidate) => {
+                    found.push(candidate);
+                    true
+                }
+                None => {
+                    used.refused += 1;
+                    false
+                }
+            });
+            found
         })
+    }
+
+    /// One of [`Kept::regions`] is used.
+    pub fn note_found(&self) {
+        self.with(|inner| inner.used.found += 1);
     }
 
     /// Keeps a region's code. What cannot be written is not kept, which is said once.

@@ -21,6 +21,17 @@ fn open(folder: &Path) -> Kept {
     opened(folder, 1 << 20)
 }
 
+fn shapes(kept: &Kept, first: [u8; 16]) -> Vec<Vec<Member>> {
+    kept.regions(&first).into_iter().map(|candidate| candidate.members).collect()
+}
+
+/// The code of the region with these members.
+fn found(kept: &Kept, first: [u8; 16], members: &[Member]) -> Option<Code> {
+    let found = kept.regions(&first).into_iter().find(|candidate| candidate.members == members)?;
+    kept.note_found();
+    Some(found.code)
+}
+
 /// With its files read.
 fn opened(folder: &Path, limit: u64) -> Kept {
     let kept = Kept::open(folder, HOST, limit).unwrap();
@@ -39,12 +50,12 @@ fn what_one_process_keeps_another_finds() {
     assert_eq!(kept.used(), Used { there: 0, found: 0, added: 3, refused: 0 });
     // Also while the first is still at work.
     let other = open(&folder);
-    assert_eq!(other.shapes(&[7; 16]), [members(0), members(1), members(2)]);
-    assert_eq!(other.code(&[7; 16], &members(1)), Some(code(1)));
-    assert_eq!((other.code(&[7; 16], &members(9)), other.shapes(&[8; 16])), (None, vec![]));
+    assert_eq!(shapes(&other, [7; 16]), [members(0), members(1), members(2)]);
+    assert_eq!(found(&other, [7; 16], &members(1)), Some(code(1)));
+    assert_eq!((found(&other, [7; 16], &members(9)), shapes(&other, [8; 16])), (None, vec![]));
     assert_eq!(other.used(), Used { there: 3, found: 1, added: 0, refused: 0 });
     // Not on another host.
-    assert!(Kept::open(&folder, "another", 1 << 20).unwrap().shapes(&[7; 16]).is_empty());
+    assert!(shapes(&Kept::open(&folder, "another", 1 << 20).unwrap(), [7; 16]).is_empty());
     fs::remove_dir_all(folder).unwrap();
 }
 
@@ -64,16 +75,16 @@ fn damaged_and_cut_off_records_are_refused() {
         bad[at] ^= 0x10;
         fs::write(&path, &bad).unwrap();
         let kept = open(&folder);
-        let found = |n: u8| kept.code(&[n; 16], &[]);
+        let code_of = |n: u8| found(&kept, [n; 16], &[]);
         for n in 0..3 {
-            assert!(found(n).is_none_or(|c| c == code(n)), "byte {at}");
+            assert!(code_of(n).is_none_or(|c| c == code(n)), "byte {at}");
         }
         if at >= 32 + each && at < 32 + 2 * each {
-            assert_eq!(found(0), Some(code(0)));
-            assert_eq!(found(1), None, "byte {at}");
+            assert_eq!(code_of(0), Some(code(0)));
+            assert_eq!(code_of(1), None, "byte {at}");
         }
         for n in 0..3 {
-            kept.shapes(&[n; 16]);
+            shapes(&kept, [n; 16]);
         }
     }
     for len in 0..good.len() {
@@ -81,7 +92,7 @@ fn damaged_and_cut_off_records_are_refused() {
         let kept = open(&folder);
         let whole = len.saturating_sub(32) / each;
         for n in 0..3 {
-            assert_eq!(kept.code(&[n; 16], &[]), (usize::from(n) < whole).then(|| code(n)), "{len} bytes");
+            assert_eq!(found(&kept, [n; 16], &[]), (usize::from(n) < whole).then(|| code(n)), "{len} bytes");
         }
     }
     fs::write(&path, &good[..good.len() - 1]).unwrap();
@@ -101,13 +112,13 @@ fn many_files_are_joined_and_the_limit_holds() {
     drop(open(&folder));
     assert_eq!(files(), 1);
     let kept = open(&folder);
-    assert!((0..4).all(|n| kept.code(&[n; 16], &[]) == Some(code(n))));
+    assert!((0..4).all(|n| found(&kept, [n; 16], &[]) == Some(code(n))));
     // Nothing of that has room; a file that is being written stays.
     kept.add([5; 16], vec![], &code(5));
     let small = opened(&folder, 100);
     assert_eq!(files(), 1);
     small.add([6; 16], vec![], &code(6));
-    assert_eq!((small.used().added, small.code(&[5; 16], &[])), (0, Some(code(5))));
+    assert_eq!((small.used().added, found(&small, [5; 16], &[])), (0, Some(code(5))));
     assert_eq!(clear(&folder).unwrap(), (0, 0, 1));
     drop(kept);
     assert_eq!(clear(&folder).unwrap().0, 1);
@@ -125,7 +136,7 @@ fn what_is_joined_leaves_room_for_new_files() {
     let all: u64 = report(&folder).unwrap().iter().map(|file| file.bytes).sum();
     drop(opened(&folder, all));
     let kept = opened(&folder, all);
-    let left: Vec<bool> = (0..4).map(|n| kept.code(&[n; 16], &[]).is_some()).collect();
+    let left: Vec<bool> = (0..4).map(|n| found(&kept, [n; 16], &[]).is_some()).collect();
     assert_eq!(left, [false, false, true, true]);
     fs::remove_dir_all(folder).unwrap();
 }

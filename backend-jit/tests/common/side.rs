@@ -1,7 +1,7 @@
 //! One of the sides of a comparison.
 
-use super::common::{CODE, DATA, NoBus, RAM, tables};
-use lyrebird_core::{Budget, CpuState, Exit, Vcpu};
+use super::common::{CODE, DATA, RAM, tables};
+use lyrebird_core::{Budget, CpuState, Exit, NoBus, Vcpu};
 use lyrebird_memory::GuestMemory;
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@
 
 pub mod alu;
 pub mod bit;
+pub mod block;
 pub mod bmi;
 pub mod exchange;
 pub mod flow;

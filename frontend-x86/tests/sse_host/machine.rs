@@ -9,54 +9,12 @@ use frontend_x86::op::{Form, Func, Ins, Op, Width};
 use frontend_x86::sse::algebra::ConcreteVector;
 use frontend_x86::{Cpu, Ctx, Exception, helper, sem};
 use lyrebird_core::cpu::segment::Segment;
-use lyrebird_core::{CpuBus, Signals, VmTime};
+use lyrebird_core::{NoBus, Signals};
 use lyrebird_memory::{GuestMemory, Region, Target};
 use std::sync::Arc;
 
 /// Where the memory operands' 64 bytes are: linear and physical.
 pub const BUFFER: u64 = 0x1000;
-
-/// A machine without devices.
-struct NoBus;
-
-impl CpuBus for NoBus {
-    fn port_read(&mut self, _: u16, _: u8) -> u32 {
-        0
-    }
-    fn port_write(&mut self, _: u16, _: u8, _: u32) {}
-    fn port_read_block(&mut self, _: u16, _: u8, _: &mut [u8]) {}
-    fn port_write_block(&mut self, _: u16, _: u8, _: &[u8]) {}
-    fn mmio_read(&mut self, _: u64, _: u8) -> u64 {
-        0
-    }
-    fn mmio_write(&mut self, _: u64, _: u8, _: u64) {}
-    fn acknowledge(&mut self) -> Option<u8> {
-        None
-    }
-    fn now(&mut self, _: u64) -> VmTime {
-        VmTime::default()
-    }
-    fn tsc(&mut self, _: u64) -> u64 {
-        0
-    }
-    fn cr8(&mut self) -> u8 {
-        0
-    }
-    fn set_cr8(&mut self, _: u8) {}
-    fn apic_msr_read(&mut self, _: u32) -> Option<u64> {
-        None
-    }
-    fn apic_msr_write(&mut self, _: u32, _: u64) -> bool {
-        false
-    }
-    fn set_ferr(&mut self, _: bool) {}
-    fn entropy(&mut self) -> u64 {
-        0
-    }
-    fn stop_requested(&mut self) -> bool {
-        false
-    }
-}
 
 pub struct Machine {
     pub cpu: Cpu,

@@ -9,7 +9,7 @@ use backend_jit::{JitVcpu, Options};
 use frontend_x86::model::Model;
 use iced_x86::{Decoder, DecoderOptions, FlowControl};
 use lyrebird_core::cpu::segment::Segment;
-use lyrebird_core::{Budget, CpuBus, Exit, Signals, Vcpu, VmTime};
+use lyrebird_core::{Budget, Exit, NoBus, Signals, Vcpu};
 use lyrebird_memory::{GuestMemory, Region, Target};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -24,48 +24,6 @@ const LOOPS: [&str; 6] = ["sieve", "copy", "sha256", "records", "sort", "crc"];
 /// How often the guest is looked at, and after how many instructions each.
 const LOOKS: usize = 1500;
 const STEP: u64 = 997;
-
-/// A bus with nothing on it.
-struct NoBus;
-
-impl CpuBus for NoBus {
-    fn port_read(&mut self, _: u16, _: u8) -> u32 {
-        0
-    }
-    fn port_write(&mut self, _: u16, _: u8, _: u32) {}
-    fn port_read_block(&mut self, _: u16, _: u8, _: &mut [u8]) {}
-    fn port_write_block(&mut self, _: u16, _: u8, _: &[u8]) {}
-    fn mmio_read(&mut self, _: u64, _: u8) -> u64 {
-        u64::MAX
-    }
-    fn mmio_write(&mut self, _: u64, _: u8, _: u64) {}
-    fn acknowledge(&mut self) -> Option<u8> {
-        None
-    }
-    fn now(&mut self, retired: u64) -> VmTime {
-        VmTime(retired)
-    }
-    fn tsc(&mut self, retired: u64) -> u64 {
-        retired
-    }
-    fn cr8(&mut self) -> u8 {
-        0
-    }
-    fn set_cr8(&mut self, _: u8) {}
-    fn apic_msr_read(&mut self, _: u32) -> Option<u64> {
-        None
-    }
-    fn apic_msr_write(&mut self, _: u32, _: u64) -> bool {
-        false
-    }
-    fn set_ferr(&mut self, _: bool) {}
-    fn entropy(&mut self) -> u64 {
-        4
-    }
-    fn stop_requested(&mut self) -> bool {
-        false
-    }
-}
 
 /// Guest code: functions by name, and pieces by address.
 struct Guest {

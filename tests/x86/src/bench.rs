@@ -1,6 +1,5 @@
 //! The bench: see `bin/loops.rs`.
 
-use crate::bus::NoBus;
 use crate::case::{Bits, Registers};
 use crate::native::{Image, Native};
 use anyhow::{Context, Result, ensure};
@@ -8,7 +7,7 @@ use backend_interp::InterpVcpu;
 use backend_jit::{JitVcpu, Options};
 use frontend_x86::model::Model;
 use lyrebird_core::cpu::segment::Segment;
-use lyrebird_core::{Budget, Exit, Signals, Vcpu};
+use lyrebird_core::{Budget, Exit, NoBus, Signals, Vcpu};
 use lyrebird_memory::{GuestMemory, Region, Target};
 use std::path::{Path, PathBuf};
 use std::process::Command;

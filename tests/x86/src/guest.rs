@@ -1,7 +1,6 @@
 //! A small machine around an engine's vCPU, with the host's address space as far as code can see it: code, data, flat user
 //! segments with Linux's selectors. Every exception ends in a HLT of its own in the kernel's half.
 
-use crate::bus::NoBus;
 use crate::case::{Bits, CODE, CODE_BYTES, Case, DATA, DATA_BYTES, FX_UPPER, Fx, GS_BASE, Outcome, Registers};
 
 use backend_interp::InterpVcpu;
@@ -10,7 +9,7 @@ use frontend_x86::flags::LazyFlags;
 use frontend_x86::flags::rflags::ARITHMETIC;
 use frontend_x86::model::Model;
 use lyrebird_core::cpu::segment::{Segment, TableRegister};
-use lyrebird_core::{Budget, CpuState, Exit, Signals, Vcpu};
+use lyrebird_core::{Budget, CpuState, Exit, NoBus, Signals, Vcpu};
 use lyrebird_memory::{GuestMemory, Region, Target};
 use std::sync::Arc;
 

@@ -4,7 +4,6 @@
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub mod bench;
-pub mod bus;
 pub mod case;
 pub mod filetest;
 pub mod generate;

@@ -18,7 +18,7 @@ pub mod time;
 pub mod timer;
 
 pub use block::{BlockDevice, BlockError};
-pub use bus::{Cause, CpuBus, Delivery};
+pub use bus::{Cause, CpuBus, Delivery, NoBus};
 pub use cpu::state::CpuState;
 pub use device::{Device, MmioIo, PciConfig, PortIo, ResetKind};
 pub use display::{Display, Frame, TextScreen};

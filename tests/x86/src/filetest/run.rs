@@ -4,13 +4,12 @@ use super::parse::{State, Test};
 use super::registers::{self, FLAGS};
 use super::setup::{self, HANDLERS, Mode, RAM, REAL_HANDLERS};
 use super::{KERNEL, parse};
-use crate::bus::NoBus;
 use anyhow::{Context, Result, bail, ensure};
 use backend_interp::InterpVcpu;
 use backend_jit::{JitVcpu, Options};
 use frontend_x86::model::Model;
 use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter};
-use lyrebird_core::{Budget, CpuState, Exit, Signals, Vcpu};
+use lyrebird_core::{Budget, CpuState, Exit, NoBus, Signals, Vcpu};
 use lyrebird_memory::{GuestMemory, Region, Target};
 use std::sync::Arc;
 

@@ -3,13 +3,14 @@
 //! A trace is straight-line code from one entry to a jump that is always taken, or the end of the page; conditional jumps
 //! stay inside. Traces do not know their linear address (see `frontend_x86::op`), so every mapping of a page shares them.
 //! A page's traces are dropped together when its code is written to; their memory is kept until no handler can be in it.
+//! They belong to all vCPUs ([`crate::pool`]); here is what one of them has come across, so that it finds it without a lock.
 
 use crate::crossing;
 use crate::handlers;
 use crate::hot::{self, Hot};
 use crate::jumps::PageJumps;
+use crate::pool::{Hash, Locked, Loss, Pool, TraceKey, TracedOps, User};
 use crate::run::{Handler, TracedOp};
-use crate::shelf::Shelf;
 use frontend_x86::Cpu;
 use frontend_x86::decode::{self, DecodeError, Decoded};
 use frontend_x86::flags::rflags;
@@ -18,7 +19,6 @@ use frontend_x86::op::{Func, Ins, Kind, Op, Width};
 use frontend_x86::tlb::Entry;
 use lyrebird_memory::{CodeWatch, GuestMemory, HostPage};
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::ptr::null;
 use std::sync::Arc;
 
@@ -28,52 +28,13 @@ const MAX_TRACE: usize = 128;
 const MAX_OPS: usize = 1 << 20;
 /// So many at a time: the guest waits meanwhile.
 const PAGES_AT_ONCE: usize = 16;
+/// How often code is read again because some was written to.
+const TRIES: usize = 8;
 
-/// The ops of a trace, at an address that does not move.
-pub struct TracedOps(Box<[TracedOp]>);
-
-impl TracedOps {
-    /// The trace's first op.
-    pub fn first(&self) -> *const TracedOp {
-        self.0.as_ptr()
-    }
-}
-
-/// Which code: physical page, mode, and offset in the page.
-pub type TraceKey = (usize, u16, u16);
-
-/// A fast hash for keys that are spread already: host addresses and offsets.
+/// What a vCPU has come across of a page.
 #[derive(Default)]
-pub struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|b| self.write_u64(u64::from(*b)));
-    }
-    fn write_u64(&mut self, v: u64) {
-        self.0 = (self.0.rotate_left(23) ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-    fn write_u16(&mut self, v: u16) {
-        self.write_u64(u64::from(v));
-    }
-    fn write_usize(&mut self, v: usize) {
-        self.write_u64(v as u64);
-    }
-}
-/// Maps with that hash.
-pub type Hash = BuildHasherDefault<KeyHasher>;
-
-#[derive(Default)]
-struct PageTraces {
+struct Seen {
     keys: Vec<TraceKey>,
-    traces: Vec<TracedOps>,
-    /// What the traces were decoded from; nothing for those that go on in the next page.
-    bytes: Vec<Box<[u8]>>,
-    /// Pages with a trace that goes on in the first bytes of this one.
-    before: Vec<usize>,
     jumps: PageJumps,
 }
 
@@ -81,6 +42,8 @@ struct PageTraces {
 pub enum Dropped {
     /// Nothing.
     Nothing,
+    /// Everything that was known.
+    All,
     /// The traces in these host pages.
     Pages {
         /// The pages.
@@ -90,13 +53,14 @@ pub enum Dropped {
     },
 }
 
-/// All decoded code of one vCPU.
+/// The decoded code that one vCPU knows, of the pool that it shares with others.
 pub struct CodeCache {
+    pool: Arc<Pool>,
+    user: Arc<User>,
+    /// The pool's epoch up to which what was dropped is forgotten here.
+    seen: u64,
     entries: HashMap<TraceKey, *const TracedOp, Hash>,
-    pages: HashMap<usize, PageTraces, Hash>,
-    /// Dropped, and perhaps to come again.
-    shelf: Shelf,
-    ops: usize,
+    pages: HashMap<usize, Seen, Hash>,
     watch: Arc<CodeWatch>,
     epoch: u64,
     code_epoch: u64,
@@ -106,17 +70,18 @@ pub struct CodeCache {
     pub hot: Option<Hot>,
 }
 
-// SAFETY: the raw pointers point into traces that the same cache owns.
+// SAFETY: the raw pointers point into traces of the pool, which frees none that this vCPU has not said to have forgotten.
 unsafe impl Send for CodeCache {}
 
 impl CodeCache {
-    /// An empty cache that hears of writes to this memory.
-    pub fn new(memory: &GuestMemory) -> Self {
+    /// Nothing known of a pool; hears of writes to this memory.
+    pub fn new(memory: &GuestMemory, pool: Arc<Pool>) -> Self {
         CodeCache {
+            user: pool.join(),
+            seen: pool.epoch(),
+            pool,
             entries: HashMap::default(),
             pages: HashMap::default(),
-            shelf: Shelf::default(),
-            ops: 0,
             watch: memory.watch_code(),
             epoch: memory.epoch(),
             code_epoch: memory.code_epoch(),
@@ -125,28 +90,95 @@ impl CodeCache {
         }
     }
 
-    /// Whether code was written to, the memory map changed, or the cache became full, since [`CodeCache::refresh`].
+    /// Whether code was written to, the memory map changed, or something was dropped or must be, since [`CodeCache::refresh`].
     #[inline]
     pub fn stale(&self, memory: &GuestMemory) -> bool {
-        self.watch.pending() || memory.epoch() != self.epoch || self.ops > MAX_OPS
+        self.watch.pending()
+            || memory.epoch() != self.epoch
+            || self.pool.epoch() != self.seen
+            || self.pool.ops() > MAX_OPS
     }
 
     /// Drops what is stale. Only between handlers.
     pub fn refresh(&mut self, cpu: &mut Cpu) -> Dropped {
-        let mut pages = if self.watch.pending() { self.watch.take() } else { Vec::new() };
-        if self.ops > MAX_OPS {
-            // Any will do: which are still in use is not known. What comes again is decoded again.
-            pages.extend(self.pages.keys().take(PAGES_AT_ONCE));
+        let written = if self.watch.pending() { self.watch.take() } else { Vec::new() };
+        let full = self.pool.ops() > MAX_OPS;
+        let mut dropped = Dropped::Nothing;
+        if !written.is_empty() || full || self.pool.epoch() != self.seen {
+            let pool = self.pool.clone();
+            let mut pool = pool.lock();
+            pool.drop_written(&written);
+            if full {
+                pool.drop_some(PAGES_AT_ONCE);
+            }
+            dropped = self.forget(pool.since(self.seen));
+            self.seen = pool.epoch();
+            // Freed when the lock is given back.
+            let free = pool.has_seen(&self.user);
+            drop(pool);
+            drop(free);
         }
-        let (mut dropped, mut jumps) = (Vec::new(), Some(Vec::new()));
-        pages.into_iter().for_each(|page| self.drop_page(page, &mut dropped, &mut jumps));
         let epoch = cpu.memory.epoch();
         if epoch != self.epoch {
             cpu.refresh_view();
             self.epoch = epoch;
         }
         self.follow_code(cpu);
-        if dropped.is_empty() { Dropped::Nothing } else { Dropped::Pages { pages: dropped, jumps } }
+        dropped
+    }
+
+    /// Forgets what was dropped.
+    fn forget(&mut self, losses: Option<Vec<Loss>>) -> Dropped {
+        let Some(losses) = losses else {
+            self.entries.clear();
+            self.pages.clear();
+            return Dropped::All;
+        };
+        let (mut pages, mut jumps) = (Vec::new(), Some(Vec::new()));
+        for loss in losses {
+            let Loss::Page(page) = loss else {
+                jumps = None;
+                continue;
+            };
+            let Some(seen) = self.pages.remove(&page) else { continue };
+            pages.push(page);
+            for key in &seen.keys {
+                self.entries.remove(key);
+            }
+            match (jumps.as_mut(), seen.jumps.places()) {
+                (Some(jumps), Some(places)) => jumps.extend_from_slice(places),
+                _ => jumps = None,
+            }
+        }
+        if pages.is_empty() && jumps.is_some() { Dropped::Nothing } else { Dropped::Pages { pages, jumps } }
+    }
+
+    /// Whether everything that was dropped so far is forgotten here.
+    pub fn is_fresh(&self) -> bool {
+        self.pool.epoch() == self.seen
+    }
+
+    /// This vCPU knows already what the engine above has just dropped ([`Loss::Code`]), and is in no code.
+    pub fn knows_loss(&mut self, pool: &mut Locked<'_>) {
+        if self.seen + 1 == pool.epoch() {
+            self.seen = pool.epoch();
+            drop(pool.has_seen(&self.user));
+        }
+    }
+
+    /// All that has been decoded.
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// The vCPU begins to run.
+    pub fn start(&mut self, shared: bool) {
+        self.user.begin(self.seen, shared);
+    }
+
+    /// It does not run any more, and is in no handler.
+    pub fn stop(&self) {
+        self.user.rest();
     }
 
     /// The vCPU begins to run beside others: from now on they may have to wait until it drops its fast write paths.
@@ -181,47 +213,21 @@ impl CodeCache {
     /// Stops hearing of writes: the vCPU goes away.
     pub fn retire(&self, memory: &GuestMemory) {
         memory.unwatch_code(&self.watch);
-    }
-
-    /// Drops the traces of a page, and of pages whose traces go on in it; adds those pages to `dropped`, and where the cache of
-    /// jumps leads to them to `jumps`, as long as that is all there is to forget.
-    fn drop_page(&mut self, page: usize, dropped: &mut Vec<usize>, jumps: &mut Option<Vec<u16>>) {
-        let Some(traces) = self.pages.remove(&page) else { return };
-        dropped.push(page);
-        for key in &traces.keys {
-            self.entries.remove(key);
-        }
-        self.ops -= traces.traces.iter().map(|t| t.0.len()).sum::<usize>();
-        if self.tell_dropped(&traces.traces) {
-            *jumps = None;
-        }
-        for ((key, trace), bytes) in traces.keys.into_iter().zip(traces.traces).zip(traces.bytes) {
-            self.shelf.put(key, bytes, trace.0.into_vec());
-        }
-        match (jumps.as_mut(), traces.jumps.places()) {
-            (Some(jumps), Some(places)) => jumps.extend_from_slice(places),
-            _ => *jumps = None,
-        }
-        for before in traces.before {
-            self.drop_page(before, dropped, jumps);
-        }
+        self.pool.leave(&self.user);
     }
 
     /// Notes that the cache of jumps leads to a trace of this page.
     pub fn note_jump(&mut self, page: usize, place: u16) {
-        if let Some(traces) = self.pages.get_mut(&page) {
-            traces.jumps.note(place);
+        if let Some(seen) = self.pages.get_mut(&page) {
+            seen.jumps.note(place);
         }
     }
 
-    /// Whether the engine above has no code for other traces any more, too.
-    fn tell_dropped(&self, traces: &[TracedOps]) -> bool {
-        let mut others = false;
-        if let Some(above) = &self.hot {
-            // SAFETY: `owner` is what the engine above gave beside the function.
-            traces.iter().for_each(|trace| others |= unsafe { (above.dropped)(above.owner, trace.first()) });
-        }
-        others
+    /// Takes over what the pool has.
+    fn adopt(&mut self, key: TraceKey, first: *const TracedOp) -> *const TracedOp {
+        self.pages.entry(key.0).or_default().keys.push(key);
+        self.entries.insert(key, first);
+        first
     }
 
     /// The trace that begins at this offset of a host page; decodes it if need be. `gpa` is the page's guest-physical
@@ -231,19 +237,50 @@ impl CodeCache {
         if let Some(op) = self.entries.get(&key) {
             return *op;
         }
+        let known = self.pool.lock().known(key);
+        if let Some(first) = known {
+            return self.adopt(key, first);
+        }
+        for _ in 0..TRIES {
+            let stamp = cpu.memory.code_stamp();
+            let Some((mut ops, behind)) = self.decode(cpu, page, gpa, offset) else { return null() };
+            if let Some(above) = &self.hot {
+                let mut entry = pseudo(Func::Nop, hot::entry, u64::from(offset), 0);
+                (entry.op.imm, entry.op.disp) = (above.code, above.threshold);
+                ops.insert(0, entry);
+            }
+            let ops = TracedOps(ops.into_boxed_slice());
+            let pool = self.pool.clone();
+            let mut pool = pool.lock();
+            // Code was written to meanwhile, and another vCPU may have forgotten it already: it would not be told again.
+            if cpu.memory.is_shared() && cpu.memory.code_stamp() != stamp {
+                continue;
+            }
+            let first = pool.insert(key, ops, behind, stamp);
+            drop(pool);
+            return self.adopt(key, first);
+        }
+        // Others write to code all the time.
+        null()
+    }
+
+    /// Reads a trace and marks its bytes as code, so that no write to them goes unnoticed: its ops, and the page behind that it goes
+    /// on in.
+    fn decode(
+        &mut self,
+        cpu: &mut Cpu,
+        page: &HostPage,
+        gpa: u64,
+        offset: u16,
+    ) -> Option<(Vec<TracedOp>, Option<usize>)> {
         let mut bytes = [0; 4096];
         let from = usize::from(offset);
         let at = gpa & !0xfff | u64::from(offset);
         let end = |ops: &[TracedOp]| ops.iter().rev().find(|op| op.op.len > 0).map(|op| op.op.next_offset());
-        let (mut ops, behind) = loop {
-            let kept = self.shelf.length(&key).map(|length| from..from + length);
-            let kept = kept.filter(|range| cpu.memory.read(at, &mut bytes[range.clone()]).is_ok());
-            let (ops, behind) = match kept.and_then(|range| self.shelf.take(&key, &bytes[range])) {
-                Some(ops) => (ops, None),
-                None if cpu.memory.read(at, &mut bytes[from..]).is_err() => return null(),
-                None => build(cpu, &bytes, offset),
-            };
-            let Some(last) = end(&ops) else { return null() };
+        loop {
+            cpu.memory.read(at, &mut bytes[from..]).ok()?;
+            let (ops, behind) = build(cpu, &bytes, offset);
+            let last = end(&ops)?;
             let new = cpu.memory.mark_code(page, u64::from(offset), (last - 1).min(4095));
             if !cpu.memory.is_shared() {
                 if new {
@@ -253,7 +290,7 @@ impl CodeCache {
                 if new || behind.is_some() {
                     self.code_epoch = cpu.memory.code_epoch();
                 }
-                break (ops, behind);
+                return Some((ops, behind));
             }
             // What was read before all are sure to tell of writes is read again.
             self.await_others(cpu);
@@ -263,48 +300,13 @@ impl CodeCache {
                 continue;
             }
             if behind.is_none() {
-                break (ops, behind);
+                return Some((ops, behind));
             }
             let again = build(cpu, &bytes, offset);
             if again.1 == behind && end(&again.0) == Some(last) && cpu.memory.code_epoch() == self.code_epoch {
-                break again;
-            }
-        };
-        if let Some(behind) = behind {
-            let before = &mut self.pages.entry(behind).or_default().before;
-            if !before.contains(&page.key()) {
-                before.push(page.key());
+                return Some(again);
             }
         }
-        if let Some(above) = &self.hot {
-            let mut entry = pseudo(Func::Nop, hot::entry, u64::from(offset), 0);
-            (entry.op.imm, entry.op.disp) = (above.code, above.threshold);
-            ops.insert(0, entry);
-        }
-        let last = end(&ops).filter(|last| behind.is_none() && *last <= 4096).unwrap_or(0) as usize;
-        let ops = TracedOps(ops.into_boxed_slice());
-        let first = ops.first();
-        self.ops += ops.0.len();
-        let traces = self.pages.entry(page.key()).or_default();
-        traces.keys.push(key);
-        traces.traces.push(ops);
-        traces.bytes.push(bytes.get(from..last).unwrap_or_default().into());
-        self.entries.insert(key, first);
-        first
-    }
-
-    /// The trace that begins at this offset of the page with this key, if it has been decoded for the mode.
-    pub fn known(&self, page: usize, mode: u16, offset: u16) -> Option<*const TracedOp> {
-        self.entries.get(&(page, mode, offset)).copied()
-    }
-
-    /// The trace in which the instruction at this offset lies, if one has been decoded for the mode: the one that begins last.
-    pub fn around(&self, page: usize, mode: u16, offset: u16) -> Option<*const TracedOp> {
-        let traces = self.pages.get(&page)?;
-        let with = traces.keys.iter().zip(&traces.traces).filter(|((_, m, first), ops)| {
-            *m == mode && *first <= offset && ops.0.iter().any(|op| op.op.len > 0 && op.op.offset == offset)
-        });
-        with.max_by_key(|((_, _, first), _)| *first).map(|(_, ops)| ops.first())
     }
 
     /// The trace at another offset of the page that the current op stands in: the target of a jump. Null if it needs a

@@ -6,36 +6,104 @@
 
 use crate::fast::{Fast, Flow};
 use crate::handlers;
-use crate::run::{Run, TracedOp};
+use crate::run::{Handler, Run, TracedOp};
 use crate::slow;
 use frontend_x86::op::{Func, Ins, bits};
 use frontend_x86::sem;
 use std::ptr::null;
+use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, Ordering};
 
 /// The engine above.
 #[derive(Clone, Copy)]
 pub struct Hot {
-    /// How often a trace is entered before `notice` is called, once.
+    /// How often a trace is entered before `notice` is called: once, and now and then again as long as that changes nothing, in case
+    /// that another vCPU that counts too has missed it.
     pub threshold: i64,
     /// Told of a trace by its entry op, whose handler it may replace. It may change nothing else of the run.
     ///
     /// Called between handlers, with the contract of [`crate::run::Handler`].
     pub notice: unsafe fn(run: *mut Run, entry: *mut TracedOp),
-    /// Told that a trace is no more. Whether code of other traces is gone by that.
-    pub dropped: unsafe fn(owner: *mut (), entry: *const TracedOp) -> bool,
-    /// For these functions.
+    /// For this function.
     pub owner: *mut (),
     /// What the entry op's immediate is to begin with: the engine's code for "not compiled".
     pub code: u64,
+}
+
+/// After so many entries a trace that has been told of is told of again.
+const AGAIN: i64 = 4096;
+
+/// How often a trace is still to be entered until the engine above is told.
+///
+/// # Safety
+/// The entry op is of a trace that is not freed.
+#[inline(always)]
+pub unsafe fn left(entry: *const TracedOp) -> i64 {
+    // SAFETY: the caller's promise; other vCPUs write it in one piece, too.
+    unsafe { AtomicI64::from_ptr((&raw const (*entry).op.disp).cast_mut()).load(Ordering::Relaxed) }
+}
+
+/// Sets that. Counts of other vCPUs at the same time may be lost, or win.
+///
+/// # Safety
+/// The entry op is of a trace that is not freed.
+#[inline(always)]
+pub unsafe fn set_left(entry: *const TracedOp, left: i64) {
+    // SAFETY: as above.
+    unsafe { AtomicI64::from_ptr((&raw const (*entry).op.disp).cast_mut()).store(left, Ordering::Relaxed) }
+}
+
+/// The engine's code for a trace.
+///
+/// # Safety
+/// The entry op is of a trace that is not freed.
+#[inline(always)]
+pub unsafe fn code(entry: *const TracedOp) -> u64 {
+    // SAFETY: as above.
+    unsafe { AtomicU64::from_ptr((&raw const (*entry).op.imm).cast_mut()).load(Ordering::Relaxed) }
+}
+
+/// Where a direct jump leads, if that is known.
+///
+/// # Safety
+/// The op is of a trace that is not freed.
+pub unsafe fn link(op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: as above.
+    unsafe { AtomicPtr::from_ptr((&raw const (*op).link).cast_mut().cast::<*mut TracedOp>()).load(Ordering::Acquire) }
+}
+
+/// Says where.
+///
+/// # Safety
+/// The ops are of traces that are not freed.
+pub unsafe fn set_link(op: *const TracedOp, target: *const TracedOp) {
+    // SAFETY: as above. Others may follow it from now on.
+    unsafe {
+        let place = AtomicPtr::from_ptr((&raw const (*op).link).cast_mut().cast::<*mut TracedOp>());
+        place.store(target.cast_mut(), Ordering::Release);
+    }
+}
+
+/// Gives a trace other code, and the handler that goes with it. Another vCPU may see one before the other: the code must do for
+/// both.
+///
+/// # Safety
+/// The entry op is of a trace that is not freed.
+pub unsafe fn set_code(entry: *const TracedOp, code: u64, handler: Handler) {
+    // SAFETY: as above; a handler is as large as a pointer.
+    unsafe {
+        AtomicU64::from_ptr((&raw const (*entry).op.imm).cast_mut()).store(code, Ordering::Release);
+        let place = (&raw const (*entry).handler).cast_mut().cast::<*mut ()>();
+        AtomicPtr::from_ptr(place).store(handler as *mut (), Ordering::Release);
+    }
 }
 
 /// Counts, until the engine above is to be told. `disp` holds the count.
 pub unsafe fn entry(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`; nobody else looks at the op meanwhile.
     unsafe {
-        let count = (*op).op.disp - 1;
-        (*op.cast_mut()).op.disp = count;
-        if count == 0 {
+        let count = left(op) - 1;
+        set_left(op, count);
+        if count <= 0 && count % AGAIN == 0 {
             return notice(run, op);
         }
         let next = op.add(1);

@@ -4,6 +4,7 @@
 //! traces empty it. Only in 64-bit and flat 32-bit mode is a target's RIP all there is to know: elsewhere limits and wrapping
 //! have to be looked at, and nothing is cached.
 
+use crate::hot;
 use crate::run::TracedOp;
 use frontend_x86::cpu::{CodeSize, Mode};
 use frontend_x86::tlb::{self, Entry};
@@ -69,7 +70,8 @@ pub fn mark(mode: Mode) -> u64 {
     if mode.flat || mode.code == CodeSize::Bits64 { u64::from(mode.key() & 0x3f) << 48 } else { NEVER }
 }
 
-/// The cache.
+/// The cache. Compiled code finds its entries by the pointer that it begins with.
+#[repr(C)]
 pub struct JumpCache {
     entries: Box<[Jump; JUMPS]>,
 }
@@ -81,6 +83,11 @@ impl JumpCache {
     /// Nothing known.
     pub fn new() -> Self {
         JumpCache { entries: Box::new([NO_JUMP; JUMPS]) }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.entries.fill(NO_JUMP);
     }
 
     /// Forgets the targets in these host pages, whose traces have been dropped. They are at these places; if none are given,
@@ -108,7 +115,7 @@ impl JumpCache {
                 *jump = NO_JUMP;
             } else {
                 // SAFETY: the caller's promise.
-                jump.code = unsafe { (*jump.op).op.imm };
+                jump.code = unsafe { hot::code(jump.op) };
             }
         }
     }
@@ -116,11 +123,6 @@ impl JumpCache {
     /// The engine above has dropped the code at these addresses: `cold` is its code for traces that have none.
     pub fn forget_code(&mut self, gone: std::ops::Range<u64>, cold: u64) {
         self.entries.iter_mut().filter(|jump| gone.contains(&jump.code)).for_each(|jump| jump.code = cold);
-    }
-
-    /// The entries, at an address that does not move.
-    pub fn entries(&self) -> *const Jump {
-        self.entries.as_ptr()
     }
 
     #[inline(always)]

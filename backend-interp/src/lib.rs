@@ -18,6 +18,7 @@ mod fast;
 mod handlers;
 pub mod hot;
 pub mod jumps;
+pub mod pool;
 pub mod run;
 mod shelf;
 mod slow;

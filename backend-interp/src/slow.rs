@@ -1,8 +1,8 @@
 //! The slow algebra: the same semantics with everything that may happen (page walks, MMIO, accesses across pages, faults),
 //! and the ways out of the handlers.
 
-use crate::cache::TracedOps;
 use crate::fast::{Flow, common_algebra};
+use crate::pool::TracedOps;
 use crate::run::{Left, Run, TracedOp};
 use frontend_x86::access::{Physical, canonical};
 use frontend_x86::algebra::{Access, Algebra, Arith};
@@ -294,7 +294,7 @@ unsafe fn linked(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
         if !r.stepping && o.imm < 4096 && crate::cache::may_link(&r.cpu) && r.rip_at(o.imm) == r.cpu.next_rip {
             let target = r.cache.resolve(&mut r.cpu, op, o.imm as u16);
             if !target.is_null() {
-                (*op.cast_mut()).link = target;
+                crate::hot::set_link(op, target);
                 return target;
             }
         }

@@ -1,7 +1,9 @@
 //! The run loop: between traces it looks at signals, delivers events and exceptions, and finds the next trace.
 
-use crate::cache::{self, CodeCache, Dropped, TracedOps};
+use crate::cache::{self, CodeCache, Dropped};
+use crate::hot;
 use crate::jumps::{self, JumpCache};
+use crate::pool::{Pool, TracedOps};
 use crate::run::{Left, Run, TracedOp};
 use crate::slow;
 use frontend_x86::cpu::CodeSize;
@@ -17,7 +19,7 @@ use lyrebird_core::engine::EngineError;
 use lyrebird_core::{Budget, CpuBus, CpuState, Engine, Exit, Signals, Vcpu};
 use lyrebird_memory::GuestMemory;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Most instructions that a trace retires before it looks at the budget.
 const TRACE: i64 = 128;
@@ -25,12 +27,14 @@ const TRACE: i64 = 128;
 /// Makes interpreted vCPUs of one model.
 pub struct InterpEngine {
     model: Arc<Model>,
+    /// The decoded code of the vCPUs that were made last, and their memory.
+    pool: Option<(Weak<GuestMemory>, Weak<Pool>)>,
 }
 
 impl InterpEngine {
     /// An engine for this CPU model.
     pub fn new(model: Arc<Model>) -> Self {
-        InterpEngine { model }
+        InterpEngine { model, pool: None }
     }
 }
 
@@ -45,7 +49,11 @@ impl Engine for InterpEngine {
         memory: Arc<GuestMemory>,
         signals: Arc<Signals>,
     ) -> Result<Box<dyn Vcpu>, EngineError> {
-        Ok(Box::new(InterpVcpu::new(index, self.model.clone(), memory, signals)))
+        let same = |of: &Weak<GuestMemory>| of.upgrade().is_some_and(|of| Arc::ptr_eq(&of, &memory));
+        let known = self.pool.as_ref().filter(|(of, _)| same(of)).and_then(|(_, pool)| pool.upgrade());
+        let pool = known.unwrap_or_default();
+        self.pool = Some((Arc::downgrade(&memory), Arc::downgrade(&pool)));
+        Ok(Box::new(InterpVcpu::sharing(index, self.model.clone(), memory, signals, pool)))
     }
 }
 
@@ -82,7 +90,18 @@ const STEPS: usize = 256;
 impl InterpVcpu {
     /// A vCPU after power-on.
     pub fn new(index: u32, model: Arc<Model>, memory: Arc<GuestMemory>, signals: Arc<Signals>) -> Self {
-        let cache = CodeCache::new(&memory);
+        Self::sharing(index, model, memory, signals, Arc::default())
+    }
+
+    /// The same, with decoded code that others of the same model and memory use, too.
+    pub fn sharing(
+        index: u32,
+        model: Arc<Model>,
+        memory: Arc<GuestMemory>,
+        signals: Arc<Signals>,
+        pool: Arc<Pool>,
+    ) -> Self {
+        let cache = CodeCache::new(&memory, pool);
         let run = Run {
             cpu: Cpu::new(index, model, memory, signals),
             tlb: std::ptr::null_mut(),
@@ -116,6 +135,7 @@ impl InterpVcpu {
             }
             match run.cache.refresh(&mut run.cpu) {
                 Dropped::Nothing => {}
+                Dropped::All => run.jumps.clear(),
                 // SAFETY: jumps lead to traces of this cache, and nothing but these pages' have been dropped.
                 Dropped::Pages { pages, jumps } => unsafe { run.jumps.forget(&pages, jumps.as_deref()) },
             }
@@ -337,7 +357,7 @@ fn find(run: &mut Run) -> Result<*const TracedOp, Exception> {
     let op = run.cache.trace(&mut run.cpu, &page, physical, offset as u16);
     if !op.is_null() {
         // SAFETY: a trace of the cache, of which nothing has been dropped since.
-        let code = unsafe { (*op).op.imm };
+        let code = unsafe { hot::code(op) };
         if let Some(place) = run.jumps.insert(run.jump_mark, linear, page.key() as u64, op, code) {
             run.cache.note_jump(page.key(), place);
         }
@@ -355,10 +375,12 @@ impl Vcpu for InterpVcpu {
         run.counted_from = run.cpu.left;
         run.uncounted = 0;
         let shared = run.cpu.memory.is_shared();
+        run.cache.start(shared);
         if shared {
             run.cache.begin(&mut run.cpu);
         }
         let exit = self.execute(budget.exact);
+        self.run.cache.stop();
         if shared {
             self.run.cache.rest();
         }

@@ -127,14 +127,23 @@ impl CodeBuffer {
         self.kept = self.used;
     }
 
-    /// Goes on to the next segment, which is emptied: its number, and the addresses of code that nobody may be in or enter
-    /// again.
-    pub fn advance(&mut self) -> (usize, Range<u64>) {
-        self.segment = (self.segment + 1) % SEGMENTS;
-        let bounds = self.bounds(self.segment);
-        self.used = bounds.start;
+    /// The segment that comes next, by its number, and the addresses of the code in it.
+    pub fn next(&self) -> (usize, Range<u64>) {
+        let next = (self.segment + 1) % SEGMENTS;
+        let bounds = self.bounds(next);
         let base = self.execute.at.as_ptr() as u64;
-        (self.segment, base + bounds.start as u64..base + bounds.end as u64)
+        (next, base + bounds.start as u64..base + bounds.end as u64)
+    }
+
+    /// Goes on to the next segment, which is emptied: nobody may be in its code or enter it again.
+    pub fn advance(&mut self) {
+        self.segment = (self.segment + 1) % SEGMENTS;
+        self.used = self.bounds(self.segment).start;
+    }
+
+    /// Whether the segment that is being filled soon has no room.
+    pub fn is_nearly_full(&self) -> bool {
+        self.bounds(self.segment).end - self.used < self.largest() / 4
     }
 
     /// The number of the segment that is being filled.
@@ -176,7 +185,9 @@ mod tests {
         assert!(matches!(buffer.place(&vec![0; largest]), Err(BufferError::Full)));
         let mut ranges = Vec::new();
         for n in 1..=SEGMENTS {
-            let (segment, gone) = buffer.advance();
+            let (segment, gone) = buffer.next();
+            assert_eq!(buffer.is_nearly_full(), n > 1);
+            buffer.advance();
             assert_eq!((segment, segment), (n % SEGMENTS, buffer.segment()));
             let place = buffer.place(&vec![n as u8; largest]).unwrap() as u64;
             assert_eq!(gone, place..place + largest as u64);

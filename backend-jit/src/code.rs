@@ -61,8 +61,6 @@ pub enum Symbol {
     Leaf(u16),
     /// See [`crate::emit::dispatch`].
     Dispatch,
-    /// The entries of the cache of jumps.
-    Jumps,
     /// An op of the region's traces; the first of each is its entry op.
     Op {
         /// Which trace.
@@ -92,7 +90,6 @@ impl Symbol {
         match self {
             Symbol::Function(function) => number(0, 0, function as u16),
             Symbol::Dispatch => number(1, 0, 0),
-            Symbol::Jumps => number(2, 0, 0),
             Symbol::Op { member, op } => number(3, member, op),
             Symbol::Page { member } => number(4, member, 0),
             Symbol::Behind { member } => number(5, member, 0),
@@ -107,7 +104,6 @@ impl Symbol {
         let symbol = match kind {
             0 => Symbol::Function(*Function::ALL.get(usize::from(op))?),
             1 => Symbol::Dispatch,
-            2 => Symbol::Jumps,
             3 => Symbol::Op { member, op },
             4 => Symbol::Page { member },
             5 => Symbol::Behind { member },
@@ -161,7 +157,6 @@ mod tests {
         let symbols = [
             Symbol::Function(Function::Copy),
             Symbol::Dispatch,
-            Symbol::Jumps,
             Symbol::Op { member: 7, op: 721 },
             Symbol::Page { member: 3 },
             Symbol::Behind { member: 9 },

@@ -1,5 +1,6 @@
 //! The engine and its vCPUs: an interpreted vCPU with a compiler above it.
 
+mod enter;
 mod evict;
 mod reuse;
 
@@ -10,13 +11,15 @@ use crate::emit;
 use crate::explain;
 use crate::gather::{self, Found};
 use crate::kept::Kept;
-use crate::mxcsr;
 use crate::perf::PerfMap;
-use crate::worker::{self, Job, Worker};
+use crate::worker::Worker;
 use backend_interp::InterpVcpu;
-use backend_interp::hot::Hot;
-use backend_interp::jumps::Jump;
+use backend_interp::hot::{self, Hot};
+use backend_interp::pool::{Above, Locked, Pool};
 use backend_interp::run::{Run, TracedOp};
+use enter::{Entrance, Exits, Own};
+use evict::Room;
+use frontend_x86::cpu::Mode;
 use frontend_x86::model::Model;
 use frontend_x86::op::{Func, RIP_BASE};
 use lyrebird_core::engine::EngineError;
@@ -24,15 +27,16 @@ use lyrebird_core::{Budget, CpuBus, CpuState, Engine, Exit, Signals, Vcpu};
 use lyrebird_memory::GuestMemory;
 use std::collections::{HashMap, HashSet};
 use std::mem::transmute;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 /// How the engine works.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// How often a trace is entered before it is compiled.
     pub threshold: u32,
-    /// Bytes of code in memory, of each vCPU: the oldest makes room for new code.
+    /// Bytes of code in memory, of all vCPUs: the oldest makes room for new code.
     pub code_bytes: usize,
     /// Compile on a thread beside the vCPU's.
     pub background: bool,
@@ -95,17 +99,31 @@ pub struct JitEngine {
     model: Arc<Model>,
     options: Options,
     kept: Option<Arc<Kept>>,
+    /// The code of the vCPUs that were made last, and their memory.
+    last: Option<(Weak<GuestMemory>, Weak<Common>)>,
 }
 
 impl JitEngine {
     /// An engine for this CPU model.
     pub fn new(model: Arc<Model>, options: Options) -> Self {
-        JitEngine { model, options, kept: None }
+        JitEngine { model, options, kept: None, last: None }
     }
 
     /// The same, with translations that are kept from run to run.
     pub fn keeping(self, kept: Arc<Kept>) -> Self {
         JitEngine { kept: Some(kept), ..self }
+    }
+
+    /// What the vCPUs with this memory share.
+    fn common(&mut self, memory: &Arc<GuestMemory>) -> Result<Arc<Common>, Error> {
+        let same = |of: &Weak<GuestMemory>| of.upgrade().is_some_and(|of| Arc::ptr_eq(&of, memory));
+        let known = self.last.as_ref().filter(|(of, _)| same(of)).and_then(|(_, common)| common.upgrade());
+        let common = match known {
+            Some(common) => common,
+            None => Arc::new(Common::new(self.options, self.kept.clone())?),
+        };
+        self.last = Some((Arc::downgrade(memory), Arc::downgrade(&common)));
+        Ok(common)
     }
 }
 
@@ -120,15 +138,8 @@ impl Engine for JitEngine {
         memory: Arc<GuestMemory>,
         signals: Arc<Signals>,
     ) -> Result<Box<dyn Vcpu>, EngineError> {
-        match JitVcpu::keeping(
-            index,
-            self.model.clone(),
-            memory.clone(),
-            signals.clone(),
-            self.options,
-            self.kept.clone(),
-        ) {
-            Ok(vcpu) => Ok(Box::new(vcpu)),
+        match self.common(&memory) {
+            Ok(common) => Ok(Box::new(JitVcpu::sharing(index, self.model.clone(), memory, signals, common))),
             Err(error) => {
                 tracing::warn!(%error, cpu = index, "code cannot be translated here: the interpreter runs instead");
                 Ok(Box::new(InterpVcpu::new(index, self.model.clone(), memory, signals)))
@@ -137,8 +148,39 @@ impl Engine for JitEngine {
     }
 }
 
-/// The way from Rust into compiled code.
-type Entrance = unsafe extern "C" fn(run: *mut Run, op: *const TracedOp, code: u64) -> *const TracedOp;
+/// What the vCPUs of a machine share: decoded code, and what was compiled of it. Where both are locked, the pool is first.
+struct Common {
+    pool: Arc<Pool>,
+    compiled: Arc<Compiled>,
+}
+
+impl Common {
+    fn new(options: Options, kept: Option<Arc<Kept>>) -> Result<Self, Error> {
+        let ready = Arc::new(AtomicBool::new(false));
+        let jit = Mutex::new(Jit::new(options, kept, ready.clone())?);
+        let compiled = Arc::new(Compiled { jit, ready });
+        Ok(Common { pool: Arc::new(Pool::new(Some(compiled.clone()))), compiled })
+    }
+}
+
+/// What was compiled.
+struct Compiled {
+    jit: Mutex<Jit>,
+    /// The thread that compiles has done something.
+    ready: Arc<AtomicBool>,
+}
+
+impl Compiled {
+    fn lock(&self) -> MutexGuard<'_, Jit> {
+        self.jit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Above for Compiled {
+    fn dropped(&self, entry: *const TracedOp) -> bool {
+        self.lock().drop_trace(entry)
+    }
+}
 
 /// How traces are compiled.
 enum Tier {
@@ -148,15 +190,15 @@ enum Tier {
     Beside(Worker),
 }
 
-/// The compiler of a vCPU.
+/// The compiler, and what it has made, for all vCPUs.
 pub(crate) struct Jit {
     tier: Tier,
+    /// See [`Compiled::ready`].
+    ready: Arc<AtomicBool>,
     buffer: CodeBuffer,
     entrance: Entrance,
     /// See [`emit::dispatch`].
     dispatch: u64,
-    /// The entries of the cache of jumps.
-    jumps: u64,
     kept: Option<Arc<Kept>>,
     /// After how many entries traces are looked for among the kept ones: see [`reuse::asks`].
     asks: [i64; 2],
@@ -169,29 +211,25 @@ pub(crate) struct Jit {
     live: HashSet<*const TracedOp>,
     /// The first traces of the regions that a trace is in.
     regions: HashMap<*const TracedOp, Vec<*mut TracedOp>>,
+    /// Traces that cannot be compiled.
+    hopeless: HashSet<*const TracedOp>,
     /// First traces of regions in which accesses that were to share TLB checks were too often in two pages.
     unshared: HashSet<*const TracedOp>,
     perf: Option<PerfMap>,
     sabotage: Option<u64>,
     /// The first traces of the regions whose code was placed in each segment of the buffer. Some may have been dropped since.
     placed: [Vec<*mut TracedOp>; SEGMENTS],
-    /// Regions at the worker's: tickets by entry op, and traces by ticket. Dropped regions are in neither.
+    /// Nobody enters the code in the next segment any more; at this epoch of the pool nobody is in it.
+    draining: Option<u64>,
+    /// Regions at the worker's: tickets by entry op, and traces by ticket, with their mode. Dropped regions are in neither.
     waiting: HashMap<*const TracedOp, u64>,
-    entries: HashMap<u64, Vec<Found>>,
+    entries: HashMap<u64, (Vec<Found>, Mode)>,
     ticket: u64,
     statistics: Statistics,
-    exits: Exits,
 }
 
-/// How often compiled code came back to the interpreter, and for what.
-struct Exits {
-    /// To execute an operation, by its [`Func`].
-    ops: [u64; 256],
-    /// For code that is not compiled.
-    cold: u64,
-    /// For the run loop.
-    loops: u64,
-}
+// SAFETY: the pointers lead into traces of the pool, and are followed only as it allows.
+unsafe impl Send for Jit {}
 
 /// A trace is taken into a region if it was entered at least this part of the threshold's times.
 const WARM: i64 = 4;
@@ -203,12 +241,11 @@ const APART: i64 = 256;
 const AGAIN: i64 = 256;
 
 impl Jit {
-    fn new(options: Options, kept: Option<Arc<Kept>>, jumps: *const Jump) -> Result<Self, Error> {
+    fn new(options: Options, kept: Option<Arc<Kept>>, ready: Arc<AtomicBool>) -> Result<Self, Error> {
         let mut compiler = Compiler::new(options.verify)?.shared(options.shared);
         let mut buffer = CodeBuffer::up_to(options.code_bytes)?;
         let mut stub = |kind, body: fn(&mut Asm)| -> Result<Vec<u8>, Error> {
-            let address = |symbol| (symbol == Symbol::Jumps).then_some(jumps as u64);
-            Ok(compiler.compile(kind, body)?.bind(address).ok_or(BufferError::Full)?)
+            Ok(compiler.compile(kind, body)?.bind(|_| None).ok_or(BufferError::Full)?)
         };
         let cold = buffer.place(&stub(Kind::Trace, emit::cold_code)?)? as u64;
         let entrance = buffer.place(&stub(Kind::Entrance, emit::entrance)?)?;
@@ -224,7 +261,7 @@ impl Jit {
         let entrance = unsafe { transmute::<*const u8, Entrance>(entrance) };
         let tier = match options.background {
             false => Tier::Now(Box::new(compiler)),
-            true => match Worker::start(compiler) {
+            true => match Worker::start(compiler, ready.clone()) {
                 Ok(worker) => Tier::Beside(worker),
                 Err(error) => {
                     tracing::warn!(%error, "no thread for the compiler: the guest waits for it");
@@ -235,10 +272,10 @@ impl Jit {
         let threshold = i64::from(options.threshold.max(1));
         let jit = Jit {
             tier,
+            ready,
             buffer,
             entrance,
             dispatch,
-            jumps: jumps as u64,
             // Code that is wrong on purpose is for nobody.
             kept: kept.filter(|_| options.sabotage.is_none()),
             asks: reuse::asks(threshold),
@@ -247,15 +284,16 @@ impl Jit {
             threshold,
             live: HashSet::new(),
             regions: HashMap::new(),
+            hopeless: HashSet::new(),
             unshared: HashSet::new(),
             perf,
             sabotage: options.sabotage,
             placed: Default::default(),
+            draining: None,
             waiting: HashMap::new(),
             entries: HashMap::new(),
             ticket: 0,
             statistics: Statistics::default(),
-            exits: Exits { ops: [0; 256], cold: 0, loops: 0 },
         };
         Ok(jit)
     }
@@ -263,20 +301,21 @@ impl Jit {
     /// Makes the entry op of a region's first trace enter its code.
     ///
     /// # Safety
-    /// The region's traces are live ones of the cache, and the code was made for them. No code is being executed.
-    unsafe fn install(&mut self, run: &mut Run, region: &[Found], code: Code) {
+    /// The region's traces are live ones of the pool, and the code was made for them. This vCPU executes no code.
+    unsafe fn install(&mut self, run: &mut Run, pool: &mut Locked<'_>, region: &[Found], code: Code) {
         let address = |symbol| match symbol {
             Symbol::Dispatch => Some(self.dispatch),
-            Symbol::Jumps => Some(self.jumps),
             symbol => gather::address(region, symbol),
         };
         let (Some(code), Some(Found { entry, .. })) = (code.bind(address), region.first()) else { return };
         let entry = *entry;
         let instructions: u64 = region.iter().map(|found| found.ops.len() as u64 - 1).sum();
-        // SAFETY: the caller's promise, and no code is being executed.
-        let Some(place) = (unsafe { self.place(run, &code) }) else {
-            self.statistics.refused += 1;
-            return;
+        // SAFETY: the caller's promise.
+        let place = match unsafe { self.place(run, pool, &code) } {
+            Room::At(place) => place,
+            // SAFETY: the caller's promise.
+            Room::Later => return unsafe { hot::set_left(entry, AGAIN) },
+            Room::Never => return self.refuse(entry),
         };
         self.placed[self.buffer.segment()].push(entry);
         if let Some(perf) = &mut self.perf {
@@ -289,12 +328,17 @@ impl Jit {
         self.statistics.traces += 1;
         self.statistics.instructions += instructions;
         self.statistics.bytes += code.len() as u64;
-        // SAFETY: the caller's promise; nobody else looks at the op. The address is there before the handler that uses it.
+        // SAFETY: the caller's promise.
         unsafe {
-            (*entry).op.imm = place as u64;
-            (*entry).op.disp = APART;
-            (*entry).handler = enter;
+            hot::set_left(entry, APART);
+            hot::set_code(entry, place as u64, enter::enter);
         }
+    }
+
+    /// Notes that a trace cannot be compiled.
+    fn refuse(&mut self, entry: *const TracedOp) {
+        self.statistics.refused += 1;
+        self.hopeless.insert(entry);
     }
 
     /// Whether a trace has code of its own.
@@ -308,27 +352,10 @@ impl Jit {
     /// The entry op is of a live trace.
     pub unsafe fn is_warm(&self, entry: *const TracedOp) -> bool {
         // SAFETY: the caller's promise.
-        let left = unsafe { (*entry).op.disp };
+        let left = unsafe { hot::left(entry) };
         // Of a trace that is still to be asked for, the counter says something else.
         let counts = self.kept.is_none() || self.was_asked_for(entry);
         counts && left <= self.threshold - self.threshold / WARM
-    }
-
-    /// Compiled code has come back with this op.
-    ///
-    /// # Safety
-    /// It is null or of a live trace.
-    unsafe fn count_exit(&mut self, then: *const TracedOp) {
-        if then.is_null() {
-            self.exits.loops += 1;
-            return;
-        }
-        // SAFETY: the caller's promise.
-        let op = unsafe { &(*then).op };
-        match (op.ins.func, op.len) {
-            (Func::Nop, 0) => self.exits.cold += 1,
-            (func, _) => self.exits.ops[func as usize] += 1,
-        }
     }
 
     /// Forgets a trace's code, or that it is being made; whether there was any.
@@ -340,139 +367,51 @@ impl Jit {
         self.live.remove(&entry) || ticket.is_some()
     }
 
+    /// A trace is no more. Whether regions that begin with other traces are gone, too.
+    fn drop_trace(&mut self, entry: *const TracedOp) -> bool {
+        self.forget(entry);
+        self.hopeless.remove(&entry);
+        self.unshared.remove(&entry);
+        self.asked.remove(&entry);
+        let mut others = false;
+        for first in self.regions.remove(&entry).unwrap_or_default() {
+            if self.forget(first) && first.cast_const() != entry {
+                // SAFETY: a region's first trace that is not forgotten yet has not been dropped before, and what is being dropped
+                // now is not freed yet.
+                unsafe { self.cool(first) };
+                others = true;
+            }
+        }
+        others
+    }
+
     /// Installs what the worker has finished. Only between ops.
-    fn collect(&mut self, run: &mut Run) {
+    fn collect(&mut self, run: &mut Run, pool: &mut Locked<'_>) {
         while let Tier::Beside(worker) = &self.tier
             && let Some(done) = worker.take()
         {
             self.statistics.time += done.time;
-            let Some(region) = self.entries.remove(&done.ticket) else { continue };
+            let Some((region, mode)) = self.entries.remove(&done.ticket) else { continue };
             self.waiting.remove(&region[0].entry.cast_const());
             match done.code {
                 Some(code) => {
-                    self.keep(run, &region, &code);
+                    self.keep(mode, &region, &code);
                     // SAFETY: the ticket of a region of which a trace is dropped is forgotten, so all of them live.
-                    unsafe { self.install(run, &region, code) }
+                    unsafe { self.install(run, pool, &region, code) }
                 }
-                None => self.statistics.refused += 1,
+                None => self.refuse(region[0].entry),
             }
         }
-    }
-}
-
-/// Told by the interpreter that a trace is hot.
-///
-/// # Safety
-/// See [`Hot::notice`]; `owner` is the `Jit` of the vCPU that runs.
-unsafe fn notice(run: *mut Run, entry: *mut TracedOp) {
-    // SAFETY: the vCPU owns both and is running; no compiled code is being executed, since this is called by the
-    // interpreter between ops.
-    let (run, jit) = unsafe {
-        let Some(hot) = (*run).cache.hot else { return };
-        (&mut *run, &mut *hot.owner.cast::<Jit>())
-    };
-    jit.collect(run);
-    // SAFETY: the interpreter is about to enter this trace.
-    if unsafe { jit.find(run, entry) } {
-        return;
-    }
-    let warm = |entry: *const TracedOp| {
-        // SAFETY: a trace of the cache.
-        unsafe { jit.is_warm(entry) }
-    };
-    // SAFETY: the interpreter is about to enter this trace.
-    let region = unsafe { gather::gather(run, entry, warm, |entry| jit.live.contains(&entry)) };
-    jit.claim(&region);
-    let mut job = Job::new(jit.ticket, &region, run.cpu.mode, jit.shares(entry));
-    if let Some(immediate) = jit.sabotage {
-        job.sabotage(immediate);
-    }
-    match &mut jit.tier {
-        Tier::Now(compiler) => {
-            let begun = Instant::now();
-            let code = worker::compile(compiler, &job);
-            jit.statistics.time += begun.elapsed();
-            match code {
-                Ok(Some(code)) => {
-                    jit.keep(run, &region, &code);
-                    // SAFETY: the interpreter is about to enter this trace; the others were found in its cache just now.
-                    unsafe { jit.install(run, &region, code) }
-                }
-                _ => jit.statistics.refused += 1,
-            }
-        }
-        Tier::Beside(worker) => {
-            if worker.give(job) {
-                jit.entries.insert(jit.ticket, region);
-                jit.waiting.insert(entry, jit.ticket);
-                jit.ticket += 1;
-            } else {
-                // SAFETY: as above; nobody else looks at the op.
-                unsafe { (*entry).op.disp = AGAIN };
-            }
-        }
-    }
-}
-
-/// Told by the interpreter that a trace is no more. Whether regions that begin with other traces are gone, too.
-///
-/// # Safety
-/// `owner` is a `Jit` that nobody else is using.
-unsafe fn dropped(owner: *mut (), entry: *const TracedOp) -> bool {
-    // SAFETY: the caller's promise.
-    let jit = unsafe { &mut *owner.cast::<Jit>() };
-    jit.forget(entry);
-    jit.unshared.remove(&entry);
-    jit.asked.remove(&entry);
-    let mut others = false;
-    for first in jit.regions.remove(&entry).unwrap_or_default() {
-        if jit.forget(first) && first.cast_const() != entry {
-            // SAFETY: a region's first trace that is not forgotten yet has not been dropped before, and what is being dropped
-            // now is not freed yet.
-            unsafe { jit.cool(first) };
-            others = true;
-        }
-    }
-    others
-}
-
-/// The handler of entry ops whose trace is compiled.
-///
-/// # Safety
-/// The contract of [`backend_interp::run::Handler`].
-unsafe fn enter(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
-    // SAFETY: only `notice` installs this, with the code's address in the op; code and owner live as long as the run.
-    unsafe {
-        let Some(hot) = (*run).cache.hot else { return op.add(1) };
-        if (*op).op.disp < 0 {
-            (*hot.owner.cast::<Jit>()).unshared.insert(op);
-            notice(run, op.cast_mut());
-            if !(*hot.owner.cast::<Jit>()).has_code(op) {
-                // It made room for other code.
-                return op;
-            }
-            // Should it not compile, the old code serves.
-            (*op.cast_mut()).op.disp = i64::MAX;
-        }
-        let entrance = (*hot.owner.cast::<Jit>()).entrance;
-        let linear = (*run).cpu.regs[usize::from(RIP_BASE)].wrapping_add(u64::from((*op).op.offset));
-        (*run).jumps.renew(linear, op, (*op).op.imm);
-        mxcsr::clear();
-        let then = entrance(run, op, (*op).op.imm);
-        mxcsr::fetch(run);
-        (*hot.owner.cast::<Jit>()).count_exit(then);
-        then
     }
 }
 
 /// One vCPU of the engine.
 pub struct JitVcpu {
-    /// Dropped before the code that its traces enter.
     interp: InterpVcpu,
-    jit: *mut Jit,
+    own: *mut Own,
 }
 
-// SAFETY: the compiler belongs to this vCPU alone.
+// SAFETY: what the pointer leads to belongs to this vCPU alone.
 unsafe impl Send for JitVcpu {}
 
 impl JitVcpu {
@@ -496,31 +435,53 @@ impl JitVcpu {
         options: Options,
         kept: Option<Arc<Kept>>,
     ) -> Result<Self, EngineError> {
-        let mut interp = InterpVcpu::new(index, model, memory, signals);
-        let jit = Jit::new(options, kept, interp.run_mut().jumps.entries()).map_err(|e| EngineError(e.to_string()))?;
-        let (threshold, code) = (jit.patience(), jit.cold);
-        let jit = Box::into_raw(Box::new(jit));
-        interp.run_mut().cache.hot = Some(Hot { threshold, notice, dropped, owner: jit.cast(), code });
-        Ok(JitVcpu { interp, jit })
+        let common = Common::new(options, kept).map_err(|e| EngineError(e.to_string()))?;
+        Ok(Self::sharing(index, model, memory, signals, Arc::new(common)))
     }
 
-    /// What compilation has cost so far.
-    pub fn statistics(&self) -> Statistics {
+    /// The same, with code that others of the same model and memory use, too.
+    fn sharing(
+        index: u32,
+        model: Arc<Model>,
+        memory: Arc<GuestMemory>,
+        signals: Arc<Signals>,
+        common: Arc<Common>,
+    ) -> Self {
+        let mut interp = InterpVcpu::sharing(index, model, memory, signals, common.pool.clone());
+        let jit = common.compiled.lock();
+        let (threshold, code, entrance) = (jit.patience(), jit.cold, jit.entrance);
+        drop(jit);
+        let own = Box::into_raw(Box::new(Own::new(common, entrance)));
+        interp.run_mut().cache.hot = Some(Hot { threshold, notice: enter::notice, owner: own.cast(), code });
+        JitVcpu { interp, own }
+    }
+
+    fn own(&self) -> &Own {
         // SAFETY: the vCPU owns it and is not running.
-        unsafe { (*self.jit).statistics }
+        unsafe { &*self.own }
+    }
+
+    /// Does something with what was compiled.
+    fn with<R>(&mut self, f: impl FnOnce(&mut Run, &mut Locked<'_>, &mut Jit) -> R) -> R {
+        let common = self.own().common.clone();
+        let mut pool = common.pool.lock();
+        f(self.interp.run_mut(), &mut pool, &mut common.compiled.lock())
+    }
+
+    /// What compilation has cost so far, for all that share code with this vCPU.
+    pub fn statistics(&self) -> Statistics {
+        self.own().common.compiled.lock().statistics
     }
 
     /// The region around a linear address compiled for another processor ("x86_64", "aarch64"): how many instructions it has,
     /// and the code, to look at. `None` if nothing is known there.
     pub fn emit_for(&mut self, linear: u64, target: &str) -> Result<Option<(u64, Vec<u8>)>, CompileError> {
-        // SAFETY: the vCPU owns it and is not running.
-        explain::emit_for(self.interp.run_mut(), unsafe { &*self.jit }, linear, target)
+        self.with(|run, pool, jit| explain::emit_for(run, pool, jit, linear, target))
     }
 
     /// The code generator's input for the last trace, for people; nothing if a thread compiles.
     pub fn last_text(&self) -> String {
-        // SAFETY: as above.
-        match unsafe { &(*self.jit).tier } {
+        match &self.own().common.compiled.lock().tier {
             Tier::Now(compiler) => compiler.text(),
             Tier::Beside(_) => String::new(),
         }
@@ -529,8 +490,12 @@ impl JitVcpu {
 
 impl Vcpu for JitVcpu {
     fn run(&mut self, bus: &mut dyn CpuBus, budget: Budget) -> Exit {
-        // SAFETY: the vCPU owns it and is not running yet.
-        unsafe { (*self.jit).collect(self.interp.run_mut()) };
+        if self.own().common.compiled.ready.load(Ordering::Acquire) {
+            self.with(|run, pool, jit| {
+                jit.ready.store(false, Ordering::Release);
+                jit.collect(run, pool);
+            });
+        }
         self.interp.run(bus, budget)
     }
 
@@ -551,8 +516,7 @@ impl Vcpu for JitVcpu {
     }
 
     fn counters(&self) -> Vec<(String, u64)> {
-        // SAFETY: the vCPU owns it and is not running.
-        let Exits { ops, cold, loops } = unsafe { &(*self.jit).exits };
+        let Exits { ops, cold, loops } = &self.own().exits;
         let mut counters = self.interp.counters();
         counters.push(("left compiled code for the run loop".into(), *loops));
         counters.push(("left compiled code for code that is not compiled".into(), *cold));
@@ -570,27 +534,30 @@ impl Vcpu for JitVcpu {
     }
 
     fn tier(&mut self, linear: u64) -> Option<&'static str> {
-        // SAFETY: the vCPU owns it and is not running.
-        Some(explain::tier(self.interp.run_mut(), unsafe { &*self.jit }, linear))
+        Some(self.with(|run, pool, jit| explain::tier(run, pool, jit, linear)))
     }
 
     fn explain(&mut self, linear: u64) -> Option<String> {
-        // SAFETY: as above.
-        explain::explain(self.interp.run_mut(), unsafe { &*self.jit }, linear)
+        self.with(|run, pool, jit| explain::explain(run, pool, jit, linear))
     }
 }
 
 impl Drop for JitVcpu {
     fn drop(&mut self) {
-        let Statistics { traces, instructions, bytes, refused, time, evicted, longest_eviction } = self.statistics();
+        tracing::info!(executed = self.interp.retired(), "a vCPU ends");
+        self.interp.run_mut().cache.hot = None;
+        // SAFETY: made by `Box::into_raw`, and nobody will look at it again: traces run only in `run`.
+        drop(unsafe { Box::from_raw(self.own) });
+    }
+}
+
+impl Drop for Jit {
+    fn drop(&mut self) {
+        let Statistics { traces, instructions, bytes, refused, time, evicted, longest_eviction } = self.statistics;
         let milliseconds = time.as_millis() as u64;
-        let executed = self.interp.retired();
-        tracing::info!(regions = traces, refused, instructions, bytes, milliseconds, executed, "what was compiled");
+        tracing::info!(regions = traces, refused, instructions, bytes, milliseconds, "what was compiled");
         if evicted > 0 {
             tracing::info!(regions = evicted, ?longest_eviction, "what made room for other code");
         }
-        self.interp.run_mut().cache.hot = None;
-        // SAFETY: made by `Box::into_raw`, and nobody will enter its code again: traces run only in `run`.
-        drop(unsafe { Box::from_raw(self.jit) });
     }
 }

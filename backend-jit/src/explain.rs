@@ -5,52 +5,59 @@ use crate::engine::Jit;
 use crate::gather::{self, Found};
 use crate::worker::{self, Job};
 use backend_interp::cache;
+use backend_interp::pool::Locked;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::op::RIP_BASE;
 use frontend_x86::paging;
 use std::fmt::Write;
 
 /// The entry op of the trace that holds a linear address, in the CPU's mode.
-fn find(run: &mut Run, linear: u64) -> Option<*mut TracedOp> {
+fn find(run: &mut Run, pool: &Locked<'_>, linear: u64) -> Option<*mut TracedOp> {
     let physical = paging::debug_translate(&mut run.cpu, linear)?;
     let page = run.cpu.view.lookup(physical).readable()?;
     let mode = cache::mode_key(&run.cpu);
-    run.cache.around(page.key(), mode, (linear & 0xfff) as u16).map(|entry| entry.cast_mut())
+    pool.around(page.key(), mode, (linear & 0xfff) as u16).map(|entry| entry.cast_mut())
 }
 
 /// Whether the code at a linear address is compiled: "compiled", or "interpreted".
-pub fn tier(run: &mut Run, jit: &Jit, linear: u64) -> &'static str {
-    match find(run, linear) {
+pub fn tier(run: &mut Run, pool: &Locked<'_>, jit: &Jit, linear: u64) -> &'static str {
+    match find(run, pool, linear) {
         Some(entry) if jit.has_code(entry) => "compiled",
         _ => "interpreted",
     }
 }
 
 /// The region around a linear address, as if it was compiled now, and where its first trace begins.
-fn region(run: &mut Run, jit: &Jit, linear: u64) -> Option<(*mut TracedOp, u64, Vec<Found>)> {
-    let entry = find(run, linear)?;
+fn region(run: &mut Run, pool: &Locked<'_>, jit: &Jit, linear: u64) -> Option<(*mut TracedOp, u64, Vec<Found>)> {
+    let entry = find(run, pool, linear)?;
     let old = run.cpu.regs[usize::from(RIP_BASE)];
     // SAFETY: the cache knows live traces only.
     let offset = u64::from(unsafe { (*entry).op.offset });
     let first = linear & !0xfff | offset;
     run.cpu.regs[usize::from(RIP_BASE)] = first.wrapping_sub(cache::linear_of(&run.cpu, 0)).wrapping_sub(offset);
     // SAFETY: live traces, and nothing runs meanwhile; RIP_BASE is that of the first one's page.
-    let region = unsafe { gather::gather(run, entry, |entry| jit.is_warm(entry), |entry| jit.has_code(entry)) };
+    let region = unsafe { gather::gather(run, pool, entry, |entry| jit.is_warm(entry), |entry| jit.has_code(entry)) };
     run.cpu.regs[usize::from(RIP_BASE)] = old;
     Some((entry, first, region))
 }
 
 /// Compiles the region around a linear address for another processor: how many instructions it has, and the code.
-pub fn emit_for(run: &mut Run, jit: &Jit, linear: u64, target: &str) -> Result<Option<(u64, Vec<u8>)>, CompileError> {
-    let Some((_, _, region)) = region(run, jit, linear) else { return Ok(None) };
+pub fn emit_for(
+    run: &mut Run,
+    pool: &Locked<'_>,
+    jit: &Jit,
+    linear: u64,
+    target: &str,
+) -> Result<Option<(u64, Vec<u8>)>, CompileError> {
+    let Some((_, _, region)) = region(run, pool, jit, linear) else { return Ok(None) };
     let job = Job::new(0, &region, run.cpu.mode, true);
     let code = worker::compile(&mut Compiler::for_target(target)?, &job)?;
     Ok(code.map(|code| (job.instructions(), code.bytes)))
 }
 
 /// The text. The region is gathered and compiled anew: it may have grown since the code was made that runs.
-pub fn explain(run: &mut Run, jit: &Jit, linear: u64) -> Option<String> {
-    let (entry, first, region) = region(run, jit, linear)?;
+pub fn explain(run: &mut Run, pool: &Locked<'_>, jit: &Jit, linear: u64) -> Option<String> {
+    let (entry, first, region) = region(run, pool, jit, linear)?;
     let state = if jit.has_code(entry) { "is compiled" } else { "is interpreted" };
     let mut text = format!("block {linear:#x}: in the trace that begins at {first:#x}, which {state}\n");
     _ = writeln!(text, "its region has {} traces:", region.len());

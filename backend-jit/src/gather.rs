@@ -3,8 +3,9 @@
 
 use crate::code::Symbol;
 use crate::emit::destination;
-use backend_interp::cache;
+use backend_interp::pool::Locked;
 use backend_interp::run::{Run, TracedOp};
+use backend_interp::{cache, hot};
 use frontend_x86::cpu::CodeSize;
 use frontend_x86::op::{Func, RIP_BASE};
 use std::slice::from_raw_parts;
@@ -71,22 +72,23 @@ unsafe fn ops_of(entry: *const TracedOp) -> &'static [TracedOp] {
 }
 
 /// Where traces lie, as seen from the region's first page.
-struct Place {
+struct Place<'a> {
+    pool: &'a Locked<'a>,
     /// Its linear address, if jumps to other pages may be followed.
     linear: Option<u64>,
     host: u64,
     mode: u16,
 }
 
-impl Place {
+impl<'a> Place<'a> {
     /// The place of the trace that the run is about to execute.
-    fn of(run: &Run) -> Self {
+    fn of(run: &Run, pool: &'a Locked<'a>) -> Self {
         let wide = run.cpu.mode.flat || run.cpu.mode.code == CodeSize::Bits64;
         let base = run.cpu.regs[usize::from(RIP_BASE)];
         let linear = wide.then_some(base).filter(|linear| linear & 0xfff == 0);
         let mapped =
             linear.and_then(|linear| cache::executable(&run.cpu, linear).map(|e| linear.wrapping_add(e.addend)));
-        Place { linear: mapped.and(linear), host: mapped.unwrap_or(0), mode: cache::mode_key(&run.cpu) }
+        Place { pool, linear: mapped.and(linear), host: mapped.unwrap_or(0), mode: cache::mode_key(&run.cpu) }
     }
 
     /// The host page that lies `page` pages further on.
@@ -103,7 +105,7 @@ impl Place {
 
     fn find(&self, run: &Run, page: i64, offset: u64) -> Option<(*mut TracedOp, u64)> {
         let host = self.host(run, page)?;
-        run.cache.known(host as usize, self.mode, offset as u16).map(|entry| (entry.cast_mut(), host))
+        self.pool.known((host as usize, self.mode, offset as u16)).map(|entry| (entry.cast_mut(), host))
     }
 }
 
@@ -114,13 +116,14 @@ impl Place {
 /// `entry` is the entry op that `run` is about to execute.
 pub unsafe fn gather(
     run: &Run,
+    pool: &Locked<'_>,
     entry: *mut TracedOp,
     warm: impl Fn(*const TracedOp) -> bool,
     compiled: impl Fn(*const TracedOp) -> bool,
 ) -> Vec<Found> {
     // SAFETY: the trace is about to be executed.
     let ops = unsafe { ops_of(entry) };
-    let place = Place::of(run);
+    let place = Place::of(run, pool);
     let mut members = vec![Found { entry, ops, page: 0, host: place.host }];
     let mut size = ops.len();
     let mut candidates = Vec::new();
@@ -144,7 +147,7 @@ pub unsafe fn gather(
         // SAFETY: traces of the cache.
         let best = (0..candidates.len())
             .filter(|n| good(&candidates[*n]))
-            .min_by_key(|n| unsafe { (*candidates[*n].entry).op.disp });
+            .min_by_key(|n| unsafe { hot::left(candidates[*n].entry) });
         let Some(best) = best else { break };
         let best = candidates.swap_remove(best);
         size += best.ops.len();
@@ -158,8 +161,13 @@ pub unsafe fn gather(
 ///
 /// # Safety
 /// `entry` is the entry op that `run` is about to execute.
-pub unsafe fn find(run: &Run, entry: *mut TracedOp, others: impl Iterator<Item = (i64, u16)>) -> Option<Vec<Found>> {
-    let place = Place::of(run);
+pub unsafe fn find(
+    run: &Run,
+    pool: &Locked<'_>,
+    entry: *mut TracedOp,
+    others: impl Iterator<Item = (i64, u16)>,
+) -> Option<Vec<Found>> {
+    let place = Place::of(run, pool);
     // SAFETY: the trace is about to be executed.
     let mut members = vec![Found { entry, ops: unsafe { ops_of(entry) }, page: 0, host: place.host }];
     for (page, offset) in others {
@@ -174,7 +182,7 @@ pub unsafe fn find(run: &Run, entry: *mut TracedOp, others: impl Iterator<Item =
 }
 
 /// Traces that a trace may go on with.
-fn successors(run: &Run, place: &Place, of: &Found) -> Vec<Found> {
+fn successors(run: &Run, place: &Place<'_>, of: &Found) -> Vec<Found> {
     let mut found = Vec::new();
     let mut add = |entry: *mut TracedOp, page: i64, host: u64| {
         // SAFETY: the cache knows only live traces, and links lead to traces of the same page.
@@ -183,8 +191,10 @@ fn successors(run: &Run, place: &Place, of: &Found) -> Vec<Found> {
     for op in of.ops {
         if matches!(op.op.ins.func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto) {
             if op.op.imm < 4096 {
-                if !op.link.is_null() {
-                    add(op.link.cast_mut(), of.page, of.host);
+                // SAFETY: an op of a live trace.
+                let link = unsafe { hot::link(op) };
+                if !link.is_null() {
+                    add(link.cast_mut(), of.page, of.host);
                 }
             } else if place.linear.is_some() {
                 let (page, offset) = destination(of.page, op);

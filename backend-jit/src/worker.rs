@@ -5,10 +5,13 @@ use crate::clif::{CompileError, Compiler, Kind};
 use crate::code::Code;
 use crate::emit::{self, Member, Region};
 use crate::gather::Found;
+use backend_interp::hot;
 use backend_interp::run::TracedOp;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use frontend_x86::cpu::Mode;
 use frontend_x86::op::Func;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -33,7 +36,8 @@ unsafe impl Send for Job {}
 impl Job {
     /// A job, with the ops copied.
     pub fn new(ticket: u64, region: &[Found], mode: Mode, share: bool) -> Self {
-        let copy = |op: &TracedOp| TracedOp { handler: op.handler, link: op.link, op: op.op };
+        // SAFETY: ops of live traces.
+        let copy = |op: &TracedOp| TracedOp { handler: op.handler, link: unsafe { hot::link(op) }, op: op.op };
         let members = region.iter().map(|found| (*found, found.ops.iter().map(copy).collect())).collect();
         Job { ticket, members, mode, share }
     }
@@ -81,8 +85,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts it.
-    pub fn start(mut compiler: Compiler) -> std::io::Result<Self> {
+    /// Starts it. It sets `tell` whenever something is done.
+    pub fn start(mut compiler: Compiler, tell: Arc<AtomicBool>) -> std::io::Result<Self> {
         let (jobs, queue) = bounded::<Job>(QUEUE);
         // Room for every job in flight and one more: the worker never waits for the vCPU.
         let (results, done) = bounded(2 * QUEUE);
@@ -94,6 +98,7 @@ impl Worker {
                 if results.send(done).is_err() {
                     return;
                 }
+                tell.store(true, Ordering::Release);
             }
         };
         let thread = std::thread::Builder::new().name("jit".into()).spawn(body)?;

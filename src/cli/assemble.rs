@@ -100,11 +100,11 @@ fn engine(spec: &MachineSpec, model: Arc<Model>) -> Result<Box<dyn Engine>> {
     })
 }
 
-/// How much translated code each vCPU may have.
+/// How much translated code there may be.
 #[cfg(feature = "jit")]
 fn code_bytes(spec: &MachineSpec) -> usize {
-    let each = spec.code_cache.unwrap_or(CODE_CACHE).0 / u64::from(spec.cpus);
-    usize::try_from(each.max(LEAST_CODE_CACHE)).unwrap_or(usize::MAX)
+    let bytes = spec.code_cache.unwrap_or(CODE_CACHE).0;
+    usize::try_from(bytes.max(LEAST_CODE_CACHE)).unwrap_or(usize::MAX)
 }
 
 /// Whether an image given without an option is a kernel.

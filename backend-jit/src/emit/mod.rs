@@ -22,6 +22,7 @@ mod vector;
 mod x87;
 
 use crate::clif::{Asm, Block, Value};
+use backend_interp::run::Run;
 use finish::Head;
 use frontend_x86::cpu::Mode;
 use frontend_x86::flags::Flags;
@@ -29,6 +30,7 @@ use frontend_x86::op::Op;
 use share::{Origin, Shares};
 use slots::Slots;
 use std::collections::HashMap;
+use std::mem::offset_of;
 use vector::Simd;
 
 pub use region::{Member, Region, destination, translate};
@@ -36,7 +38,7 @@ pub use stubs::{cold_code, dispatch, entrance};
 
 /// Where in [`backend_interp::run::Run`] code finds things: if two builds differ in this, they cannot share code.
 pub fn layout() -> impl Iterator<Item = usize> {
-    (0..slots::SLOTS).map(|slot| slots::place(slot).0 as usize)
+    (0..slots::SLOTS).map(|slot| slots::place(slot).0 as usize).chain([offset_of!(Run, jumps)])
 }
 
 /// A number.

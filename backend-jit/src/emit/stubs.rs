@@ -2,7 +2,7 @@
 
 use super::slots::{LEFT, TLB, place};
 use crate::clif::{Area, Asm, Block, Value};
-use crate::code::{Function, Symbol};
+use crate::code::Function;
 use backend_interp::jumps::{JUMPS, Jump};
 use backend_interp::run::Run;
 use frontend_x86::algebra::{Bin, Cmp};
@@ -86,7 +86,7 @@ pub fn jump(asm: &mut Asm, j: Jumping, slow: Block) {
     let spread = asm.bin(Bin::Xor, Q, number, target);
     let index = and(asm, spread, JUMPS as u64 - 1);
     let offset = shift(asm, Bin::Shl, index, u64::from(size_of::<Jump>().trailing_zeros()));
-    let jumps = asm.symbol(Symbol::Jumps);
+    let jumps = asm.load(Area::Own, Q, run, offset_of!(Run, jumps) as i32);
     let jump = asm.bin(Bin::Add, Q, jumps, offset);
     let tag = asm.load(Area::Own, Q, jump, offset_of!(Jump, tag) as i32);
     let wanted = asm.bin(Bin::Xor, Q, target, mark);

@@ -4,7 +4,10 @@ use super::Jit;
 use crate::code::Code;
 use crate::gather::{self, Found};
 use crate::kept::{self, key};
+use backend_interp::hot;
+use backend_interp::pool::Locked;
 use backend_interp::run::{Run, TracedOp};
+use frontend_x86::cpu::Mode;
 
 /// After these parts of the threshold's entries a trace is looked for among the kept ones; the second time only if others of its
 /// region were missing.
@@ -43,9 +46,9 @@ impl Jit {
     }
 
     /// Keeps a region's code for other runs.
-    pub(super) fn keep(&self, run: &Run, region: &[Found], code: &Code) {
+    pub(super) fn keep(&self, mode: Mode, region: &[Found], code: &Code) {
         let Some(kept) = &self.kept else { return };
-        let hash = |found: &Found| key::ops(run.cpu.mode, self.shares(region[0].entry), found.ops);
+        let hash = |found: &Found| key::ops(mode, self.shares(region[0].entry), found.ops);
         let member = |found: &Found| kept::Member { page: found.page, offset: found.offset(), ops: hash(found) };
         kept.add(hash(&region[0]), region[1..].iter().map(member).collect(), code);
     }
@@ -54,7 +57,7 @@ impl Jit {
     ///
     /// # Safety
     /// The interpreter is about to enter the trace.
-    pub(super) unsafe fn find(&mut self, run: &mut Run, entry: *mut TracedOp) -> bool {
+    pub(super) unsafe fn find(&mut self, run: &mut Run, pool: &mut Locked<'_>, entry: *mut TracedOp) -> bool {
         let Some(kept) = self.kept.clone() else { return false };
         let asked = self.asked.get(&entry.cast_const()).copied().unwrap_or(0);
         if self.asks.get(asked).is_none_or(|asks| *asks >= self.threshold) {
@@ -63,21 +66,21 @@ impl Jit {
         let (mode, share) = (run.cpu.mode, self.shares(entry));
         let hash = |found: &Found| key::ops(mode, share, found.ops);
         // SAFETY: the caller's promise.
-        let Some(alone) = (unsafe { gather::find(run, entry, std::iter::empty()) }) else { return false };
+        let Some(alone) = (unsafe { gather::find(run, pool, entry, std::iter::empty()) }) else { return false };
         let first = hash(&alone[0]);
         let candidates = kept.regions(&first);
         let none = candidates.is_empty();
         for kept::Candidate { members, code } in candidates {
             let places = members.iter().map(|member| (member.page, member.offset));
             // SAFETY: the caller's promise.
-            let Some(region) = (unsafe { gather::find(run, entry, places) }) else { continue };
+            let Some(region) = (unsafe { gather::find(run, pool, entry, places) }) else { continue };
             if region[1..].iter().zip(&members).any(|(found, member)| hash(found) != member.ops) {
                 continue;
             }
             kept.note_found();
             self.claim(&region);
             // SAFETY: the traces were found in the cache just now; the hashes say that the code was made for their like.
-            unsafe { self.install(run, &region, code) };
+            unsafe { self.install(run, pool, &region, code) };
             return self.live.contains(&entry.cast_const());
         }
         if self.has_code(entry) {
@@ -87,8 +90,8 @@ impl Jit {
         let next = if none { self.asks.len() } else { asked + 1 };
         self.asked.insert(entry, next);
         let until = self.asks.get(next).map_or(self.threshold, |asks| self.threshold.min(*asks));
-        // SAFETY: the caller's promise; nobody else looks at the op.
-        unsafe { (*entry).op.disp = until - self.asks[asked] };
+        // SAFETY: the caller's promise.
+        unsafe { hot::set_left(entry, until - self.asks[asked]) };
         true
     }
 }

@@ -66,6 +66,8 @@ pub struct GuestMemory {
     epoch: AtomicU64,
     /// Changes when a page gets its first code: other vCPUs must drop their fast write paths.
     code_epoch: AtomicU64,
+    /// How often code was written to.
+    code_stamp: AtomicU64,
     /// Clear when the A20 gate forces address bit 20 to zero.
     a20: AtomicBool,
     watchers: watch::Watchers,
@@ -85,6 +87,7 @@ impl GuestMemory {
             flat: ArcSwap::default(),
             epoch: AtomicU64::new(1),
             code_epoch: AtomicU64::new(1),
+            code_stamp: AtomicU64::new(0),
             a20: AtomicBool::new(true),
             watchers: watch::Watchers::default(),
             journal: twin::Journal::default(),
@@ -169,6 +172,12 @@ impl GuestMemory {
     /// A number that changes when some page got its first code: cached *write* paths of other vCPUs must be dropped.
     pub fn code_epoch(&self) -> u64 {
         self.code_epoch.load(Ordering::SeqCst)
+    }
+
+    /// How often code was written to. Whoever reads code that others use, too, looks at it before marking the code, and again when it
+    /// gives the code to them: if it is another number, the code may have changed, and others may have dropped it already.
+    pub fn code_stamp(&self) -> u64 {
+        self.code_stamp.load(Ordering::SeqCst)
     }
 
     pub(crate) fn bump_epoch(&self) {

@@ -11,7 +11,7 @@
 
 use crate::GuestMemory;
 use crate::block::{BlockId, HostPage};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -28,8 +28,9 @@ const RESTS: u64 = u64::MAX;
 /// Tells one engine's vCPU which pages of code were written to.
 pub struct CodeWatch {
     pending: AtomicBool,
-    /// Each once: a vCPU that sleeps takes none, however often they are written to.
-    pages: Mutex<BTreeSet<usize>>,
+    /// Each once, with the [`GuestMemory::code_stamp`] of its last write: a vCPU that sleeps takes none, however often they are
+    /// written to.
+    pages: Mutex<BTreeMap<usize, u64>>,
     /// The [`GuestMemory::code_epoch`] at which the vCPU last dropped its fast write paths.
     knows: AtomicU64,
 }
@@ -63,16 +64,17 @@ impl CodeWatch {
         self.pending.load(Ordering::Acquire)
     }
 
-    /// The keys ([`HostPage::key`]) of the pages whose code changed since the last call.
-    pub fn take(&self) -> Vec<usize> {
+    /// The keys ([`HostPage::key`]) of the pages whose code changed since the last call, and the stamp of each one's last change:
+    /// what was read when [`GuestMemory::code_stamp`] was this already has seen it.
+    pub fn take(&self) -> Vec<(usize, u64)> {
         let mut pages = self.pages.lock().unwrap_or_else(|e| e.into_inner());
         self.pending.store(false, Ordering::Release);
         std::mem::take(&mut *pages).into_iter().collect()
     }
 
-    fn push(&self, key: usize) {
+    fn push(&self, key: usize, stamp: u64) {
         let mut pages = self.pages.lock().unwrap_or_else(|e| e.into_inner());
-        pages.insert(key);
+        pages.insert(key, stamp);
         self.pending.store(true, Ordering::Release);
     }
 }
@@ -157,8 +159,9 @@ impl GuestMemory {
         if page.code().load(Ordering::Acquire) & wrote != 0 {
             // Everybody is told before anybody can have a fast write path to the page again. Every holder drops all of the page's
             // code, so the page starts afresh.
+            let stamp = self.code_stamp.fetch_add(1, Ordering::SeqCst) + 1;
             for watch in self.watchers.code.read().unwrap_or_else(|e| e.into_inner()).iter() {
-                watch.push(page.key());
+                watch.push(page.key(), stamp);
             }
             page.code().store(0, Ordering::Release);
             page.watch().fetch_and(!CODE, Ordering::AcqRel);
@@ -295,7 +298,8 @@ mod tests {
         memory.write(0x2200, &[0; 16]).unwrap();
         assert!(!watch.pending());
         memory.write(0x213f, &[0]).unwrap();
-        assert_eq!(watch.take(), [page.key()]);
+        assert_eq!(watch.take(), [(page.key(), 1)]);
+        assert_eq!(memory.code_stamp(), 1);
         assert!(!watch.pending());
         memory.write(0x213f, &[0]).unwrap();
         assert!(!watch.pending(), "the page has no code any more");

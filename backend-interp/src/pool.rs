@@ -1,0 +1,292 @@
+//! Decoded code of all vCPUs of a machine: each trace is there once, whoever executes it, and so is what the engine above has
+//! made of it.
+//!
+//! A vCPU has a [`crate::cache::CodeCache`] of what it has come across, and asks here, under a lock, for the rest. Ops are written
+//! to while others execute them only where each value is as good as the other: counters, which may lose a count; links, and
+//! the code of an entry op, which lead to the same place by a longer way as long as they are not seen.
+//!
+//! What is dropped gets a number, the *epoch*. A vCPU that looks around forgets everything up to the epoch of that moment,
+//! and says so ([`User`]); when all that run have said it, nobody can be inside, and memory is freed.
+
+use crate::run::TracedOp;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// Which code: physical page, mode, and offset in the page.
+pub type TraceKey = (usize, u16, u16);
+
+/// The ops of a trace, at an address that does not move.
+pub struct TracedOps(pub(crate) Box<[TracedOp]>);
+
+// SAFETY: whoever follows the pointers in them keeps to the rules of the pool.
+unsafe impl Send for TracedOps {}
+
+impl TracedOps {
+    /// The trace's first op.
+    pub fn first(&self) -> *const TracedOp {
+        self.0.as_ptr()
+    }
+}
+
+/// The engine above, as far as it belongs to no vCPU.
+pub trait Above: Send + Sync {
+    /// Told that a trace is no more. Whether code of other traces is gone by that. Called with the pool locked.
+    fn dropped(&self, entry: *const TracedOp) -> bool;
+}
+
+/// A fast hash for keys that are spread already: host addresses and offsets.
+#[derive(Default)]
+pub struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.write_u64(u64::from(*b)));
+    }
+    fn write_u64(&mut self, v: u64) {
+        self.0 = (self.0.rotate_left(23) ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    fn write_u16(&mut self, v: u16) {
+        self.write_u64(u64::from(v));
+    }
+    fn write_usize(&mut self, v: usize) {
+        self.write_u64(v as u64);
+    }
+}
+/// For maps with such keys.
+pub type Hash = BuildHasherDefault<KeyHasher>;
+
+/// [`User::seen`] of a vCPU that does not run.
+const RESTS: u64 = u64::MAX;
+/// A vCPU that has missed more than this forgets everything.
+const LOG: usize = 4096;
+
+/// A vCPU that uses the pool.
+pub struct User {
+    /// The epoch up to which it has forgotten what was dropped.
+    seen: AtomicU64,
+}
+
+impl User {
+    /// It runs from now on, with what it knew at this epoch; it must look at the pool's after this call. `shared`: beside others.
+    pub fn begin(&self, epoch: u64, shared: bool) {
+        self.seen.store(epoch, if shared { Ordering::SeqCst } else { Ordering::Relaxed });
+    }
+
+    /// It executes nothing until it begins again.
+    pub fn rest(&self) {
+        self.seen.store(RESTS, Ordering::Release);
+    }
+}
+
+/// What was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The traces of a page.
+    Page(usize),
+    /// The engine above has no code any more for some traces.
+    Code,
+}
+
+#[derive(Default)]
+struct PageTraces {
+    keys: Vec<TraceKey>,
+    traces: Vec<TracedOps>,
+    /// Pages with a trace that goes on in the first bytes of this one.
+    before: Vec<usize>,
+    /// The [`lyrebird_memory::GuestMemory::code_stamp`] before its first code was read.
+    stamp: u64,
+}
+
+/// The pool. Its lock comes before those of the engine above.
+#[derive(Default)]
+pub struct Pool {
+    inner: Mutex<Inner>,
+    epoch: AtomicU64,
+    ops: AtomicUsize,
+    above: OnceLock<Arc<dyn Above>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    entries: HashMap<TraceKey, *const TracedOp, Hash>,
+    pages: HashMap<usize, PageTraces, Hash>,
+    /// What was dropped last, one entry an epoch, up to the current one.
+    log: VecDeque<Loss>,
+    /// Dropped traces that a vCPU may be inside of, with the epochs to wait for.
+    graveyard: VecDeque<(u64, Vec<TracedOps>)>,
+    users: Vec<Arc<User>>,
+}
+
+// SAFETY: the pointers lead into traces of the same pool.
+unsafe impl Send for Inner {}
+
+impl Pool {
+    /// An empty one, perhaps for an engine above the interpreter.
+    pub fn new(above: Option<Arc<dyn Above>>) -> Self {
+        let pool = Pool::default();
+        if let Some(above) = above {
+            _ = pool.above.set(above);
+        }
+        pool
+    }
+
+    /// Another vCPU uses it.
+    pub fn join(&self) -> Arc<User> {
+        let user = Arc::new(User { seen: AtomicU64::new(RESTS) });
+        self.lock().inner.users.push(user.clone());
+        user
+    }
+
+    /// It does not any more.
+    pub fn leave(&self, user: &Arc<User>) {
+        self.lock().inner.users.retain(|other| !Arc::ptr_eq(other, user));
+    }
+
+    /// How much was dropped so far.
+    #[inline]
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
+    /// How many ops there are.
+    #[inline]
+    pub fn ops(&self) -> usize {
+        self.ops.load(Ordering::Relaxed)
+    }
+
+    /// To look something up, or change it.
+    pub fn lock(&self) -> Locked<'_> {
+        Locked { pool: self, inner: self.inner.lock().unwrap_or_else(PoisonError::into_inner) }
+    }
+}
+
+/// The pool, locked.
+pub struct Locked<'a> {
+    pool: &'a Pool,
+    inner: MutexGuard<'a, Inner>,
+}
+
+impl Locked<'_> {
+    /// A trace's entry, if it has been decoded.
+    pub fn known(&self, key: TraceKey) -> Option<*const TracedOp> {
+        self.inner.entries.get(&key).copied()
+    }
+
+    /// The trace of a page in which the instruction at this offset lies, if one has been decoded for the mode: the one that begins
+    /// last.
+    pub fn around(&self, page: usize, mode: u16, offset: u16) -> Option<*const TracedOp> {
+        let traces = self.inner.pages.get(&page)?;
+        let with = traces.keys.iter().zip(&traces.traces).filter(|((_, m, first), ops)| {
+            *m == mode && *first <= offset && ops.0.iter().any(|op| op.op.len > 0 && op.op.offset == offset)
+        });
+        with.max_by_key(|((_, _, first), _)| *first).map(|(_, ops)| ops.first())
+    }
+
+    /// Adds a trace, unless another vCPU was quicker, and gives its entry. It was read when the code's stamp was this, and perhaps
+    /// goes on in another page.
+    pub fn insert(&mut self, key: TraceKey, ops: TracedOps, behind: Option<usize>, stamp: u64) -> *const TracedOp {
+        if let Some(first) = self.known(key) {
+            return first;
+        }
+        if let Some(behind) = behind {
+            let behind = self.inner.pages.entry(behind).or_insert_with(|| PageTraces { stamp, ..Default::default() });
+            if !behind.before.contains(&key.0) {
+                behind.before.push(key.0);
+            }
+        }
+        let first = ops.first();
+        self.pool.ops.fetch_add(ops.0.len(), Ordering::Relaxed);
+        let page = self.inner.pages.entry(key.0).or_insert_with(|| PageTraces { stamp, ..Default::default() });
+        page.keys.push(key);
+        page.traces.push(ops);
+        self.inner.entries.insert(key, first);
+        first
+    }
+
+    /// Drops the traces of pages that were written to, each at a stamp: what was read later stays.
+    pub fn drop_written(&mut self, pages: &[(usize, u64)]) {
+        for (page, stamp) in pages {
+            if self.inner.pages.get(page).is_some_and(|traces| traces.stamp < *stamp) {
+                self.drop_page(*page);
+            }
+        }
+    }
+
+    /// Drops some pages, to make room. Any will do: which are still in use is not known. What comes again is decoded again.
+    pub fn drop_some(&mut self, count: usize) {
+        let pages: Vec<usize> = self.inner.pages.keys().take(count).copied().collect();
+        pages.into_iter().for_each(|page| self.drop_page(page));
+    }
+
+    /// Drops the traces of a page, and of pages whose traces go on in it.
+    fn drop_page(&mut self, page: usize) {
+        let Some(PageTraces { keys, traces, before, .. }) = self.inner.pages.remove(&page) else { return };
+        for key in &keys {
+            self.inner.entries.remove(key);
+        }
+        self.pool.ops.fetch_sub(traces.iter().map(|t| t.0.len()).sum::<usize>(), Ordering::Relaxed);
+        let mut others = false;
+        if let Some(above) = self.pool.above.get() {
+            traces.iter().for_each(|trace| others |= above.dropped(trace.first()));
+        }
+        if others {
+            self.lose(Loss::Code);
+        }
+        self.lose(Loss::Page(page));
+        if !traces.is_empty() {
+            let epoch = self.epoch();
+            self.inner.graveyard.push_back((epoch, traces));
+        }
+        before.into_iter().for_each(|page| self.drop_page(page));
+    }
+
+    /// How much was dropped so far.
+    pub fn epoch(&self) -> u64 {
+        self.pool.epoch.load(Ordering::Relaxed)
+    }
+
+    /// Notes that something was dropped, and gives the epoch from which on nobody knows it.
+    pub fn lose(&mut self, loss: Loss) -> u64 {
+        if self.inner.log.len() == LOG {
+            self.inner.log.pop_front();
+        }
+        self.inner.log.push_back(loss);
+        self.pool.epoch.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// What was dropped since an epoch; `None` if that is not known any more.
+    pub fn since(&self, epoch: u64) -> Option<Vec<Loss>> {
+        let missed = usize::try_from(self.epoch() - epoch).ok()?;
+        let from = self.inner.log.len().checked_sub(missed)?;
+        Some(self.inner.log.range(from..).copied().collect())
+    }
+
+    /// Whether every vCPU that runs has forgotten what was dropped up to an epoch.
+    pub fn is_over(&self, epoch: u64) -> bool {
+        self.inner.users.iter().all(|user| user.seen.load(Ordering::SeqCst) >= epoch)
+    }
+
+    /// Whether there are several vCPUs.
+    pub fn is_shared(&self) -> bool {
+        self.inner.users.len() > 1
+    }
+
+    /// A vCPU has forgotten everything up to now. Gives what can be freed by that: outside of the lock.
+    pub fn has_seen(&mut self, user: &User) -> Vec<Vec<TracedOps>> {
+        if user.seen.load(Ordering::Relaxed) != RESTS {
+            user.seen.store(self.epoch(), Ordering::SeqCst);
+        }
+        let mut free = Vec::new();
+        while let Some((epoch, _)) = self.inner.graveyard.front()
+            && self.is_over(*epoch)
+        {
+            free.extend(self.inner.graveyard.pop_front().map(|(_, traces)| traces));
+        }
+        free
+    }
+}

@@ -1,0 +1,175 @@
+//! A vCPU's side of compiled code: the way into it, and what is done when a trace is hot.
+
+use super::{AGAIN, Common, Jit, Tier};
+use crate::gather;
+use crate::mxcsr;
+use crate::worker::{self, Job};
+use backend_interp::hot;
+use backend_interp::pool::Locked;
+use backend_interp::run::{Run, TracedOp};
+use frontend_x86::op::{Func, RIP_BASE};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The way from Rust into compiled code.
+pub type Entrance = unsafe extern "C" fn(run: *mut Run, op: *const TracedOp, code: u64) -> *const TracedOp;
+
+/// What a vCPU has for itself.
+pub struct Own {
+    pub(super) common: Arc<Common>,
+    entrance: Entrance,
+    pub(super) exits: Exits,
+}
+
+/// How often compiled code came back to the interpreter, and for what.
+pub struct Exits {
+    /// To execute an operation, by its [`Func`].
+    pub ops: [u64; 256],
+    /// For code that is not compiled.
+    pub cold: u64,
+    /// For the run loop.
+    pub loops: u64,
+}
+
+impl Exits {
+    /// Compiled code has come back with this op.
+    ///
+    /// # Safety
+    /// It is null or of a live trace.
+    unsafe fn count(&mut self, then: *const TracedOp) {
+        if then.is_null() {
+            self.loops += 1;
+            return;
+        }
+        // SAFETY: the caller's promise.
+        let op = unsafe { &(*then).op };
+        match (op.ins.func, op.len) {
+            (Func::Nop, 0) => self.cold += 1,
+            (func, _) => self.ops[func as usize] += 1,
+        }
+    }
+}
+
+impl Own {
+    pub(super) fn new(common: Arc<Common>, entrance: Entrance) -> Self {
+        Own { common, entrance, exits: Exits { ops: [0; 256], cold: 0, loops: 0 } }
+    }
+}
+
+/// Told by the interpreter that a trace is hot.
+///
+/// # Safety
+/// See [`hot::Hot::notice`]; `owner` is the [`Own`] of the vCPU that runs.
+pub unsafe fn notice(run: *mut Run, entry: *mut TracedOp) {
+    // SAFETY: the caller's promise.
+    unsafe { compile(run, entry, false) };
+}
+
+/// Has a trace compiled; perhaps `anew`, although it is already.
+///
+/// # Safety
+/// As for [`notice`].
+unsafe fn compile(run: *mut Run, entry: *mut TracedOp, anew: bool) {
+    // SAFETY: the vCPU owns both and is running; it executes no compiled code, since this is called by the interpreter between ops.
+    let (run, common) = unsafe {
+        let Some(hot) = (*run).cache.hot else { return };
+        (&mut *run, (*hot.owner.cast::<Own>()).common.clone())
+    };
+    let mut pool = common.pool.lock();
+    if !run.cache.is_fresh() {
+        // The trace may have been dropped, which this vCPU will hear when it looks around.
+        // SAFETY: nothing that this vCPU may be in is freed.
+        return unsafe { hot::set_left(entry, AGAIN) };
+    }
+    let mut jit = common.compiled.lock();
+    jit.collect(run, &mut pool);
+    if !anew && (jit.has_code(entry) || jit.hopeless.contains(&entry.cast_const()))
+        || jit.waiting.contains_key(&entry.cast_const())
+    {
+        return;
+    }
+    // SAFETY: this vCPU knows of all that was dropped, so the trace lives.
+    unsafe {
+        if !jit.find(run, &mut pool, entry) {
+            jit.translate(run, &mut pool, entry);
+        }
+    }
+}
+
+impl Jit {
+    /// Compiles a region that begins with a trace, or has it compiled.
+    ///
+    /// # Safety
+    /// The interpreter is about to enter the trace, which lives.
+    unsafe fn translate(&mut self, run: &mut Run, pool: &mut Locked<'_>, entry: *mut TracedOp) {
+        let warm = |entry: *const TracedOp| {
+            // SAFETY: a trace of the pool.
+            unsafe { self.is_warm(entry) }
+        };
+        // SAFETY: the caller's promise.
+        let region = unsafe { gather::gather(run, pool, entry, warm, |entry| self.live.contains(&entry)) };
+        self.claim(&region);
+        let mode = run.cpu.mode;
+        let mut job = Job::new(self.ticket, &region, mode, self.shares(entry));
+        if let Some(immediate) = self.sabotage {
+            job.sabotage(immediate);
+        }
+        match &mut self.tier {
+            Tier::Now(compiler) => {
+                let begun = Instant::now();
+                let code = worker::compile(compiler, &job);
+                self.statistics.time += begun.elapsed();
+                match code {
+                    Ok(Some(code)) => {
+                        self.keep(mode, &region, &code);
+                        // SAFETY: the caller's promise; the others were found in the pool just now.
+                        unsafe { self.install(run, pool, &region, code) }
+                    }
+                    _ => self.refuse(entry),
+                }
+            }
+            Tier::Beside(worker) => {
+                if worker.give(job) {
+                    self.entries.insert(self.ticket, (region, mode));
+                    self.waiting.insert(entry, self.ticket);
+                    self.ticket += 1;
+                } else {
+                    // SAFETY: the caller's promise.
+                    unsafe { hot::set_left(entry, AGAIN) };
+                }
+            }
+        }
+    }
+}
+
+/// The handler of entry ops whose trace is compiled.
+///
+/// # Safety
+/// The contract of [`backend_interp::run::Handler`].
+pub unsafe fn enter(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: only an installed region has this handler, with the code's address in the op; code and owner live as long as the run.
+    // Another vCPU may have taken the code away meanwhile: it lives until this one has looked around.
+    unsafe {
+        let Some(hot) = (*run).cache.hot else { return op.add(1) };
+        let own = hot.owner.cast::<Own>();
+        if hot::left(op) < 0 && (*run).cache.is_fresh() {
+            let common = (&*own).common.clone();
+            common.compiled.lock().unshared.insert(op);
+            compile(run, op.cast_mut(), true);
+            if !common.compiled.lock().has_code(op) {
+                // It made room for other code.
+                return op;
+            }
+            // Should it not compile, the old code serves.
+            hot::set_left(op, i64::MAX);
+        }
+        let linear = (*run).cpu.regs[usize::from(RIP_BASE)].wrapping_add(u64::from((*op).op.offset));
+        let code = hot::code(op);
+        (*run).jumps.renew(linear, op, code);
+        mxcsr::clear();
+        let then = ((*own).entrance)(run, op, code);
+        mxcsr::fetch(run);
+        (*own).exits.count(then);
+        then
+    }
+}

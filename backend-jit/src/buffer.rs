@@ -1,11 +1,9 @@
-//! Where generated code lives: one piece of memory with two views, one to write and one to execute, so that no page is
-//! ever both. Code is placed segment by segment, in a ring: the segment that was filled longest ago makes room for new code.
+//! Where generated code lives: one piece of memory that is never written to and executed at the same address ([`pages`]). Code is placed segment by segment, in a ring: the segment that was filled longest ago makes room for new code.
 
-use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
-use std::ffi::c_void;
+mod pages;
+
+use pages::Pages;
 use std::ops::Range;
-use std::ptr::{NonNull, null_mut};
 
 /// Functions begin at multiples of this.
 const ALIGN: usize = 32;
@@ -25,31 +23,9 @@ pub enum BufferError {
     Full,
 }
 
-/// A view of the memory, unmapped when dropped.
-struct View {
-    at: NonNull<u8>,
-    bytes: usize,
-}
-
-impl View {
-    fn new(fd: &impl std::os::fd::AsFd, bytes: usize, prot: ProtFlags) -> Result<Self, BufferError> {
-        // SAFETY: a fresh mapping at an address of the kernel's choice: nobody else's memory is touched.
-        let at = unsafe { mmap(null_mut(), bytes, prot, MapFlags::SHARED, fd, 0)? };
-        NonNull::new(at.cast()).map(|at| View { at, bytes }).ok_or(BufferError::Full)
-    }
-}
-
-impl Drop for View {
-    fn drop(&mut self) {
-        // SAFETY: the mapping is this view's own. The owner of the buffer outlives all entries into its code.
-        let _ = unsafe { munmap(self.at.as_ptr().cast::<c_void>(), self.bytes) };
-    }
-}
-
 /// The code buffer.
 pub struct CodeBuffer {
-    write: View,
-    execute: View,
+    pages: Pages,
     /// Where the next function goes.
     used: usize,
     /// Where the segments begin.
@@ -58,21 +34,10 @@ pub struct CodeBuffer {
     segment: usize,
 }
 
-// SAFETY: the views are plain memory that belongs to the buffer alone.
-unsafe impl Send for CodeBuffer {}
-
 impl CodeBuffer {
     /// A buffer of so many bytes. The host commits pages when they are first written.
     pub fn new(bytes: usize) -> Result<Self, BufferError> {
-        let fd = memfd_create("lyrebird-code", MemfdFlags::CLOEXEC)?;
-        ftruncate(&fd, bytes as u64)?;
-        Ok(CodeBuffer {
-            write: View::new(&fd, bytes, ProtFlags::READ | ProtFlags::WRITE)?,
-            execute: View::new(&fd, bytes, ProtFlags::READ | ProtFlags::EXEC)?,
-            used: 0,
-            kept: 0,
-            segment: 0,
-        })
+        Ok(CodeBuffer { pages: Pages::new(bytes)?, used: 0, kept: 0, segment: 0 })
     }
 
     /// The same, or a smaller one if the host refuses that much.
@@ -97,12 +62,9 @@ impl CodeBuffer {
         if code.len() > end.saturating_sub(at) {
             return Err(BufferError::Full);
         }
-        // SAFETY: `at..at + len` is inside both views and held by no function yet.
-        let entry = unsafe {
-            self.write.at.as_ptr().add(at).copy_from_nonoverlapping(code.as_ptr(), code.len());
-            self.execute.at.as_ptr().add(at)
-        };
-        flush_instructions(entry, code.len());
+        // SAFETY: the place is inside, and held by no function that is in use.
+        unsafe { self.pages.write(at, code) };
+        let entry = self.pages.address(at) as *const u8;
         self.used = (at + code.len()).next_multiple_of(ALIGN).min(end);
         Ok(entry)
     }
@@ -110,7 +72,7 @@ impl CodeBuffer {
     /// Where a segment lies. As long as nothing is kept for ever, all is one.
     fn bounds(&self, segment: usize) -> Range<usize> {
         if self.kept == 0 {
-            return 0..self.write.bytes;
+            return 0..self.pages.bytes();
         }
         let size = self.largest();
         let begin = self.kept + segment * size;
@@ -119,7 +81,7 @@ impl CodeBuffer {
 
     /// The largest function that there can be room for.
     pub fn largest(&self) -> usize {
-        ((self.write.bytes - self.kept) / SEGMENTS) & !(ALIGN - 1)
+        ((self.pages.bytes() - self.kept) / SEGMENTS) & !(ALIGN - 1)
     }
 
     /// Keeps what is there now for ever. What comes later is placed in segments.
@@ -131,8 +93,7 @@ impl CodeBuffer {
     pub fn next(&self) -> (usize, Range<u64>) {
         let next = (self.segment + 1) % SEGMENTS;
         let bounds = self.bounds(next);
-        let base = self.execute.at.as_ptr() as u64;
-        (next, base + bounds.start as u64..base + bounds.end as u64)
+        (next, self.pages.address(bounds.start)..self.pages.address(bounds.end))
     }
 
     /// Goes on to the next segment, which is emptied: nobody may be in its code or enter it again.
@@ -149,21 +110,6 @@ impl CodeBuffer {
     /// The number of the segment that is being filled.
     pub fn segment(&self) -> usize {
         self.segment
-    }
-}
-
-/// Makes written code visible to instruction fetch.
-fn flush_instructions(entry: *const u8, bytes: usize) {
-    let _ = (entry, bytes);
-    #[cfg(target_arch = "aarch64")]
-    {
-        // The lines' sizes are in CTR_EL0; the smallest that the architecture allows is right everywhere.
-        for line in (entry as usize & !15..entry as usize + bytes).step_by(16) {
-            // SAFETY: cache maintenance on mapped memory changes no values.
-            unsafe { std::arch::asm!("dc cvau, {0}", "dsb ish", "ic ivau, {0}", in(reg) line) };
-        }
-        // SAFETY: barriers only.
-        unsafe { std::arch::asm!("dsb ish", "isb") };
     }
 }
 
@@ -204,7 +150,7 @@ mod tests {
     #[test]
     fn a_host_that_refuses_is_asked_for_less() {
         let buffer = CodeBuffer::up_to(1 << 60).unwrap();
-        assert!(buffer.write.bytes >= LEAST && buffer.write.bytes < 1 << 60);
+        assert!(buffer.pages.bytes() >= LEAST && buffer.pages.bytes() < 1 << 60);
         assert!(matches!(CodeBuffer::new(1 << 60), Err(BufferError::Host(_))));
     }
 }

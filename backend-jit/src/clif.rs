@@ -117,7 +117,8 @@ impl Compiler {
         self.ordered(shared && cfg!(not(target_arch = "x86_64")))
     }
 
-    fn ordered(self, ordered: bool) -> Self {
+    /// The same for any target.
+    pub fn ordered(self, ordered: bool) -> Self {
         Compiler { ordered, ..self }
     }
 
@@ -412,6 +413,8 @@ impl Asm<'_> {
         let (old, new) = (self.narrow(w, old), self.narrow(w, new));
         let flags = Self::flags(Area::Guest).with_aligned();
         let v = self.b.ins().atomic_cas(flags, at, old, new);
+        // No later load comes before the store, which it could where this is a pair of instructions.
+        self.order(Area::Guest);
         self.widen(v)
     }
 

@@ -217,6 +217,8 @@ pub(crate) struct Jit {
     unshared: HashSet<*const TracedOp>,
     perf: Option<PerfMap>,
     sabotage: Option<u64>,
+    /// See [`Options::shared`].
+    pub(crate) shared: bool,
     /// The first traces of the regions whose code was placed in each segment of the buffer. Some may have been dropped since.
     placed: [Vec<*mut TracedOp>; SEGMENTS],
     /// Nobody enters the code in the next segment any more; at this epoch of the pool nobody is in it.
@@ -288,6 +290,7 @@ impl Jit {
             unshared: HashSet::new(),
             perf,
             sabotage: options.sabotage,
+            shared: options.shared,
             placed: Default::default(),
             draining: None,
             waiting: HashMap::new(),

@@ -51,7 +51,8 @@ pub fn emit_for(
 ) -> Result<Option<(u64, Vec<u8>)>, CompileError> {
     let Some((_, _, region)) = region(run, pool, jit, linear) else { return Ok(None) };
     let job = Job::new(0, &region, run.cpu.mode, true);
-    let code = worker::compile(&mut Compiler::for_target(target)?, &job)?;
+    let mut compiler = Compiler::for_target(target)?.ordered(jit.shared && target != "x86_64");
+    let code = worker::compile(&mut compiler, &job)?;
     Ok(code.map(|code| (job.instructions(), code.bytes)))
 }
 

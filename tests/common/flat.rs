@@ -42,14 +42,16 @@ pub enum Kind {
 pub fn engine(kind: Kind) -> Box<dyn Engine> {
     let model = Arc::new(Model::by_name("max").unwrap());
     let interp = InterpEngine::new(model.clone());
-    let jit =
-        |threshold, sabotage| JitEngine::new(model.clone(), Options { threshold, sabotage, ..Options::default() });
+    let jit = |threshold, sabotage| {
+        JitEngine::new(model.clone(), Options { threshold, sabotage, shared: true, ..Options::default() })
+    };
     match kind {
         Kind::Interp => Box::new(interp),
         Kind::Jit(threshold) => Box::new(jit(threshold, None)),
-        Kind::Cramped(threshold) => {
-            Box::new(JitEngine::new(model, Options { threshold, code_bytes: CRAMPED, ..Options::default() }))
-        }
+        Kind::Cramped(threshold) => Box::new(JitEngine::new(
+            model,
+            Options { threshold, code_bytes: CRAMPED, shared: true, ..Options::default() },
+        )),
         Kind::Lockstep(threshold, sabotage) => {
             Box::new(LockstepEngine::new(Box::new(jit(threshold, sabotage)), Box::new(interp)))
         }

@@ -9,3 +9,4 @@ pub mod machine;
 pub mod pio;
 pub mod screens;
 pub mod sector;
+pub mod threads;

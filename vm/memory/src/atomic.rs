@@ -61,6 +61,7 @@ impl GuestMemory {
         };
         // SAFETY: the offset lies inside the page.
         let was = exchange(unsafe { page.host().add(offset(gpa)) });
+        locked();
         if was.is_ok() {
             self.note_write(&page, gpa % crate::PAGE_SIZE, bytes);
         }
@@ -91,7 +92,10 @@ impl GuestMemory {
                 loop {
                     let (new, extra) = next(old);
                     match cell.compare_exchange_weak(old, new, Ordering::SeqCst, Ordering::SeqCst) {
-                        Ok(_) => return extra,
+                        Ok(_) => {
+                            locked();
+                            return extra;
+                        }
                         Err(now) => old = now,
                     }
                 }
@@ -117,12 +121,21 @@ impl GuestMemory {
                 let (new, extra) = f(old);
                 let now = T::exchange(p, old, new);
                 if now == old {
+                    locked();
                     return extra;
                 }
                 old = now;
             }
         }
     }
+}
+
+/// Behind a locked operation: no later load comes before its store (SDM vol. 3, section 9.2.3.9), which it could on hosts where an
+/// atomic operation is a pair of instructions.
+#[inline(always)]
+fn locked() {
+    #[cfg(not(target_arch = "x86_64"))]
+    std::sync::atomic::fence(Ordering::SeqCst);
 }
 
 /// What can lie at a crooked address.

@@ -440,7 +440,7 @@ fn errors_have_a_remedy() {
         (&["run", "-k", &kernel, "-m", "64K"], &["too little", "use -m"]),
         (&["run", "-k", &kernel, "-m", "lots"], &["`lots` is no amount of memory"]),
         (&["run", "-k", &kernel, "-c", "0"], &["use 1 to 255"]),
-        (&["run", "-k", &kernel, "-c", "4", "--code-cache", "3M"], &["too little", "4 CPUs", "--code-cache 4M"]),
+        (&["run", "-k", &kernel, "-c", "4", "--code-cache", "512K"], &["too little", "--code-cache 1M"]),
         (&["qemu", "-kernel", &kernel, "-accel", "tcg,tb-size=many"], &["`many` is no number of megabytes"]),
         (&["run", "-k", &kernel, "--cpu", "pentum"], &["unknown CPU model `pentum`", "`pentium`", "x86-64-v2"]),
         (&["run", "-k", &kernel, "--cpu", "max,+popcmt"], &["unknown CPU feature `popcmt`", "`popcnt`"]),

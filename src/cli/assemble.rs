@@ -103,8 +103,7 @@ fn engine(spec: &MachineSpec, model: Arc<Model>) -> Result<Box<dyn Engine>> {
 /// How much translated code there may be.
 #[cfg(feature = "jit")]
 fn code_bytes(spec: &MachineSpec) -> usize {
-    let bytes = spec.code_cache.unwrap_or(CODE_CACHE).0;
-    usize::try_from(bytes.max(LEAST_CODE_CACHE)).unwrap_or(usize::MAX)
+    usize::try_from(spec.code_cache.unwrap_or(CODE_CACHE).0).unwrap_or(usize::MAX)
 }
 
 /// Whether an image given without an option is a kernel.
@@ -245,10 +244,8 @@ fn check_sizes(spec: &MachineSpec, serial: &[Target]) -> Result<()> {
     if !(1..=MOST_CPUS).contains(&spec.cpus) {
         bail!("a machine cannot have {} CPUs: use 1 to {MOST_CPUS}", spec.cpus);
     }
-    let least = LEAST_CODE_CACHE * u64::from(spec.cpus);
-    if let Some(size) = spec.code_cache.filter(|size| size.0 < least) {
-        let cpus = if spec.cpus == 1 { "one CPU".into() } else { format!("{} CPUs", spec.cpus) };
-        bail!("{size} is too little for the translated code of {cpus}: use --code-cache {} or more", Size(least));
+    if let Some(size) = spec.code_cache.filter(|size| size.0 < LEAST_CODE_CACHE) {
+        bail!("{size} is too little for translated code: use --code-cache {} or more", Size(LEAST_CODE_CACHE));
     }
     if spec.cpu_threads == Some(true) && deterministic(spec) {
         bail!("a run that can be repeated exactly has no CPUs on threads of their own: leave --cpu-threads on out");

@@ -51,7 +51,7 @@ pub struct RunArgs {
 
     /// How much memory translated code may take; the oldest makes room for new code [default: 64M]
     ///
-    /// The machine's CPUs share it; each needs 1M.
+    /// The machine's CPUs share it; the least is 1M.
     #[arg(long, value_name = "SIZE", help_heading = "Machine")]
     code_cache: Option<Size>,
 

@@ -48,8 +48,8 @@ fn guest(bits: u32) -> Guest {
     Guest { functions, pieces }
 }
 
-/// Runs a loop until it is compiled, and gives the address at which it is found most often.
-fn hottest(guest: &Guest, bits: u32, name: &str) -> (JitVcpu, u64) {
+/// Runs a loop until it is compiled, perhaps for a machine with several CPUs, and gives the address at which it is found most often.
+fn hottest(guest: &Guest, bits: u32, name: &str, shared: bool) -> (JitVcpu, u64) {
     let memory = Arc::new(GuestMemory::new());
     for (base, bytes) in [(BASE, BYTES), (0, 0x3000)] {
         let block = memory.add_block("ram", bytes).unwrap();
@@ -57,7 +57,7 @@ fn hottest(guest: &Guest, bits: u32, name: &str) -> (JitVcpu, u64) {
     }
     guest.pieces.iter().for_each(|(at, bytes)| memory.write(*at, bytes).unwrap());
     let model = Arc::new(Model::by_name("max").unwrap());
-    let options = Options { threshold: 1000, background: false, ..Options::default() };
+    let options = Options { threshold: 1000, background: false, shared, ..Options::default() };
     let mut vcpu = JitVcpu::new(0, model, memory.clone(), Signals::new(), options).unwrap();
     let mut state = vcpu.state();
     let flat = |selector, attributes| Segment { selector, base: 0, limit: u32::MAX, attributes };
@@ -145,7 +145,7 @@ fn loops_have_so_many_host_instructions() {
     for bits in [64, 32] {
         let guest = guest(bits);
         for name in LOOPS {
-            let (mut vcpu, address) = hottest(&guest, bits, name);
+            let (mut vcpu, address) = hottest(&guest, bits, name, false);
             let (instructions, code) = vcpu.emit_for(address, "x86_64").unwrap().expect("a region");
             let (_, arm) = vcpu.emit_for(address, "aarch64").unwrap().expect("a region");
             let (code, arm) = (x86(&code), aarch64(&arm));
@@ -178,4 +178,32 @@ fn loops_are_found_in_code() {
     assert_eq!(loops(&aarch64(&code)), [2]);
     // l: NOP; k: DEC EAX; JNZ k; JMP l
     assert_eq!(loops(&x86(&[0x90, 0xff, 0xc8, 0x75, 0xfc, 0xeb, 0xf9])), [2]);
+}
+
+#[test]
+fn guest_accesses_are_ordered_on_aarch64_if_cpus_run_side_by_side() {
+    // mov ecx, edi; l: mov eax, [A]; mov [B], eax; lock add [C], eax; dec ecx; jnz l; s: jmp s
+    let code = [
+        0x89, 0xf9, 0x8b, 0x04, 0x25, 0, 0x20, 0, 0x10, 0x89, 0x04, 0x25, 0, 0x30, 0, 0x10, 0xf0, 0x01, 0x04, 0x25, 0, 0x40, 0,
+        0x10, 0xff, 0xc9, 0x75, 0xe6, 0xeb, 0xfe,
+    ];
+    let guest = Guest { functions: HashMap::from([("loop_order".into(), BASE)]), pieces: vec![(BASE, code.into())] };
+    // DMB ISH, LDR Wt and STR Wt (unsigned offset), CASAL, of the Arm ARM, chapter C6.2.
+    let fence = |word: u32| word == 0xd503_3bbf;
+    let load = |word: u32| word & 0xffc0_0000 == 0xb940_0000;
+    let store = |word: u32| word & 0xffc0_0000 == 0xb900_0000;
+    let emitted = |shared, target| {
+        let (mut vcpu, address) = hottest(&guest, 64, "order", shared);
+        vcpu.emit_for(address, target).unwrap().expect("a region").1
+    };
+    let words = |shared| -> Vec<u32> {
+        emitted(shared, "aarch64").chunks_exact(4).map(|bytes| u32::from_le_bytes(bytes.try_into().unwrap())).collect()
+    };
+    assert_eq!(words(false).iter().filter(|word| fence(**word)).count(), 0, "one CPU needs no order");
+    // The load; the store; the locked operation's first load and its end.
+    let words = words(true);
+    let fences: Vec<usize> = (0..words.len()).filter(|n| fence(words[*n])).collect();
+    assert_eq!(fences.len(), 4, "{words:08x?}");
+    assert!(load(words[fences[0] - 1]) && store(words[fences[1] + 1]) && load(words[fences[2] - 1]), "{words:08x?}");
+    assert_eq!(emitted(true, "x86_64"), emitted(false, "x86_64"), "this order is the processor's own");
 }

@@ -9,7 +9,7 @@ use crate::crossing;
 use crate::handlers;
 use crate::hot::{self, Hot};
 use crate::jumps::PageJumps;
-use crate::pool::{Hash, Locked, Loss, Pool, TraceKey, TracedOps, User};
+use crate::pool::{Hash, Locked, Loss, Pool, Source, TraceKey, TracedOps, User};
 use crate::run::{Handler, TracedOp};
 use frontend_x86::Cpu;
 use frontend_x86::decode::{self, DecodeError, Decoded};
@@ -113,10 +113,7 @@ impl CodeCache {
             }
             dropped = self.forget(pool.since(self.seen));
             self.seen = pool.epoch();
-            // Freed when the lock is given back.
-            let free = pool.has_seen(&self.user);
-            drop(pool);
-            drop(free);
+            pool.has_seen(&self.user);
         }
         let epoch = cpu.memory.epoch();
         if epoch != self.epoch {
@@ -162,7 +159,7 @@ impl CodeCache {
     pub fn knows_loss(&mut self, pool: &mut Locked<'_>) {
         if self.seen + 1 == pool.epoch() {
             self.seen = pool.epoch();
-            drop(pool.has_seen(&self.user));
+            pool.has_seen(&self.user);
         }
     }
 
@@ -242,8 +239,8 @@ impl CodeCache {
             return self.adopt(key, first);
         }
         for _ in 0..TRIES {
-            let stamp = cpu.memory.code_stamp();
-            let Some((mut ops, behind)) = self.decode(cpu, page, gpa, offset) else { return null() };
+            let (stamp, last) = (cpu.memory.code_stamp(), cpu.memory.code_stamp_of(page.key()));
+            let Some((mut ops, behind, bytes)) = self.decode(cpu, page, gpa, key) else { return null() };
             if let Some(above) = &self.hot {
                 let mut entry = pseudo(Func::Nop, hot::entry, u64::from(offset), 0);
                 (entry.op.imm, entry.op.disp) = (above.code, above.threshold);
@@ -252,11 +249,15 @@ impl CodeCache {
             let ops = TracedOps(ops.into_boxed_slice());
             let pool = self.pool.clone();
             let mut pool = pool.lock();
-            // Code was written to meanwhile, and another vCPU may have forgotten it already: it would not be told again.
-            if cpu.memory.is_shared() && cpu.memory.code_stamp() != stamp {
+            // It was written to meanwhile, and another vCPU may have forgotten it already: it would not be told again.
+            let same = match behind {
+                None => cpu.memory.code_stamp_of(page.key()) == last,
+                Some(_) => cpu.memory.code_stamp() == stamp,
+            };
+            if !same {
                 continue;
             }
-            let first = pool.insert(key, ops, behind, stamp);
+            let first = pool.insert(key, ops, Source { bytes, behind, stamp });
             drop(pool);
             return self.adopt(key, first);
         }
@@ -264,23 +265,33 @@ impl CodeCache {
         null()
     }
 
-    /// Reads a trace and marks its bytes as code, so that no write to them goes unnoticed: its ops, and the page behind that it goes
-    /// on in.
+    /// Reads a trace and marks its bytes as code, so that no write to them goes unnoticed: its ops, the page behind that it goes
+    /// on in, and the bytes if there is none.
     fn decode(
         &mut self,
         cpu: &mut Cpu,
         page: &HostPage,
         gpa: u64,
-        offset: u16,
-    ) -> Option<(Vec<TracedOp>, Option<usize>)> {
+        key: TraceKey,
+    ) -> Option<(Vec<TracedOp>, Option<usize>, Box<[u8]>)> {
+        let offset = key.2;
         let mut bytes = [0; 4096];
         let from = usize::from(offset);
         let at = gpa & !0xfff | u64::from(offset);
         let end = |ops: &[TracedOp]| ops.iter().rev().find(|op| op.op.len > 0).map(|op| op.op.next_offset());
         loop {
-            cpu.memory.read(at, &mut bytes[from..]).ok()?;
-            let (ops, behind) = build(cpu, &bytes, offset);
+            let length = self.pool.lock().shelf().length(&key);
+            let kept = length.map(|length| from..from + length);
+            let kept = kept.filter(|range| cpu.memory.read(at, &mut bytes[range.clone()]).is_ok());
+            let (ops, behind) = match kept.and_then(|range| self.pool.lock().shelf().take(&key, &bytes[range])) {
+                Some(ops) => (ops, None),
+                None => {
+                    cpu.memory.read(at, &mut bytes[from..]).ok()?;
+                    build(cpu, &bytes, offset)
+                }
+            };
             let last = end(&ops)?;
+            let whole = |bytes: &[u8; 4096]| bytes.get(from..last as usize).unwrap_or_default().into();
             let new = cpu.memory.mark_code(page, u64::from(offset), (last - 1).min(4095));
             if !cpu.memory.is_shared() {
                 if new {
@@ -290,7 +301,8 @@ impl CodeCache {
                 if new || behind.is_some() {
                     self.code_epoch = cpu.memory.code_epoch();
                 }
-                return Some((ops, behind));
+                let bytes = if behind.is_none() { whole(&bytes) } else { Box::default() };
+                return Some((ops, behind, bytes));
             }
             // What was read before all are sure to tell of writes is read again.
             self.await_others(cpu);
@@ -300,11 +312,11 @@ impl CodeCache {
                 continue;
             }
             if behind.is_none() {
-                return Some((ops, behind));
+                return Some((ops, behind, whole(&bytes)));
             }
             let again = build(cpu, &bytes, offset);
             if again.1 == behind && end(&again.0) == Some(last) && cpu.memory.code_epoch() == self.code_epoch {
-                return Some(again);
+                return Some((again.0, again.1, Box::default()));
             }
         }
     }

@@ -1,9 +1,9 @@
 //! Handlers: one wrapper for each semantic function, specialised by a packed shape, and one that is not. A handler ends in
 //! the call of the next handler, in tail position.
 
-use crate::cache::Hash;
 use crate::crossing;
 use crate::fast::{Fast, Flow, GoSlow};
+use crate::pool::Hash;
 use crate::run::{Handler, Run, TracedOp};
 use crate::slow;
 use frontend_x86::algebra::{Access, Algebra};

@@ -9,6 +9,7 @@
 //! and says so ([`User`]); when all that run have said it, nobody can be inside, and memory is freed.
 
 use crate::run::TracedOp;
+use crate::shelf::Shelf;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -92,10 +93,22 @@ pub enum Loss {
     Code,
 }
 
+/// Where a trace comes from.
+pub struct Source {
+    /// What it was decoded from; nothing if it goes on in the next page.
+    pub bytes: Box<[u8]>,
+    /// That page.
+    pub behind: Option<usize>,
+    /// The [`lyrebird_memory::GuestMemory::code_stamp`] before it was read.
+    pub stamp: u64,
+}
+
 #[derive(Default)]
 struct PageTraces {
     keys: Vec<TraceKey>,
     traces: Vec<TracedOps>,
+    /// What the traces were decoded from; nothing for those that go on in the next page.
+    bytes: Vec<Box<[u8]>>,
     /// Pages with a trace that goes on in the first bytes of this one.
     before: Vec<usize>,
     /// The [`lyrebird_memory::GuestMemory::code_stamp`] before its first code was read.
@@ -117,8 +130,10 @@ struct Inner {
     pages: HashMap<usize, PageTraces, Hash>,
     /// What was dropped last, one entry an epoch, up to the current one.
     log: VecDeque<Loss>,
-    /// Dropped traces that a vCPU may be inside of, with the epochs to wait for.
-    graveyard: VecDeque<(u64, Vec<TracedOps>)>,
+    /// Dropped pages whose traces a vCPU may be inside of, with the epochs to wait for.
+    graveyard: VecDeque<(u64, PageTraces)>,
+    /// Dropped, nobody is inside, and perhaps to come again.
+    shelf: Shelf,
     users: Vec<Arc<User>>,
 }
 
@@ -187,9 +202,14 @@ impl Locked<'_> {
         with.max_by_key(|((_, _, first), _)| *first).map(|(_, ops)| ops.first())
     }
 
-    /// Adds a trace, unless another vCPU was quicker, and gives its entry. It was read when the code's stamp was this, and perhaps
-    /// goes on in another page.
-    pub fn insert(&mut self, key: TraceKey, ops: TracedOps, behind: Option<usize>, stamp: u64) -> *const TracedOp {
+    /// Dropped traces that may come again.
+    pub fn shelf(&mut self) -> &mut Shelf {
+        &mut self.inner.shelf
+    }
+
+    /// Adds a trace, unless another vCPU was quicker, and gives its entry.
+    pub fn insert(&mut self, key: TraceKey, ops: TracedOps, from: Source) -> *const TracedOp {
+        let Source { bytes, behind, stamp } = from;
         if let Some(first) = self.known(key) {
             return first;
         }
@@ -204,6 +224,7 @@ impl Locked<'_> {
         let page = self.inner.pages.entry(key.0).or_insert_with(|| PageTraces { stamp, ..Default::default() });
         page.keys.push(key);
         page.traces.push(ops);
+        page.bytes.push(bytes);
         self.inner.entries.insert(key, first);
         first
     }
@@ -225,10 +246,11 @@ impl Locked<'_> {
 
     /// Drops the traces of a page, and of pages whose traces go on in it.
     fn drop_page(&mut self, page: usize) {
-        let Some(PageTraces { keys, traces, before, .. }) = self.inner.pages.remove(&page) else { return };
-        for key in &keys {
+        let Some(mut page_traces) = self.inner.pages.remove(&page) else { return };
+        for key in &page_traces.keys {
             self.inner.entries.remove(key);
         }
+        let (traces, before) = (&page_traces.traces, std::mem::take(&mut page_traces.before));
         self.pool.ops.fetch_sub(traces.iter().map(|t| t.0.len()).sum::<usize>(), Ordering::Relaxed);
         let mut others = false;
         if let Some(above) = self.pool.above.get() {
@@ -240,7 +262,7 @@ impl Locked<'_> {
         self.lose(Loss::Page(page));
         if !traces.is_empty() {
             let epoch = self.epoch();
-            self.inner.graveyard.push_back((epoch, traces));
+            self.inner.graveyard.push_back((epoch, page_traces));
         }
         before.into_iter().for_each(|page| self.drop_page(page));
     }
@@ -276,17 +298,18 @@ impl Locked<'_> {
         self.inner.users.len() > 1
     }
 
-    /// A vCPU has forgotten everything up to now. Gives what can be freed by that: outside of the lock.
-    pub fn has_seen(&mut self, user: &User) -> Vec<Vec<TracedOps>> {
+    /// A vCPU has forgotten everything up to now.
+    pub fn has_seen(&mut self, user: &User) {
         if user.seen.load(Ordering::Relaxed) != RESTS {
             user.seen.store(self.epoch(), Ordering::SeqCst);
         }
-        let mut free = Vec::new();
         while let Some((epoch, _)) = self.inner.graveyard.front()
             && self.is_over(*epoch)
+            && let Some((_, PageTraces { keys, traces, bytes, .. })) = self.inner.graveyard.pop_front()
         {
-            free.extend(self.inner.graveyard.pop_front().map(|(_, traces)| traces));
+            for ((key, trace), bytes) in keys.into_iter().zip(traces).zip(bytes) {
+                self.inner.shelf.put(key, bytes, trace.0.into_vec());
+            }
         }
-        free
     }
 }

@@ -1,7 +1,7 @@
 //! Traces whose page was dropped, in case that their own bytes are as they were: programs that keep data between their code, as
 //! boot loaders and BIOSes do, lose the page's traces again and again, and decoding them is dear.
 
-use crate::cache::{Hash, TraceKey};
+use crate::pool::{Hash, TraceKey};
 use crate::run::TracedOp;
 use frontend_x86::op::Func;
 use std::collections::HashMap;

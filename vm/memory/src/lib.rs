@@ -68,6 +68,8 @@ pub struct GuestMemory {
     code_epoch: AtomicU64,
     /// How often code was written to.
     code_stamp: AtomicU64,
+    /// See [`GuestMemory::code_stamp_of`].
+    page_stamps: Box<[AtomicU64]>,
     /// Clear when the A20 gate forces address bit 20 to zero.
     a20: AtomicBool,
     watchers: watch::Watchers,
@@ -76,6 +78,14 @@ pub struct GuestMemory {
     bus: Mutex<()>,
     /// Several CPUs run at the same time.
     shared: AtomicBool,
+}
+
+/// Pages share so many stamps.
+const STAMPS: usize = 4096;
+
+/// Which stamp is a page's.
+pub(crate) fn stamp_place(page: usize) -> usize {
+    (page >> 12 ^ page >> 24) & (STAMPS - 1)
 }
 
 impl GuestMemory {
@@ -88,6 +98,7 @@ impl GuestMemory {
             epoch: AtomicU64::new(1),
             code_epoch: AtomicU64::new(1),
             code_stamp: AtomicU64::new(0),
+            page_stamps: (0..STAMPS).map(|_| AtomicU64::new(0)).collect(),
             a20: AtomicBool::new(true),
             watchers: watch::Watchers::default(),
             journal: twin::Journal::default(),
@@ -174,10 +185,16 @@ impl GuestMemory {
         self.code_epoch.load(Ordering::SeqCst)
     }
 
-    /// How often code was written to. Whoever reads code that others use, too, looks at it before marking the code, and again when it
-    /// gives the code to them: if it is another number, the code may have changed, and others may have dropped it already.
+    /// How often code was written to.
     pub fn code_stamp(&self) -> u64 {
         self.code_stamp.load(Ordering::SeqCst)
+    }
+
+    /// What that was when the code of a page ([`HostPage::key`]), or of some others, was last written to. Whoever reads code that others
+    /// use, too, looks at it before marking the code, and again when it gives the code to them: if it is another number, the code may
+    /// have changed, and others may have dropped it already.
+    pub fn code_stamp_of(&self, page: usize) -> u64 {
+        self.page_stamps[stamp_place(page)].load(Ordering::SeqCst)
     }
 
     pub(crate) fn bump_epoch(&self) {

@@ -160,6 +160,7 @@ impl GuestMemory {
             // Everybody is told before anybody can have a fast write path to the page again. Every holder drops all of the page's
             // code, so the page starts afresh.
             let stamp = self.code_stamp.fetch_add(1, Ordering::SeqCst) + 1;
+            self.page_stamps[crate::stamp_place(page.key())].store(stamp, Ordering::SeqCst);
             for watch in self.watchers.code.read().unwrap_or_else(|e| e.into_inner()).iter() {
                 watch.push(page.key(), stamp);
             }
@@ -299,7 +300,7 @@ mod tests {
         assert!(!watch.pending());
         memory.write(0x213f, &[0]).unwrap();
         assert_eq!(watch.take(), [(page.key(), 1)]);
-        assert_eq!(memory.code_stamp(), 1);
+        assert_eq!((memory.code_stamp(), memory.code_stamp_of(page.key())), (1, 1));
         assert!(!watch.pending());
         memory.write(0x213f, &[0]).unwrap();
         assert!(!watch.pending(), "the page has no code any more");

@@ -24,8 +24,6 @@ use std::sync::Arc;
 
 /// Most ops in a trace; `Op::count` holds their number.
 const MAX_TRACE: usize = 128;
-/// More decoded ops than this, about 80 MiB, and some pages are dropped.
-const MAX_OPS: usize = 1 << 20;
 /// So many at a time: the guest waits meanwhile.
 const PAGES_AT_ONCE: usize = 16;
 /// How often code is read again because some was written to.
@@ -93,16 +91,13 @@ impl CodeCache {
     /// Whether code was written to, the memory map changed, or something was dropped or must be, since [`CodeCache::refresh`].
     #[inline]
     pub fn stale(&self, memory: &GuestMemory) -> bool {
-        self.watch.pending()
-            || memory.epoch() != self.epoch
-            || self.pool.epoch() != self.seen
-            || self.pool.ops() > MAX_OPS
+        self.watch.pending() || memory.epoch() != self.epoch || self.pool.epoch() != self.seen || self.pool.is_full()
     }
 
     /// Drops what is stale. Only between handlers.
     pub fn refresh(&mut self, cpu: &mut Cpu) -> Dropped {
         let written = if self.watch.pending() { self.watch.take() } else { Vec::new() };
-        let full = self.pool.ops() > MAX_OPS;
+        let full = self.pool.is_full();
         let mut dropped = Dropped::Nothing;
         if !written.is_empty() || full || self.pool.epoch() != self.seen {
             let pool = self.pool.clone();

@@ -64,7 +64,11 @@ pub type Hash = BuildHasherDefault<KeyHasher>;
 /// [`User::seen`] of a vCPU that does not run.
 const RESTS: u64 = u64::MAX;
 /// A vCPU that has missed more than this forgets everything.
-const LOG: usize = 4096;
+const LOG: usize = 1 << 15;
+/// More decoded ops than this, about 80 MiB, and some pages are dropped.
+const MAX_OPS: usize = 1 << 20;
+/// The same where there are several vCPUs: they are at different things.
+const MAX_SHARED_OPS: usize = 2 << 20;
 
 /// A vCPU that uses the pool.
 pub struct User {
@@ -121,11 +125,28 @@ pub struct Pool {
     inner: Mutex<Inner>,
     epoch: AtomicU64,
     ops: AtomicUsize,
+    most: AtomicUsize,
     above: OnceLock<Arc<dyn Above>>,
+}
+
+/// What a pool has done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Traces that were decoded, or came from the shelf.
+    pub added: u64,
+    /// Pages whose traces were dropped because they were written to.
+    pub written: u64,
+    /// Pages whose traces were dropped to make room.
+    pub full: u64,
+    /// Pages whose traces were dropped in all, with those that go on in others.
+    pub dropped: u64,
+    /// How often code of the engine above was lost.
+    pub code: u64,
 }
 
 #[derive(Default)]
 struct Inner {
+    counts: Counts,
     entries: HashMap<TraceKey, *const TracedOp, Hash>,
     pages: HashMap<usize, PageTraces, Hash>,
     /// What was dropped last, one entry an epoch, up to the current one.
@@ -153,7 +174,10 @@ impl Pool {
     /// Another vCPU uses it.
     pub fn join(&self) -> Arc<User> {
         let user = Arc::new(User { seen: AtomicU64::new(RESTS) });
-        self.lock().inner.users.push(user.clone());
+        let mut locked = self.lock();
+        locked.inner.users.push(user.clone());
+        self.most.store(if locked.is_shared() { MAX_SHARED_OPS } else { MAX_OPS }, Ordering::Relaxed);
+        drop(locked);
         user
     }
 
@@ -168,10 +192,15 @@ impl Pool {
         self.epoch.load(Ordering::SeqCst)
     }
 
-    /// How many ops there are.
+    /// Whether there are so many ops that some must go.
     #[inline]
-    pub fn ops(&self) -> usize {
-        self.ops.load(Ordering::Relaxed)
+    pub fn is_full(&self) -> bool {
+        self.ops.load(Ordering::Relaxed) > self.most.load(Ordering::Relaxed)
+    }
+
+    /// What was done so far.
+    pub fn counts(&self) -> Counts {
+        self.lock().inner.counts
     }
 
     /// To look something up, or change it.
@@ -219,6 +248,7 @@ impl Locked<'_> {
                 behind.before.push(key.0);
             }
         }
+        self.inner.counts.added += 1;
         let first = ops.first();
         self.pool.ops.fetch_add(ops.0.len(), Ordering::Relaxed);
         let page = self.inner.pages.entry(key.0).or_insert_with(|| PageTraces { stamp, ..Default::default() });
@@ -233,6 +263,7 @@ impl Locked<'_> {
     pub fn drop_written(&mut self, pages: &[(usize, u64)]) {
         for (page, stamp) in pages {
             if self.inner.pages.get(page).is_some_and(|traces| traces.stamp < *stamp) {
+                self.inner.counts.written += 1;
                 self.drop_page(*page);
             }
         }
@@ -241,6 +272,7 @@ impl Locked<'_> {
     /// Drops some pages, to make room. Any will do: which are still in use is not known. What comes again is decoded again.
     pub fn drop_some(&mut self, count: usize) {
         let pages: Vec<usize> = self.inner.pages.keys().take(count).copied().collect();
+        self.inner.counts.full += pages.len() as u64;
         pages.into_iter().for_each(|page| self.drop_page(page));
     }
 
@@ -251,6 +283,7 @@ impl Locked<'_> {
             self.inner.entries.remove(key);
         }
         let (traces, before) = (&page_traces.traces, std::mem::take(&mut page_traces.before));
+        self.inner.counts.dropped += 1;
         self.pool.ops.fetch_sub(traces.iter().map(|t| t.0.len()).sum::<usize>(), Ordering::Relaxed);
         let mut others = false;
         if let Some(above) = self.pool.above.get() {
@@ -278,6 +311,7 @@ impl Locked<'_> {
             self.inner.log.pop_front();
         }
         self.inner.log.push_back(loss);
+        self.inner.counts.code += u64::from(loss == Loss::Code);
         self.pool.epoch.fetch_add(1, Ordering::SeqCst) + 1
     }
 

@@ -15,7 +15,7 @@ use crate::perf::PerfMap;
 use crate::worker::Worker;
 use backend_interp::InterpVcpu;
 use backend_interp::hot::{self, Hot};
-use backend_interp::pool::{Above, Locked, Pool};
+use backend_interp::pool::{Above, Counts, Locked, Pool};
 use backend_interp::run::{Run, TracedOp};
 use enter::{Entrance, Exits, Own};
 use evict::Room;
@@ -547,7 +547,16 @@ impl Vcpu for JitVcpu {
 
 impl Drop for JitVcpu {
     fn drop(&mut self) {
-        tracing::info!(executed = self.interp.retired(), "a vCPU ends");
+        let Counts { added, written, full, dropped, code } = self.own().common.pool.counts();
+        tracing::info!(
+            executed = self.interp.retired(),
+            added,
+            written,
+            full,
+            dropped,
+            code,
+            "a vCPU ends; traces of all"
+        );
         self.interp.run_mut().cache.hot = None;
         // SAFETY: made by `Box::into_raw`, and nobody will look at it again: traces run only in `run`.
         drop(unsafe { Box::from_raw(self.own) });

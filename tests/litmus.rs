@@ -201,6 +201,6 @@ fn what_was_seen_is_told_on() {
     });
     // A number does not go back.
     litmus(&[&[Store(X, 1)], &[Load(0, X), Load(1, X)], &[Load(0, X), Load(1, X)]], |seen| {
-        seen.loaded[1..3].iter().any(|loaded| *loaded == [1, 0])
+        seen.loaded[1..3].contains(&[1, 0])
     });
 }

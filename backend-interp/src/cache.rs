@@ -29,6 +29,9 @@ const PAGES_AT_ONCE: usize = 16;
 /// How often code is read again because some was written to.
 const TRIES: usize = 8;
 
+/// A trace that was decoded: its ops, the page behind that it goes on in, and its bytes if there is none.
+type Fresh = (Vec<TracedOp>, Option<usize>, Box<[u8]>);
+
 /// What a vCPU has come across of a page.
 #[derive(Default)]
 struct Seen {
@@ -262,13 +265,7 @@ impl CodeCache {
 
     /// Reads a trace and marks its bytes as code, so that no write to them goes unnoticed: its ops, the page behind that it goes
     /// on in, and the bytes if there is none.
-    fn decode(
-        &mut self,
-        cpu: &mut Cpu,
-        page: &HostPage,
-        gpa: u64,
-        key: TraceKey,
-    ) -> Option<(Vec<TracedOp>, Option<usize>, Box<[u8]>)> {
+    fn decode(&mut self, cpu: &mut Cpu, page: &HostPage, gpa: u64, key: TraceKey) -> Option<Fresh> {
         let offset = key.2;
         let mut bytes = [0; 4096];
         let from = usize::from(offset);

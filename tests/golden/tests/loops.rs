@@ -182,16 +182,17 @@ fn loops_are_found_in_code() {
 
 #[test]
 fn guest_accesses_are_ordered_on_aarch64_if_cpus_run_side_by_side() {
-    // mov ecx, edi; l: mov eax, [A]; mov [B], eax; lock add [C], eax; dec ecx; jnz l; s: jmp s
+    // s: mov ecx, edi; l: mov eax, [A]; mov [B], eax; lock add [C], eax; dec ecx; jnz l; jmp s
     let code = [
-        0x89, 0xf9, 0x8b, 0x04, 0x25, 0, 0x20, 0, 0x10, 0x89, 0x04, 0x25, 0, 0x30, 0, 0x10, 0xf0, 0x01, 0x04, 0x25, 0, 0x40, 0,
-        0x10, 0xff, 0xc9, 0x75, 0xe6, 0xeb, 0xfe,
+        0x89, 0xf9, 0x8b, 0x04, 0x25, 0, 0x20, 0, 0x10, 0x89, 0x04, 0x25, 0, 0x30, 0, 0x10, 0xf0, 0x01, 0x04, 0x25, 0,
+        0x40, 0, 0x10, 0xff, 0xc9, 0x75, 0xe6, 0xeb, 0xe2,
     ];
     let guest = Guest { functions: HashMap::from([("loop_order".into(), BASE)]), pieces: vec![(BASE, code.into())] };
-    // DMB ISH, LDR Wt and STR Wt (unsigned offset), CASAL, of the Arm ARM, chapter C6.2.
+    // DMB ISH, LDR Wt and STR Wt (register offset), STLXR Wt, of the Arm ARM, chapter C6.2.
     let fence = |word: u32| word == 0xd503_3bbf;
-    let load = |word: u32| word & 0xffc0_0000 == 0xb940_0000;
-    let store = |word: u32| word & 0xffc0_0000 == 0xb900_0000;
+    let load = |word: u32| word & 0xffe0_0c00 == 0xb860_0800;
+    let store = |word: u32| word & 0xffe0_0c00 == 0xb820_0800;
+    let store_exclusive = |word: u32| word & 0xffe0_fc00 == 0x8800_fc00;
     let emitted = |shared, target| {
         let (mut vcpu, address) = hottest(&guest, 64, "order", shared);
         vcpu.emit_for(address, target).unwrap().expect("a region").1
@@ -200,10 +201,13 @@ fn guest_accesses_are_ordered_on_aarch64_if_cpus_run_side_by_side() {
         emitted(shared, "aarch64").chunks_exact(4).map(|bytes| u32::from_le_bytes(bytes.try_into().unwrap())).collect()
     };
     assert_eq!(words(false).iter().filter(|word| fence(**word)).count(), 0, "one CPU needs no order");
-    // The load; the store; the locked operation's first load and its end.
     let words = words(true);
     let fences: Vec<usize> = (0..words.len()).filter(|n| fence(words[*n])).collect();
-    assert_eq!(fences.len(), 4, "{words:08x?}");
-    assert!(load(words[fences[0] - 1]) && store(words[fences[1] + 1]) && load(words[fences[2] - 1]), "{words:08x?}");
+    let [first, second, third, last] = fences[..] else { panic!("four fences: {words:08x?}") };
+    let between = |from: usize, to: usize, f: &dyn Fn(u32) -> bool| words[from..to].iter().any(|word| f(*word));
+    // Directly behind the load, with the store behind the next; behind the locked operation's first load, and its end.
+    assert!(load(words[first - 1]) && load(words[third - 1]), "{words:08x?}");
+    assert!(between(second, third, &store) && !between(0, second, &store), "{words:08x?}");
+    assert!(store_exclusive(words[last - 2]) && !between(last, words.len(), &store_exclusive), "{words:08x?}");
     assert_eq!(emitted(true, "x86_64"), emitted(false, "x86_64"), "this order is the processor's own");
 }

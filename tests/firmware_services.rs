@@ -239,3 +239,19 @@ fn vbe_describes_the_adapter_and_its_modes() {
     assert_eq!(got[1].edx & 0xff, 24);
     assert_eq!((ax(&got[2]), ax(&got[3])), (0x014f, 0x004f));
 }
+
+#[test]
+fn there_is_one_monitor() {
+    let mut sector = Sector::new();
+    sector.asm.mov(di, 0x2000).unwrap();
+    sector.call(0x10, 0x4f15, 0, 0, 0).unwrap(); // 0
+    sector.call(0x10, 0x4f15, 1, 0, 1).unwrap(); // 1: whichever block
+    sector.asm.mov(eax, dword_ptr(0x2000)).unwrap();
+    sector.asm.mov(dword_ptr(RESULTS + 24), eax).unwrap();
+    sector.call(0x10, 0x4f15, 1, 1, 0).unwrap(); // 2: of another adapter
+    sector.call(0x10, 0x4f15, 2, 0, 0).unwrap(); // 3: no such function
+    let got = run(sector);
+    assert_eq!((ax(&got[0]), got[0].ebx & 0xffff), (0x004f, 2));
+    assert_eq!((ax(&got[1]), got[1].ebx), (0x004f, 0xffff_ff00));
+    assert_eq!((ax(&got[2]), ax(&got[3])), (0x014f, 0x014f));
+}

@@ -103,6 +103,8 @@ pub fn gate(a: &mut CodeAssembler) -> Result<CodeLabel, IcedError> {
     a.jmp(*again)?;
     // A piece of the caller's memory, by the caller's addresses: where it is (offset and segment), how long, its bytes.
     a.set_label(transfer)?;
+    a.cmp(al, 4)?;
+    a.ja(*done)?; // nobody answers: an interpreter lets no port through
     a.mov(bl, al)?;
     a.in_(eax, dx)?;
     a.mov(si, ax)?;

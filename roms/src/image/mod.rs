@@ -8,7 +8,7 @@ mod video_rom;
 
 pub use code::service;
 pub use entries::{APM32, system_rom, vectors};
-pub use vbe_code::{CONTROLLER_BYTES, MODE_BYTES};
+pub use vbe_code::{CONTROLLER_BYTES, MODE_BYTES, MONITOR_BYTES};
 pub use video_rom::{INT10, VIDEO_ROM_BYTES, place as video_place, video_rom};
 
 /// The system ROM's size: segments E000h and F000h.

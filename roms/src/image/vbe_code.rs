@@ -1,4 +1,4 @@
-//! The two services of VBE that are real code, over tables that POST has filled: what the adapter is, and what a mode is. Programs
+//! The services of VBE that are real code, over tables that POST has filled: what the adapter, a mode, the monitor are. Programs
 //! that interpret the BIOS ask for these with no port that answers (hwinfo does), so nothing here may need one.
 
 use super::video_rom::place;
@@ -9,15 +9,25 @@ use iced_x86::code_asm::*;
 pub const CONTROLLER_BYTES: [usize; 2] = [20, 34];
 /// Bytes of a mode's description that are not zero.
 pub const MODE_BYTES: usize = 66;
+/// Bytes of the monitor's description.
+pub const MONITOR_BYTES: usize = 128;
 
-/// What stands before the way to the host in INT 10h: AX=4F00h and AX=4F01h return from here.
+/// What stands before the way to the host in INT 10h: AX=4F00h, AX=4F01h and AX=4F15h return from here.
 pub fn services(a: &mut CodeAssembler, host: CodeLabel) -> Result<(), IcedError> {
-    let mut labels = [(); 8].map(|()| a.create_label());
-    let [mode, next, found, old, copy, done, failed, ours] = &mut labels;
+    let mut labels = [(); 11].map(|()| a.create_label());
+    let [mode, next, found, old, copy, done, failed, ours, standard, monitor, block] = &mut labels;
     a.cmp(ah, 0x4f)?;
     a.jne(host)?;
     a.cmp(al, 1)?;
-    a.ja(host)?;
+    a.jbe(*standard)?;
+    a.cmp(al, 0x15)?;
+    a.jne(host)?;
+    a.cmp(word_ptr(place::VBE_MONITOR).cs(), 0)?; // 00h, FFh
+    a.je(host)?;
+    a.cmp(bl, 1)?;
+    a.jbe(*ours)?;
+    a.jmp(host)?;
+    a.set_label(standard)?;
     a.cmp(word_ptr(place::VBE_CONTROLLER).cs(), 0)?;
     a.jne(*ours)?;
     a.jmp(host)?;
@@ -32,6 +42,7 @@ pub fn services(a: &mut CodeAssembler, host: CodeLabel) -> Result<(), IcedError>
     a.pop(ds)?;
     a.cmp(al, 1)?;
     a.je(*mode)?;
+    a.ja(*monitor)?;
     // The caller says that it wants more than VBE 1.2 by what it has put into its buffer.
     a.mov(si, u32::from(place::VBE_CONTROLLER))?;
     let [first, second] = [*b"VB", *b"E2"].map(|pair| i32::from(u16::from_le_bytes(pair)));
@@ -45,6 +56,20 @@ pub fn services(a: &mut CodeAssembler, host: CodeLabel) -> Result<(), IcedError>
     a.set_label(old)?;
     a.mov(cx, CONTROLLER_BYTES[0] as u32 / 2)?;
     a.mov(dx, (256 - CONTROLLER_BYTES[0] as u32) / 2)?;
+    a.jmp(*copy)?;
+    // VBE/DDC 1.1. Which of the monitor's blocks is wanted: there is one, and BIOSes with one do not ask (get-edid says 1).
+    a.set_label(monitor)?;
+    a.cmp(cx, 0)?; // there is one adapter, too
+    a.jne(*failed)?;
+    a.cmp(bl, 0)?;
+    a.jne(*block)?;
+    a.mov(bx, 0x0002)?; // DDC2, and no time to speak of
+    a.mov(ax, 0x004f)?;
+    a.jmp(*done)?;
+    a.set_label(block)?;
+    a.mov(si, u32::from(place::VBE_MONITOR))?;
+    a.mov(cx, MONITOR_BYTES as u32 / 2)?;
+    a.xor(dx, dx)?;
     a.jmp(*copy)?;
     // The mode's number is without its flags.
     a.set_label(mode)?;

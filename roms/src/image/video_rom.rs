@@ -24,9 +24,11 @@ pub mod place {
     pub const FONT_8X8: u16 = 0x1000;
     pub const FONT_8X14: u16 = 0x1800;
     pub const FONT_8X16: u16 = 0x2800;
-    /// Filled by POST: the controller's description, and those of the modes behind their numbers, to FFFFh.
+    /// Filled by POST: the controller's description, those of the modes behind their numbers, to FFFFh, and the
+    /// monitor's.
     pub const VBE_CONTROLLER: u16 = 0x3800;
     pub const VBE_MODES: u16 = 0x3840;
+    pub const VBE_MONITOR: u16 = 0x7f00;
 }
 
 /// The interrupt's entry is right behind the initialisation's.
@@ -62,6 +64,7 @@ fn build() -> Result<Vec<u8>, IcedError> {
         code::gate(a)?;
         Ok(vec![start])
     })?;
+    assert!(usize::from(place::CODE) + code.bytes.len() <= usize::from(place::STATIC_INFO));
     put(place::CODE, &code.bytes);
     let [low, high] = code.at[0].wrapping_sub(6).to_le_bytes();
     put(0, &[0x55, 0xaa, (VIDEO_ROM_BYTES / 512) as u8, 0xe9, low, high]);

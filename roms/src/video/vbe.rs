@@ -5,7 +5,7 @@ use super::vbe_modes::{self, VbeMode};
 use super::{DAC_DATA, DAC_READ, DAC_WRITE, mode, modes, palette};
 use crate::bda;
 use crate::call::{Call, linear};
-use crate::image::{CONTROLLER_BYTES, MODE_BYTES, VIDEO_ROM_BYTES, VIDEO_SEGMENT, video_place};
+use crate::image::{CONTROLLER_BYTES, MODE_BYTES, MONITOR_BYTES, VIDEO_ROM_BYTES, VIDEO_SEGMENT, video_place};
 use crate::pci;
 use lyrebird_core::dispi::enable::{EIGHT_BIT_DAC, ENABLED, LFB_ENABLED, NOCLEARMEM};
 use lyrebird_core::dispi::{self, register};
@@ -55,20 +55,23 @@ fn registers(call: &mut Call<'_>) -> Option<u64> {
     (base != 0).then_some(base.into())
 }
 
-/// AL=15h (VBE/DDC 1.1): the monitor's description.
+/// What the monitor says of itself.
+fn monitor(call: &mut Call<'_>) -> Option<Vec<u8>> {
+    let base = registers(call)?;
+    let block: Vec<u8> = (0..MONITOR_BYTES as u64).map(|offset| call.machine.mmio_read(base + offset)).collect();
+    (block[..8] == [0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0]).then_some(block)
+}
+
+/// AL=15h (VBE/DDC 1.1): the monitor's description, for callers whom the ROM's own code could not answer.
 fn display_data_channel(call: &mut Call<'_>) -> u16 {
     match call.regs.bl() {
+        _ if call.regs.cx() != 0 => FAILED,
         0 => {
             call.regs.set_bx(0x0002); // DDC2, and no time to speak of
             OK
         }
-        // Which of the monitor's blocks: there is one, and BIOSes with one do not ask (get-edid wants number 1).
         1 => {
-            let Some(base) = registers(call) else { return FAILED };
-            let block: Vec<u8> = (0..128).map(|offset| call.machine.mmio_read(base + offset)).collect();
-            if block[..8] != [0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0] {
-                return FAILED;
-            }
+            let Some(block) = monitor(call) else { return FAILED };
             let to = linear(call.regs.es, call.regs.di());
             call.give(to, &block);
             OK
@@ -130,8 +133,11 @@ pub fn fill_tables(call: &mut Call<'_>) {
         table.extend(&mode_block(&mode, memory, frame)[..MODE_BYTES]);
     }
     table.extend([0xff, 0xff]);
-    debug_assert!(usize::from(video_place::VBE_MODES) + table.len() < VIDEO_ROM_BYTES);
+    debug_assert!(usize::from(video_place::VBE_MODES) + table.len() < usize::from(video_place::VBE_MONITOR));
     call.write(linear(VIDEO_SEGMENT, video_place::VBE_MODES), &table);
+    if let Some(block) = monitor(call) {
+        call.write(linear(VIDEO_SEGMENT, video_place::VBE_MONITOR), &block);
+    }
     // The ROM's bytes still sum up to nothing.
     let rom = call.bytes(linear(VIDEO_SEGMENT, 0), VIDEO_ROM_BYTES);
     let last = rom.iter().fold(rom[VIDEO_ROM_BYTES - 1], |last, byte| last.wrapping_sub(*byte));

@@ -10,6 +10,7 @@ use crate::handlers;
 use crate::hot::{self, Hot};
 use crate::jumps::PageJumps;
 use crate::pool::{Hash, Locked, Loss, Pool, Source, TraceKey, TracedOps, User};
+use crate::profile;
 use crate::run::{Handler, TracedOp};
 use frontend_x86::Cpu;
 use frontend_x86::decode::{self, DecodeError, Decoded};
@@ -453,6 +454,7 @@ fn build(cpu: &mut Cpu, page: &[u8; 4096], offset: u16) -> (Vec<TracedOp>, Optio
             shape = fused;
             op.ins = fused;
         }
+        profile::begin(&mut op);
         ops.push(TracedOp { handler: handlers::of_op(&op, shape), link: null(), op });
     }
     let count = decoded.len() as u8;
@@ -481,7 +483,7 @@ fn fuse(i: Ins, next: &Op) -> Option<Ins> {
 fn drop_dead_flags(decoded: &mut [Decoded]) {
     let mut live = rflags::ARITHMETIC;
     for d in decoded.iter_mut().rev() {
-        if d.flags_written != 0 && d.flags_written & live == 0 && !d.may_stop {
+        if d.flags_touched != 0 && d.flags_touched & live == 0 && !d.may_stop {
             d.op.ins.bits &= !FLAGS;
         }
         // An instruction across pages may turn out to be another one.

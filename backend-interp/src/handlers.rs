@@ -4,6 +4,7 @@
 use crate::crossing;
 use crate::fast::{Fast, Flow, GoSlow};
 use crate::pool::Hash;
+use crate::profile;
 use crate::run::{Handler, Run, TracedOp};
 use crate::slow;
 use frontend_x86::algebra::{Access, Algebra};
@@ -75,6 +76,9 @@ macro_rules! handlers {
                 if i.has(FUSED) {
                     return fused!(run, op, i, flow);
                 }
+                if const { matches!(Ins::unpack(SHAPE).func, Func::Jcc) } {
+                    count!(op, flow);
+                }
                 follow!(run, op, flow)
             }
         }
@@ -90,10 +94,24 @@ macro_rules! handlers {
             // SAFETY: as above.
             unsafe {
                 let flow = body(run, op);
+                if (*op).op.ins.func == Func::Jcc {
+                    count!(op, flow);
+                }
                 follow!(run, op, flow)
             }
         }
     )*};
+}
+
+/// Notes which way a conditional jump goes.
+macro_rules! count {
+    ($op:expr, $flow:expr) => {
+        match $flow {
+            Ok(Flow::Next) => profile::not_taken($op),
+            Ok(_) => profile::taken($op),
+            Err(GoSlow) => {}
+        }
+    };
 }
 
 /// The op and the conditional jump after it, whose condition stands in the high half of the op's `sub`.
@@ -103,8 +121,10 @@ macro_rules! fused {
             Ok(Flow::Next) => {
                 let jump = $op.add(1);
                 if (*$run).cpu.flags.condition($i.sub >> 4) {
+                    profile::taken($op);
                     if (*jump).link.is_null() { unlinked($run, jump) } else { link!($run, jump) }
                 } else {
+                    profile::not_taken($op);
                     go!($run, $op.add(2))
                 }
             }

@@ -125,6 +125,11 @@ impl JumpCache {
         self.entries.iter_mut().filter(|jump| gone.contains(&jump.code)).for_each(|jump| jump.code = cold);
     }
 
+    /// The engine above has no code for this trace any more.
+    pub fn forget_code_of(&mut self, op: *const TracedOp, cold: u64) {
+        self.entries.iter_mut().filter(|jump| jump.op == op).for_each(|jump| jump.code = cold);
+    }
+
     #[inline(always)]
     fn index(linear: u64) -> usize {
         (linear ^ linear >> 12) as usize & (JUMPS - 1)
@@ -145,15 +150,16 @@ impl JumpCache {
         (if known { jump.op } else { null() }, page)
     }
 
-    /// Remembers one, if this mode's are, and gives its place; `code` is for the engine above.
+    /// Remembers one, if this mode's are, and gives its place, unless another target in the page had it; `code` is for the engine
+    /// above.
     pub fn insert(&mut self, mark: u64, linear: u64, page: u64, op: *const TracedOp, code: u64) -> Option<u16> {
         if mark == NEVER {
             return None;
         }
         let place = Self::index(linear);
         let addend = page.wrapping_sub(linear & !0xfff);
-        self.entries[place] = Jump { tag: linear ^ mark, addend, op, code };
-        Some(place as u16)
+        let old = std::mem::replace(&mut self.entries[place], Jump { tag: linear ^ mark, addend, op, code });
+        (old.op.is_null() || old.page() != page as usize).then_some(place as u16)
     }
 
     /// The engine above has other code for the trace now, of which one address is this.

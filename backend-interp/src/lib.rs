@@ -19,6 +19,7 @@ mod handlers;
 pub mod hot;
 pub mod jumps;
 pub mod pool;
+pub mod profile;
 pub mod run;
 mod shelf;
 mod slow;

@@ -58,6 +58,11 @@ pub struct Run {
     pub counted_from: i64,
     /// One instruction is being executed by itself: jumps are not to be linked.
     pub stepping: bool,
+    /// Compiled code was left where that was not expected: the entry op of its region, by [`Run::APART`] more if an access was
+    /// not in the page that it was expected in; else zero.
+    pub unexpected: u64,
+    /// For the engine above: what it has to know of MXCSR before it computes, or zero.
+    pub armed: u32,
     /// Where indirect jumps lead.
     pub jumps: JumpCache,
     /// Decoded code.
@@ -65,6 +70,9 @@ pub struct Run {
 }
 
 impl Run {
+    /// See [`Run::unexpected`].
+    pub const APART: u64 = 1;
+
     /// CPU and bus, for plain functions.
     ///
     /// # Safety

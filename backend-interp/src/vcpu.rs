@@ -111,6 +111,8 @@ impl InterpVcpu {
             uncounted: 0,
             counted_from: 0,
             stepping: false,
+            unexpected: 0,
+            armed: 0,
             jumps: JumpCache::new(),
             cache,
         };
@@ -349,6 +351,12 @@ fn find(run: &mut Run) -> Result<*const TracedOp, Exception> {
             // SAFETY: this is a run.
             let physical = unsafe { run.ctx() }.fill_execute(linear)?;
             run.sync_tlb();
+            // SAFETY: as above. Often only the TLB had forgotten it.
+            let (known, base) = unsafe { run.jumps.find(run.jump_mark, run.tlb, rip) };
+            if !known.is_null() {
+                run.cpu.regs[RIP_BASE as usize] = base;
+                return Ok(known);
+            }
             physical
         }
     };

@@ -148,7 +148,7 @@ impl Compiler {
         b.switch_to_block(entry);
         let trace = b.import_signature(trace);
         let hosts = hosts.map(|signature| b.import_signature(signature));
-        let mut asm = Asm { b, entry, trace, hosts, ordered: self.ordered };
+        let mut asm = Asm { b, entry, trace, hosts, ordered: self.ordered, constants: Vec::new() };
         body(&mut asm);
         asm.b.seal_all_blocks();
         asm.b.finalize(self.isa.frontend_config());
@@ -164,7 +164,7 @@ impl Compiler {
         });
         let holes = holes.collect::<Option<_>>();
         let holes = holes.ok_or_else(|| CompileError::Failed("the code has relocations of an unknown kind".into()))?;
-        Ok(Code { bytes: code.code_buffer().to_vec(), holes })
+        Ok(Code { bytes: code.code_buffer().to_vec(), holes, entries: vec![0] })
     }
 
     /// Has [`Compiler::listing`] ready after each function.
@@ -200,6 +200,8 @@ pub struct Asm<'f> {
     hosts: [SigRef; 4],
     /// See [`Compiler::shared`].
     ordered: bool,
+    /// The constants of the current block.
+    constants: Vec<(u64, Value)>,
 }
 
 impl Asm<'_> {
@@ -224,7 +226,12 @@ impl Asm<'_> {
 
     /// A constant.
     pub fn constant(&mut self, v: u64) -> Value {
-        self.b.ins().iconst(types::I64, v as i64)
+        if let Some((_, value)) = self.constants.iter().find(|(known, _)| *known == v) {
+            return *value;
+        }
+        let value = self.b.ins().iconst(types::I64, v as i64);
+        self.constants.push((v, value));
+        value
     }
 
     /// An address that is known when the code is placed.
@@ -456,6 +463,7 @@ impl Asm<'_> {
     /// Goes on building in this block.
     pub fn at(&mut self, block: Block) {
         self.b.switch_to_block(block);
+        self.constants.clear();
     }
 
     /// Jumps.

@@ -12,6 +12,8 @@ use frontend_x86::helper::LEAVES;
 pub enum Function {
     /// [`mxcsr::one`].
     One,
+    /// [`mxcsr::arm`].
+    Arm,
     /// [`hot::leave_for`].
     LeaveFor,
     /// [`host::flags_word`].
@@ -27,8 +29,9 @@ pub enum Function {
 }
 
 impl Function {
-    const ALL: [Function; 7] = [
+    const ALL: [Function; 8] = [
         Function::One,
+        Function::Arm,
         Function::LeaveFor,
         Function::FlagsWord,
         Function::Crc32c,
@@ -41,6 +44,7 @@ impl Function {
     pub fn address(self) -> u64 {
         let address = match self {
             Function::One => mxcsr::one as unsafe extern "C" fn(*mut Run, *const TracedOp) -> *const TracedOp as usize,
+            Function::Arm => mxcsr::arm as unsafe extern "C" fn(*mut Run, *const TracedOp) -> u64 as usize,
             Function::LeaveFor => hot::leave_for as unsafe extern "C" fn(*mut Run, u64) -> *const TracedOp as usize,
             Function::FlagsWord => host::flags_word as extern "C" fn(u64, u64, u64, u64) -> u64 as usize,
             Function::Crc32c => host::crc32c as extern "C" fn(u64, u64, u64) -> u64 as usize,
@@ -61,8 +65,24 @@ pub enum Symbol {
     Leaf(u16),
     /// See [`crate::emit::dispatch`].
     Dispatch,
+    /// See [`crate::emit::linked`].
+    Linked,
     /// An op of the region's traces; the first of each is its entry op.
     Op {
+        /// Which trace.
+        member: u8,
+        /// Which op.
+        op: u16,
+    },
+    /// The immediate of such an op, of those that [`crate::moved`] tells of.
+    Immediate {
+        /// Which trace.
+        member: u8,
+        /// Which op.
+        op: u16,
+    },
+    /// The displacement of one.
+    Displacement {
         /// Which trace.
         member: u8,
         /// Which op.
@@ -94,6 +114,9 @@ impl Symbol {
             Symbol::Page { member } => number(4, member, 0),
             Symbol::Behind { member } => number(5, member, 0),
             Symbol::Leaf(helper) => number(6, 0, helper),
+            Symbol::Linked => number(7, 0, 0),
+            Symbol::Immediate { member, op } => number(8, member, op),
+            Symbol::Displacement { member, op } => number(9, member, op),
         }
     }
 
@@ -108,6 +131,9 @@ impl Symbol {
             4 => Symbol::Page { member },
             5 => Symbol::Behind { member },
             6 => Symbol::Leaf(op),
+            7 => Symbol::Linked,
+            8 => Symbol::Immediate { member, op },
+            9 => Symbol::Displacement { member, op },
             _ => return None,
         };
         (symbol.pack() == n).then_some(symbol)
@@ -130,6 +156,8 @@ pub struct Code {
     pub bytes: Vec<u8>,
     /// The holes.
     pub holes: Vec<Hole>,
+    /// Which traces of the region it can be entered by.
+    pub entries: Vec<u8>,
 }
 
 impl Code {
@@ -157,7 +185,10 @@ mod tests {
         let symbols = [
             Symbol::Function(Function::Copy),
             Symbol::Dispatch,
+            Symbol::Linked,
             Symbol::Op { member: 7, op: 721 },
+            Symbol::Immediate { member: 1, op: 2 },
+            Symbol::Displacement { member: 3, op: 4 },
             Symbol::Page { member: 3 },
             Symbol::Behind { member: 9 },
             Symbol::Leaf(130),
@@ -165,14 +196,15 @@ mod tests {
         for symbol in symbols {
             assert_eq!(Symbol::unpack(symbol.pack()), Some(symbol));
         }
-        for n in [9, 1 << 24 | 1, 4 << 24 | 1, 7 << 24, u32::MAX] {
+        for n in [9, 1 << 24 | 1, 4 << 24 | 1, 7 << 24 | 1, 10 << 24, u32::MAX] {
             assert_eq!(Symbol::unpack(n), None, "{n:#x}");
         }
     }
 
     #[test]
     fn holes_are_filled_and_those_outside_refused() {
-        let code = |at| Code { bytes: vec![0; 12], holes: vec![Hole { at, symbol: Symbol::Dispatch }] };
+        let code =
+            |at| Code { bytes: vec![0; 12], holes: vec![Hole { at, symbol: Symbol::Dispatch }], entries: vec![0] };
         let bytes = code(3).bind(|_| Some(0x0102_0304_0506_0708)).unwrap();
         assert_eq!(bytes[3..11], 0x0102_0304_0506_0708u64.to_ne_bytes());
         assert_eq!(

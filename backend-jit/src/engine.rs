@@ -2,6 +2,8 @@
 
 mod enter;
 mod evict;
+mod reconsider;
+mod regions;
 mod reuse;
 
 use crate::buffer::{BufferError, CodeBuffer, SEGMENTS};
@@ -15,16 +17,16 @@ use crate::perf::PerfMap;
 use crate::worker::Worker;
 use backend_interp::InterpVcpu;
 use backend_interp::hot::{self, Hot};
-use backend_interp::pool::{Above, Counts, Locked, Pool};
+use backend_interp::pool::{Above, Counts, Locked, Loss, Pool};
 use backend_interp::run::{Run, TracedOp};
 use enter::{Entrance, Exits, Own};
 use evict::Room;
-use frontend_x86::cpu::Mode;
 use frontend_x86::model::Model;
 use frontend_x86::op::{Func, RIP_BASE};
 use lyrebird_core::engine::EngineError;
 use lyrebird_core::{Budget, CpuBus, CpuState, Engine, Exit, Signals, Vcpu};
 use lyrebird_memory::GuestMemory;
+use regions::Regions;
 use std::collections::{HashMap, HashSet};
 use std::mem::transmute;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,6 +78,8 @@ pub struct Statistics {
     pub bytes: u64,
     /// Traces that could not be compiled.
     pub refused: u64,
+    /// Regions compiled anew, since they were left where nobody expected it.
+    pub reconsidered: u64,
     /// Time spent.
     pub time: Duration,
     /// Regions whose code made room for other code.
@@ -199,6 +203,8 @@ pub(crate) struct Jit {
     entrance: Entrance,
     /// See [`emit::dispatch`].
     dispatch: u64,
+    /// See [`emit::linked`].
+    linked: u64,
     kept: Option<Arc<Kept>>,
     /// After how many entries traces are looked for among the kept ones: see [`reuse::asks`].
     asks: [i64; 2],
@@ -207,10 +213,7 @@ pub(crate) struct Jit {
     /// The code of traces that have none.
     cold: u64,
     threshold: i64,
-    /// Traces with code of their own.
-    live: HashSet<*const TracedOp>,
-    /// The first traces of the regions that a trace is in.
-    regions: HashMap<*const TracedOp, Vec<*mut TracedOp>>,
+    regions: Regions,
     /// Traces that cannot be compiled.
     hopeless: HashSet<*const TracedOp>,
     /// First traces of regions in which accesses that were to share TLB checks were too often in two pages.
@@ -223,10 +226,6 @@ pub(crate) struct Jit {
     placed: [Vec<*mut TracedOp>; SEGMENTS],
     /// Nobody enters the code in the next segment any more; at this epoch of the pool nobody is in it.
     draining: Option<u64>,
-    /// Regions at the worker's: tickets by entry op, and traces by ticket, with their mode. Dropped regions are in neither.
-    waiting: HashMap<*const TracedOp, u64>,
-    entries: HashMap<u64, (Vec<Found>, Mode)>,
-    ticket: u64,
     statistics: Statistics,
 }
 
@@ -235,9 +234,6 @@ unsafe impl Send for Jit {}
 
 /// A trace is taken into a region if it was entered at least this part of the threshold's times.
 const WARM: i64 = 4;
-
-/// So many accesses of a region may miss the page that they were expected in.
-const APART: i64 = 256;
 
 /// After so many more entries a trace that found the worker busy asks again.
 const AGAIN: i64 = 256;
@@ -252,6 +248,7 @@ impl Jit {
         let cold = buffer.place(&stub(Kind::Trace, emit::cold_code)?)? as u64;
         let entrance = buffer.place(&stub(Kind::Entrance, emit::entrance)?)?;
         let dispatch = stub(Kind::Trace, emit::dispatch)?;
+        let linked = buffer.place(&stub(Kind::Trace, emit::linked)?)? as u64;
         let mut perf = options.perf_map.then(PerfMap::open).transpose()?;
         let bytes = dispatch.len();
         let dispatch = buffer.place(&dispatch)? as u64;
@@ -278,14 +275,14 @@ impl Jit {
             buffer,
             entrance,
             dispatch,
+            linked,
             // Code that is wrong on purpose is for nobody.
             kept: kept.filter(|_| options.sabotage.is_none()),
             asks: reuse::asks(threshold),
             asked: HashMap::new(),
             cold,
             threshold,
-            live: HashSet::new(),
-            regions: HashMap::new(),
+            regions: Regions::default(),
             hopeless: HashSet::new(),
             unshared: HashSet::new(),
             perf,
@@ -293,26 +290,25 @@ impl Jit {
             shared: options.shared,
             placed: Default::default(),
             draining: None,
-            waiting: HashMap::new(),
-            entries: HashMap::new(),
-            ticket: 0,
             statistics: Statistics::default(),
         };
         Ok(jit)
     }
 
-    /// Makes the entry op of a region's first trace enter its code.
+    /// Makes entry ops of a region's traces enter its code.
     ///
     /// # Safety
     /// The region's traces are live ones of the pool, and the code was made for them. This vCPU executes no code.
-    unsafe fn install(&mut self, run: &mut Run, pool: &mut Locked<'_>, region: &[Found], code: Code) {
+    unsafe fn install(&mut self, run: &mut Run, pool: &mut Locked<'_>, number: u64, region: &[Found], code: Code) {
+        let entries = code.entries.clone();
         let address = |symbol| match symbol {
             Symbol::Dispatch => Some(self.dispatch),
+            Symbol::Linked => Some(self.linked),
             symbol => gather::address(region, symbol),
         };
         let (Some(code), Some(Found { entry, .. })) = (code.bind(address), region.first()) else { return };
         let entry = *entry;
-        let instructions: u64 = region.iter().map(|found| found.ops.len() as u64 - 1).sum();
+        let instructions: u64 = region.iter().map(|found| found.used as u64).sum();
         // SAFETY: the caller's promise.
         let place = match unsafe { self.place(run, pool, &code) } {
             Room::At(place) => place,
@@ -320,22 +316,36 @@ impl Jit {
             Room::Later => return unsafe { hot::set_left(entry, AGAIN) },
             Room::Never => return self.refuse(entry),
         };
-        self.placed[self.buffer.segment()].push(entry);
         if let Some(perf) = &mut self.perf {
             // SAFETY: the caller's promise.
             let at = unsafe { (*entry).op.offset };
             let rip = run.cpu.regs[usize::from(RIP_BASE)].wrapping_add(u64::from(at));
             perf.add(place as u64, code.len(), format_args!("guest_{rip:x}"));
         }
-        self.live.insert(entry);
         self.statistics.traces += 1;
         self.statistics.instructions += instructions;
         self.statistics.bytes += code.len() as u64;
-        // SAFETY: the caller's promise.
-        unsafe {
-            hot::set_left(entry, APART);
-            hot::set_code(entry, place as u64, enter::enter);
+        let mut replaced = false;
+        for entry in self.regions.install(number, region, &entries) {
+            self.placed[self.buffer.segment()].push(entry);
+            // SAFETY: the caller's promise.
+            unsafe {
+                if hot::code(entry) != self.cold {
+                    run.jumps.forget_code_of(entry, self.cold);
+                    replaced = true;
+                }
+                hot::set_code(entry, place as u64, enter::enter);
+            }
         }
+        if replaced {
+            self.lose(run, pool);
+        }
+    }
+
+    /// Code that some traces had is not theirs any more, and ends without notice when one of its traces does: nobody may remember it.
+    fn lose(&self, run: &mut Run, pool: &mut Locked<'_>) {
+        pool.lose(Loss::Code);
+        run.cache.knows_loss(pool);
     }
 
     /// Notes that a trace cannot be compiled.
@@ -346,46 +356,36 @@ impl Jit {
 
     /// Whether a trace has code of its own.
     pub fn has_code(&self, entry: *const TracedOp) -> bool {
-        self.live.contains(&entry)
+        self.regions.has_code(entry)
     }
 
-    /// Whether a trace has been entered often enough to be taken into a region.
-    ///
-    /// # Safety
-    /// The entry op is of a live trace.
-    pub unsafe fn is_warm(&self, entry: *const TracedOp) -> bool {
-        // SAFETY: the caller's promise.
-        let left = unsafe { hot::left(entry) };
+    /// How often a trace has been entered, as far as that is known.
+    pub fn count(&self, entry: *const TracedOp) -> u32 {
         // Of a trace that is still to be asked for, the counter says something else.
-        let counts = self.kept.is_none() || self.was_asked_for(entry);
-        counts && left <= self.threshold - self.threshold / WARM
+        if self.kept.is_some() && !self.was_asked_for(entry) {
+            return 0;
+        }
+        // SAFETY: only traces of the pool are asked about.
+        u32::try_from(self.threshold - unsafe { hot::left(entry) }).unwrap_or(0)
     }
 
-    /// Forgets a trace's code, or that it is being made; whether there was any.
-    fn forget(&mut self, entry: *const TracedOp) -> bool {
-        let ticket = self.waiting.remove(&entry);
-        if let Some(ticket) = ticket {
-            self.entries.remove(&ticket);
-        }
-        self.live.remove(&entry) || ticket.is_some()
+    /// How often a trace must have been entered to be taken into a region.
+    pub fn enough(&self) -> u32 {
+        (self.threshold / WARM) as u32
     }
 
     /// A trace is no more. Whether regions that begin with other traces are gone, too.
     fn drop_trace(&mut self, entry: *const TracedOp) -> bool {
-        self.forget(entry);
         self.hopeless.remove(&entry);
         self.unshared.remove(&entry);
         self.asked.remove(&entry);
-        let mut others = false;
-        for first in self.regions.remove(&entry).unwrap_or_default() {
-            if self.forget(first) && first.cast_const() != entry {
-                // SAFETY: a region's first trace that is not forgotten yet has not been dropped before, and what is being dropped
-                // now is not freed yet.
-                unsafe { self.cool(first) };
-                others = true;
-            }
+        let others = self.regions.end(entry);
+        for other in &others {
+            // SAFETY: a region ends when the first of its traces is dropped, so they have not been dropped before, and what is being
+            // dropped now is not freed yet.
+            unsafe { self.cool(*other) };
         }
-        others
+        !others.is_empty()
     }
 
     /// Installs what the worker has finished. Only between ops.
@@ -394,13 +394,12 @@ impl Jit {
             && let Some(done) = worker.take()
         {
             self.statistics.time += done.time;
-            let Some((region, mode)) = self.entries.remove(&done.ticket) else { continue };
-            self.waiting.remove(&region[0].entry.cast_const());
+            let Some((region, mode)) = self.regions.arrived(done.ticket) else { continue };
             match done.code {
                 Some(code) => {
                     self.keep(mode, &region, &code);
                     // SAFETY: the ticket of a region of which a trace is dropped is forgotten, so all of them live.
-                    unsafe { self.install(run, pool, &region, code) }
+                    unsafe { self.install(run, pool, done.ticket, &region, code) }
                 }
                 None => self.refuse(region[0].entry),
             }
@@ -525,9 +524,11 @@ impl Vcpu for JitVcpu {
         counters.push(("left compiled code for code that is not compiled".into(), *cold));
         let ops = Func::ALL.iter().map(|func| (func, ops[*func as usize])).filter(|(_, count)| *count > 0);
         counters.extend(ops.map(|(func, count)| (format!("left compiled code to interpret {func:?}"), count)));
-        let Statistics { traces, instructions, bytes, refused, time, evicted, longest_eviction } = self.statistics();
+        let Statistics { traces, instructions, bytes, refused, reconsidered, time, evicted, longest_eviction } =
+            self.statistics();
         counters.push(("compiled a region".into(), traces));
         counters.push(("could not compile a region".into(), refused));
+        counters.push(("compiled a region anew".into(), reconsidered));
         counters.push(("compiled an instruction".into(), instructions));
         counters.push(("made a byte of code".into(), bytes));
         counters.push(("spent a millisecond compiling".into(), time.as_millis() as u64));
@@ -565,9 +566,10 @@ impl Drop for JitVcpu {
 
 impl Drop for Jit {
     fn drop(&mut self) {
-        let Statistics { traces, instructions, bytes, refused, time, evicted, longest_eviction } = self.statistics;
+        let Statistics { traces, instructions, bytes, refused, reconsidered, time, evicted, longest_eviction } =
+            self.statistics;
         let milliseconds = time.as_millis() as u64;
-        tracing::info!(regions = traces, refused, instructions, bytes, milliseconds, "what was compiled");
+        tracing::info!(regions = traces, refused, reconsidered, instructions, bytes, milliseconds, "what was compiled");
         if evicted > 0 {
             tracing::info!(regions = evicted, ?longest_eviction, "what made room for other code");
         }

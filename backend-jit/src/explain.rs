@@ -36,7 +36,8 @@ fn region(run: &mut Run, pool: &Locked<'_>, jit: &Jit, linear: u64) -> Option<(*
     let first = linear & !0xfff | offset;
     run.cpu.regs[usize::from(RIP_BASE)] = first.wrapping_sub(cache::linear_of(&run.cpu, 0)).wrapping_sub(offset);
     // SAFETY: live traces, and nothing runs meanwhile; RIP_BASE is that of the first one's page.
-    let region = unsafe { gather::gather(run, pool, entry, |entry| jit.is_warm(entry), |entry| jit.has_code(entry)) };
+    let compiled = |entry| jit.has_code(entry);
+    let region = unsafe { gather::gather(run, pool, entry, |entry| jit.count(entry), jit.enough(), compiled) };
     run.cpu.regs[usize::from(RIP_BASE)] = old;
     Some((entry, first, region))
 }
@@ -62,9 +63,9 @@ pub fn explain(run: &mut Run, pool: &Locked<'_>, jit: &Jit, linear: u64) -> Opti
     let state = if jit.has_code(entry) { "is compiled" } else { "is interpreted" };
     let mut text = format!("block {linear:#x}: in the trace that begins at {first:#x}, which {state}\n");
     _ = writeln!(text, "its region has {} traces:", region.len());
-    for (n, Found { ops, page, .. }) in region.iter().enumerate() {
+    for (n, Found { ops, used, page, .. }) in region.iter().enumerate() {
         _ = writeln!(text, "trace {n}");
-        for op in *ops {
+        for op in &ops[..*used] {
             let o = &op.op;
             let at = (first & !0xfff).wrapping_add((page << 12) as u64).wrapping_add(u64::from(o.offset));
             _ = writeln!(

@@ -2,11 +2,12 @@
 //! behind its calls.
 
 use crate::code::Symbol;
-use crate::emit::destination;
+use crate::emit::{Member, Region, destination};
 use backend_interp::pool::Locked;
+use backend_interp::profile::{self, Rare};
 use backend_interp::run::{Run, TracedOp};
 use backend_interp::{cache, hot};
-use frontend_x86::cpu::CodeSize;
+use frontend_x86::cpu::{CodeSize, Mode};
 use frontend_x86::op::{Func, RIP_BASE};
 use std::slice::from_raw_parts;
 
@@ -14,8 +15,6 @@ use std::slice::from_raw_parts;
 const MOST: usize = 60;
 /// Most traces.
 const MOST_TRACES: usize = 24;
-/// A trace of so few ops is worth a copy in another region.
-const SMALL: usize = 8;
 
 /// A trace of the cache.
 #[derive(Clone, Copy)]
@@ -24,13 +23,32 @@ pub struct Found {
     pub entry: *mut TracedOp,
     /// The ops behind it; alive until the cache drops something.
     pub ops: &'static [TracedOp],
+    /// How many of them are worth compiling: see [`profile::reached`].
+    pub used: usize,
     /// See [`crate::emit::Member::page`].
     pub page: i64,
     /// The host address of its page.
     pub host: u64,
+    /// See [`Member::count`].
+    pub count: u32,
 }
 
 impl Found {
+    /// A trace that lies `page` pages behind the first, in the page at this host address.
+    ///
+    /// # Safety
+    /// The entry op is of a live trace; the result must not be used when it is dropped.
+    unsafe fn new(entry: *mut TracedOp, page: i64, host: u64) -> Self {
+        // SAFETY: the caller's promise.
+        let ops = unsafe { ops_of(entry) };
+        Found { entry, ops, used: profile::reached(ops), page, host, count: 0 }
+    }
+
+    /// The same for the translator, with a copy of the ops that are used.
+    pub fn member<'a>(&self, ops: &'a [TracedOp]) -> Member<'a> {
+        Member { entry: self.entry, ops, page: self.page, count: self.count }
+    }
+
     /// Offset in the page of the first instruction.
     pub fn offset(&self) -> u16 {
         self.ops.first().map_or(0, |op| op.op.offset)
@@ -39,7 +57,10 @@ impl Found {
 
 /// The address of what only a region's place in this process tells.
 pub fn address(members: &[Found], symbol: Symbol) -> Option<u64> {
+    let op = |member: u8, op: u16| Some(members.get(usize::from(member))?.ops.get(usize::from(op).checked_sub(1)?)?.op);
     match symbol {
+        Symbol::Immediate { member, op: n } => op(member, n).map(|op| op.imm),
+        Symbol::Displacement { member, op: n } => op(member, n).map(|op| op.disp as u64),
         Symbol::Op { member, op } => {
             let found = members.get(usize::from(member))?;
             // The entry op comes first.
@@ -109,8 +130,8 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The traces of a region around a hot one. `compiled` tells of those that have code; `warm` of those
-/// that have been seen often enough to be taken in.
+/// The traces of a region around a hot one. `compiled` tells of those that have code, or will have; `count` how often others
+/// have been entered: those with `enough` are taken in.
 ///
 /// # Safety
 /// `entry` is the entry op that `run` is about to execute.
@@ -118,14 +139,15 @@ pub unsafe fn gather(
     run: &Run,
     pool: &Locked<'_>,
     entry: *mut TracedOp,
-    warm: impl Fn(*const TracedOp) -> bool,
+    count: impl Fn(*const TracedOp) -> u32,
+    enough: u32,
     compiled: impl Fn(*const TracedOp) -> bool,
 ) -> Vec<Found> {
-    // SAFETY: the trace is about to be executed.
-    let ops = unsafe { ops_of(entry) };
     let place = Place::of(run, pool);
-    let mut members = vec![Found { entry, ops, page: 0, host: place.host }];
-    let mut size = ops.len();
+    // SAFETY: the trace is about to be executed.
+    let mut members = vec![unsafe { Found::new(entry, 0, place.host) }];
+    members[0].count = count(entry);
+    let mut size = members[0].used;
     let mut candidates = Vec::new();
     let mut looked_at = 0;
     while members.len() < MOST_TRACES {
@@ -135,22 +157,20 @@ pub unsafe fn gather(
         }
         candidates.retain(|c: &Found| members.iter().all(|m| m.entry != c.entry));
         let good = |c: &Found| {
-            if size + c.ops.len() > MOST {
+            if size + c.used > MOST {
                 return false;
             }
             if compiled(c.entry) {
-                return c.ops.len() <= SMALL
-                    || successors(run, &place, c).iter().any(|s| members.iter().any(|m| m.entry == s.entry));
+                // Only a loop is worth a copy of what is compiled already.
+                return successors(run, &place, c).iter().any(|s| members.iter().any(|m| m.entry == s.entry));
             }
-            warm(c.entry)
+            count(c.entry) >= enough
         };
-        // SAFETY: traces of the cache.
-        let best = (0..candidates.len())
-            .filter(|n| good(&candidates[*n]))
-            .min_by_key(|n| unsafe { hot::left(candidates[*n].entry) });
+        let best = (0..candidates.len()).filter(|n| good(&candidates[*n])).max_by_key(|n| count(candidates[*n].entry));
         let Some(best) = best else { break };
-        let best = candidates.swap_remove(best);
-        size += best.ops.len();
+        let mut best = candidates.swap_remove(best);
+        best.count = count(best.entry);
+        size += best.used;
         members.push(best);
     }
     members
@@ -169,16 +189,22 @@ pub unsafe fn find(
 ) -> Option<Vec<Found>> {
     let place = Place::of(run, pool);
     // SAFETY: the trace is about to be executed.
-    let mut members = vec![Found { entry, ops: unsafe { ops_of(entry) }, page: 0, host: place.host }];
+    let mut members = vec![unsafe { Found::new(entry, 0, place.host) }];
     for (page, offset) in others {
         if place.linear.is_none() && page != 0 {
             return None;
         }
         let (entry, host) = place.find(run, page, u64::from(offset))?;
         // SAFETY: the cache knows only live traces.
-        members.push(Found { entry, ops: unsafe { ops_of(entry) }, page, host });
+        members.push(unsafe { Found::new(entry, page, host) });
     }
     Some(members)
+}
+
+/// The traces by which a region will be entered.
+pub fn entries(region: &[Found], mode: Mode) -> Vec<u8> {
+    let members: Vec<Member> = region.iter().map(|found| found.member(&found.ops[..found.used])).collect();
+    Region { members: &members, mode, share: false }.entries()
 }
 
 /// Traces that a trace may go on with.
@@ -186,9 +212,12 @@ fn successors(run: &Run, place: &Place<'_>, of: &Found) -> Vec<Found> {
     let mut found = Vec::new();
     let mut add = |entry: *mut TracedOp, page: i64, host: u64| {
         // SAFETY: the cache knows only live traces, and links lead to traces of the same page.
-        found.push(Found { entry, ops: unsafe { ops_of(entry) }, page, host });
+        found.push(unsafe { Found::new(entry, page, host) });
     };
-    for op in of.ops {
+    for (at, op) in of.ops[..of.used].iter().enumerate() {
+        if profile::rare(of.ops, at) == Rare::Taken {
+            continue;
+        }
         if matches!(op.op.ins.func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto) {
             if op.op.imm < 4096 {
                 // SAFETY: an op of a live trace.

@@ -19,6 +19,7 @@ mod explain;
 mod gather;
 pub mod host;
 pub mod kept;
+mod moved;
 mod mxcsr;
 mod perf;
 mod worker;

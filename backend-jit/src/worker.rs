@@ -38,13 +38,13 @@ impl Job {
     pub fn new(ticket: u64, region: &[Found], mode: Mode, share: bool) -> Self {
         // SAFETY: ops of live traces.
         let copy = |op: &TracedOp| TracedOp { handler: op.handler, link: unsafe { hot::link(op) }, op: op.op };
-        let members = region.iter().map(|found| (*found, found.ops.iter().map(copy).collect())).collect();
+        let members = region.iter().map(|found| (*found, found.ops[..found.used].iter().map(copy).collect())).collect();
         Job { ticket, members, mode, share }
     }
 
     /// How many instructions the region has.
     pub fn instructions(&self) -> u64 {
-        self.members.iter().map(|(_, ops)| ops.len() as u64 - 1).sum()
+        self.members.iter().map(|(_, ops)| ops.len() as u64).sum()
     }
 
     /// See [`crate::Options::sabotage`].
@@ -69,12 +69,11 @@ pub struct Done {
 
 /// Compiles a region; `None` if it holds what cannot be translated.
 pub fn compile(compiler: &mut Compiler, job: &Job) -> Result<Option<Code>, CompileError> {
-    let members: Vec<Member> =
-        job.members.iter().map(|(found, ops)| Member { entry: found.entry, ops, page: found.page }).collect();
+    let members: Vec<Member> = job.members.iter().map(|(found, ops)| found.member(ops)).collect();
     let region = Region { members: &members, mode: job.mode, share: job.share };
     let mut whole = false;
     let code = compiler.compile(Kind::Trace, |asm| whole = emit::translate(asm, region))?;
-    Ok(whole.then_some(code))
+    Ok(whole.then_some(Code { entries: region.entries(), ..code }))
 }
 
 /// The thread.

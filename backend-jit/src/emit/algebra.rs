@@ -5,6 +5,7 @@ use super::vector::X;
 use super::{C, Emit, FlagState, Flow, Target, V};
 use crate::clif::{Area, Block, Value};
 use crate::code::{Function, Symbol};
+use crate::moved;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::Cpu;
 use frontend_x86::algebra::{Access, Algebra, Arith, Bin, Cmp};
@@ -62,7 +63,7 @@ impl Emit<'_, '_> {
     /// Where the op's direct jump leads. Leaves if the cache does not know that yet, or the target is outside the code
     /// segment.
     pub(super) fn target_or_exit(&mut self, w: Width) -> Target {
-        if let Some(to) = self.inside(w) {
+        if let Some(to) = self.inside() {
             // Every loop has an edge back, and only there the budget is looked at.
             if to <= self.member {
                 return Target::Inside(to, self.charge_or_exit());
@@ -76,6 +77,9 @@ impl Emit<'_, '_> {
             let target = self.truncate(w.min(self.mode.ip_width()), target);
             let Ok(()) = self.check_target_or_stop(w, target);
             return Target::Far(target);
+        }
+        if self.op.ins.func == Func::Jcc {
+            return Target::ByStub;
         }
         let left = self.charge_or_exit();
         let op = self.op_address(self.member, self.at);
@@ -180,6 +184,10 @@ impl Algebra for Emit<'_, '_> {
     }
 
     fn imm(&mut self, w: Width) -> V {
+        if moved::immediate(&self.op) {
+            let v = self.asm.symbol(Symbol::Immediate { member: self.member as u8, op: self.at as u16 + 1 });
+            return self.truncate(w, V::Value(v));
+        }
         V::Const(self.op.imm & w.mask())
     }
 
@@ -203,7 +211,14 @@ impl Algebra for Emit<'_, '_> {
         let index = self.read(usize::from(index));
         let index = self.bin(Bin::Shl, Q, index, V::Const(u64::from(scale & 3)));
         let sum = self.add(Q, base, index);
-        let sum = self.add(Q, sum, V::Const(disp as u64));
+        let disp = match moved::displacement(&self.op) {
+            true => {
+                let symbol = Symbol::Displacement { member: self.member as u8, op: self.at as u16 + 1 };
+                V::Value(self.asm.symbol(symbol))
+            }
+            false => V::Const(disp as u64),
+        };
+        let sum = self.add(Q, sum, disp);
         match i.form {
             Form::A64Seg if i.has(bits::ADDR32) => self.truncate(Width::D, sum),
             Form::A64 | Form::A64Seg => sum,
@@ -217,15 +232,27 @@ impl Algebra for Emit<'_, '_> {
         if let Some(host) = self.shared(form, linear, w, access) {
             return Ok(host);
         }
-        let entry = self.tlb_entry(linear);
+        let expected = self.expected(form, linear, w);
+        let (first, last) = match &expected {
+            Some(expected) => self.ends(linear, expected),
+            None => (linear, self.plus(linear, w.bytes() - 1)),
+        };
+        let entry = self.tlb_entry(first);
         let tag = if access.writes() { offset_of!(Entry, write) } else { offset_of!(Entry, read) };
         let tag = self.asm.load(Area::Own, Q, entry, tag as i32);
-        let last = self.plus(linear, w.bytes() - 1);
         let page = self.bin(Bin::And, Q, last, V::Const(!0xfff));
         let miss = self.cmp(Cmp::Ne, Q, V::Value(tag), page);
-        self.exit_if(miss);
+        if expected.as_ref().is_some_and(|e| !e.is_single(w)) {
+            let (out, on) = (self.exit_block_of_range(first, last), self.asm.block());
+            self.branch(miss, out, on);
+            self.asm.at(on);
+        } else {
+            self.exit_if(miss);
+        }
         let addend = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, addend) as i32);
-        self.note_share(form, linear, w, access, addend);
+        if let Some(expected) = expected {
+            self.note_share(access, addend, expected);
+        }
         let host = self.add(Q, linear, V::Value(addend));
         Ok(self.value_of(host))
     }

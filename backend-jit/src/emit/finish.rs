@@ -2,18 +2,22 @@
 //! that the edges and the side exits.
 
 use super::slots::{SLOTS, Slot};
-use super::{Emit, State};
-use crate::clif::{Block, Value};
+use super::ways::Ways;
+use super::{Emit, Exit, FlagState, State, V};
+use crate::clif::{Area, Block, Value};
+use crate::code::Symbol;
+use backend_interp::run::{Run, TracedOp};
+use frontend_x86::algebra::{Arith, Cmp};
+use frontend_x86::op::Width;
+use std::mem::{offset_of, size_of};
 
 /// The block that a trace begins in, and what it is handed over there.
 pub struct Head {
     /// The block.
     pub block: Block,
-    /// Whether it is handed anything over: otherwise it loads what it wants.
-    pub carries: bool,
-    /// There is one way to it, from a trace before it, whose state holds here.
-    pub inherits: bool,
-    /// That state, and the trace whose beginning its fresh slots mean.
+    /// How it is come to.
+    pub ways: Ways,
+    /// The state that it inherits, and the trace whose beginning its fresh slots mean.
     pub inherited: Option<(State, usize)>,
     /// Its parameters by slot.
     pub params: [Option<Value>; SLOTS],
@@ -21,10 +25,23 @@ pub struct Head {
     pub order: Vec<usize>,
 }
 
+/// Why code is left in front of an op.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// The interpreter is to execute it.
+    Interpret,
+    /// It is a conditional jump that is taken: see [`super::stubs::linked`].
+    Linked,
+    /// Nobody expected to come here: see [`backend_interp::profile`].
+    Unexpected,
+    /// Its access is not in the page that it was expected in: see [`super::share`].
+    Apart,
+}
+
 impl Head {
-    /// Nothing handed over.
-    pub fn new(block: Block) -> Self {
-        Head { block, carries: false, inherits: false, inherited: None, params: [None; SLOTS], order: Vec::new() }
+    /// Nothing handed over yet.
+    pub fn new(block: Block, ways: Ways) -> Self {
+        Head { block, ways, inherited: None, params: [None; SLOTS], order: Vec::new() }
     }
 }
 
@@ -34,17 +51,78 @@ impl Emit<'_, '_> {
         self.propagate_demand();
         self.begin();
         self.build_edges();
+        self.finish_ranges();
+        let mut groups: Vec<(Exit, Value)> = Vec::new();
         for exit in std::mem::take(&mut self.exits) {
             self.asm.at(exit.block);
-            self.state = State { flags: exit.flags, slots: [Slot::Memory; SLOTS], ..State::new() };
+            let Exit { flags, why, member, at, .. } = exit;
+            if flags == FlagState::Slots {
+                self.leave_at(why, member, at);
+                continue;
+            }
+            let place = self.place_of(at);
+            let like =
+                |group: &&(Exit, Value)| group.0.flags == flags && group.0.why == why && group.0.member == member;
+            let block = match groups.iter().rev().find(like) {
+                Some((group, _)) => group.block,
+                None => {
+                    let block = self.asm.cold_block();
+                    let place = self.asm.parameter(block);
+                    groups.push((Exit { block, ..exit }, place));
+                    block
+                }
+            };
+            self.asm.jump(block, &[place]);
+        }
+        for (Exit { block, flags, why, member, .. }, place) in groups {
+            self.asm.at(block);
+            self.state = State { flags, slots: [Slot::Memory; SLOTS], ..State::new() };
             self.flags_to_slots();
             self.flush();
-            if exit.apart {
-                self.count_apart();
-            }
-            let op = self.op_address(exit.member, exit.at);
-            self.asm.leave(op);
+            let tail = self.tail(why, member);
+            self.asm.jump(tail, &[place]);
         }
+        let tails = std::mem::take(&mut self.tails);
+        for ((why, member), (block, place)) in tails {
+            self.asm.at(block);
+            if matches!(why, Why::Unexpected | Why::Apart) {
+                let first = V::Value(self.asm.symbol(Symbol::Op { member: 0, op: 0 }));
+                let apart = if why == Why::Apart { Run::APART } else { 0 };
+                let unexpected = self.add(Width::Q, first, V::Const(apart));
+                let unexpected = self.value_of(unexpected);
+                self.asm.store(Area::Own, Width::Q, self.run, offset_of!(Run, unexpected) as i32, unexpected);
+            }
+            let first = V::Value(self.op_address(member, 0));
+            let op = self.add(Width::Q, first, V::Value(place));
+            let op = self.value_of(op);
+            if why == Why::Linked {
+                let code = self.asm.symbol(Symbol::Linked);
+                self.asm.tail_call(code, self.run, op);
+            } else {
+                self.asm.leave(op);
+            }
+        }
+    }
+
+    /// An op's place in its trace, in bytes.
+    fn place_of(&mut self, at: usize) -> Value {
+        self.asm.constant((at * size_of::<TracedOp>()) as u64)
+    }
+
+    /// Leaves in front of an op. Memory has everything.
+    pub(super) fn leave_at(&mut self, why: Why, member: usize, at: usize) {
+        let place = self.place_of(at);
+        let tail = self.tail(why, member);
+        self.asm.jump(tail, &[place]);
+    }
+
+    fn tail(&mut self, why: Why, member: usize) -> Block {
+        let asm = &mut *self.asm;
+        let new = || {
+            let block = asm.cold_block();
+            (block, asm.parameter(block))
+        };
+        self.tails.entry((why, member)).or_insert_with(new).0
     }
 
     /// Whoever goes on to a trace that wants a slot, and has not got it from elsewhere, wants it too.
@@ -53,7 +131,7 @@ impl Emit<'_, '_> {
             let mut changed = false;
             for n in 0..self.edges.len() {
                 let (from, to) = (self.edges[n].from, self.edges[n].to);
-                if !self.heads[from].carries {
+                if !self.heads[from].ways.carries {
                     continue;
                 }
                 for k in 0..self.heads[to].order.len() {
@@ -70,14 +148,33 @@ impl Emit<'_, '_> {
         }
     }
 
-    /// The function's first block: loads what the first trace wants.
+    /// The function's first block goes to the trace that is entered; blocks before those load what they want.
     fn begin(&mut self) {
+        let entries = self.region.entries();
         let entry = self.asm.entry();
         self.asm.at(entry);
-        let order = std::mem::take(&mut self.heads[0].order);
+        if entries.len() == 1 {
+            return self.enter(0);
+        }
+        let op = V::Value(self.asm.argument(1));
+        for member in entries.iter().skip(1) {
+            let entry = V::Value(self.asm.symbol(Symbol::Op { member: *member, op: 0 }));
+            let same = self.cmp(Cmp::Eq, Width::Q, op, entry);
+            let (here, others) = (self.asm.block(), self.asm.block());
+            self.branch(same, here, others);
+            self.asm.at(here);
+            self.enter(usize::from(*member));
+            self.asm.at(others);
+        }
+        self.enter(0);
+    }
+
+    /// Goes on in a trace that is entered.
+    fn enter(&mut self, member: usize) {
+        let order = std::mem::take(&mut self.heads[member].order);
         let values: Vec<Value> = order.iter().map(|slot| self.load_slot(*slot)).collect();
-        self.asm.jump(self.heads[0].block, &values);
-        self.heads[0].order = order;
+        self.asm.jump(self.heads[member].block, &values);
+        self.heads[member].order = order;
     }
 
     fn build_edges(&mut self) {
@@ -89,7 +186,7 @@ impl Emit<'_, '_> {
                 values.push(match edge.state.slots[slot] {
                     Slot::Dirty(v) | Slot::Loaded(v) => self.value_of(v),
                     Slot::Clean(v) => v,
-                    Slot::Fresh if self.heads[edge.from].carries => self.header_slot(edge.from, slot),
+                    Slot::Fresh if self.heads[edge.from].ways.carries => self.header_slot(edge.from, slot),
                     Slot::Fresh | Slot::Memory => self.load_slot(slot),
                 });
             }

@@ -19,22 +19,24 @@ mod slots;
 mod string;
 mod stubs;
 mod vector;
+mod ways;
 mod x87;
 
 use crate::clif::{Asm, Block, Value};
 use backend_interp::run::Run;
-use finish::Head;
+use finish::{Head, Why};
 use frontend_x86::cpu::Mode;
 use frontend_x86::flags::Flags;
 use frontend_x86::op::Op;
-use share::{Origin, Shares};
+use share::{Origin, RangeExit, Shares};
 use slots::Slots;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::mem::offset_of;
 use vector::Simd;
 
-pub use region::{Member, Region, destination, translate};
-pub use stubs::{cold_code, dispatch, entrance};
+pub use region::{Member, Region, translate};
+pub use stubs::{cold_code, dispatch, entrance, linked};
+pub use ways::destination;
 
 /// Where in [`backend_interp::run::Run`] code finds things: if two builds differ in this, they cannot share code.
 pub fn layout() -> impl Iterator<Item = usize> {
@@ -61,7 +63,7 @@ pub enum C {
 }
 
 /// Where the arithmetic flags are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlagState {
     /// In their slots, of a kind that only the running code knows.
     Slots,
@@ -98,6 +100,8 @@ pub enum Flow {
 pub enum Target {
     /// A trace of the region, with the budget after the jump.
     Inside(usize, V),
+    /// The op that the cache has linked with this conditional jump, if it has, and the budget lasts: less code than the next.
+    ByStub,
     /// The op that the cache has linked, with the budget after the jump.
     Linked(Value, V),
     /// An address outside the page, checked.
@@ -110,8 +114,7 @@ struct Exit {
     flags: FlagState,
     member: usize,
     at: usize,
-    /// It is counted: see [`share`].
-    apart: bool,
+    why: Why,
 }
 
 /// A way from trace to trace.
@@ -142,12 +145,15 @@ pub struct Emit<'a, 'f> {
     exit: Option<Block>,
     /// Another one: see [`share`].
     apart: Option<Block>,
+    /// The ends of ways out: a block and its parameter, the op's place, by why and from which trace.
+    tails: BTreeMap<(Why, usize), (Block, Value)>,
     /// The current op keeps the CF of the slots, whatever it is.
     keeps_carry: bool,
     /// What is known of values.
     origins: HashMap<Value, Origin>,
     heads: Vec<Head>,
     exits: Vec<Exit>,
+    ranges: Vec<RangeExit>,
     edges: Vec<Edge>,
     /// An op cannot be translated after all.
     refused: bool,

@@ -1,6 +1,7 @@
 //! From a region to a function: its traces one after the other. Side exits and the edges between traces are only noted
 //! here; [`super::finish`] builds them when it is known which slots each trace wants handed over.
 
+use super::finish::Why;
 use super::share::Shares;
 use super::slots::{LEFT, Slot, TLB};
 use super::stubs::{self, Jumping};
@@ -9,13 +10,14 @@ use super::x87::Known;
 use super::{Edge, Emit, FlagState, Flow, Head, State, Target, V};
 use crate::clif::{Area, Asm, Value};
 use crate::code::{Function, Symbol};
+use backend_interp::profile::{self, Rare};
 use backend_interp::run::TracedOp;
 use backend_interp::{hot, jumps};
 use frontend_x86::algebra::{Arith, Cmp};
 use frontend_x86::cpu::{CodeSize, Mode};
 use frontend_x86::op::{Func, Kind, Op, RIP_BASE, Width};
 use frontend_x86::sem;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::mem::offset_of;
 
 /// A trace in a region.
@@ -27,6 +29,8 @@ pub struct Member<'a> {
     pub ops: &'a [TracedOp],
     /// How many pages it lies behind the region's first trace.
     pub page: i64,
+    /// How often it has been entered, as far as that is known.
+    pub count: u32,
 }
 
 /// What is to be compiled: traces that go on into one another. The first is the one entered from outside.
@@ -38,18 +42,6 @@ pub struct Region<'a> {
     pub mode: Mode,
     /// Accesses near one another share their checks.
     pub share: bool,
-}
-
-impl Member<'_> {
-    /// Offset in the page of the first instruction.
-    pub fn offset(&self) -> u64 {
-        self.ops.first().map_or(0, |op| u64::from(op.op.offset))
-    }
-}
-
-/// Where the direct jump of an op leads: page, counted as [`Member::page`] is, and offset there.
-pub fn destination(page: i64, op: &TracedOp) -> (i64, u64) {
-    (page + ((op.op.imm as i64) >> 12), op.op.imm & 0xfff)
 }
 
 /// Ops that the interpreter executes, by a call from the compiled code: plain functions, strings, rare vector operations.
@@ -64,7 +56,7 @@ fn is_called(op: &Op) -> bool {
 /// Builds the function of a region. False: it holds what cannot be translated.
 pub fn translate(asm: &mut Asm, region: Region) -> bool {
     let Some(first) = region.members.first().and_then(|member| member.ops.first()) else { return false };
-    let heads = region.members.iter().map(|_| Head::new(asm.block())).collect();
+    let heads = region.ways().into_iter().map(|ways| Head::new(asm.block(), ways)).collect();
     let state = State::new();
     let mut emit = Emit {
         mode: region.mode,
@@ -78,15 +70,16 @@ pub fn translate(asm: &mut Asm, region: Region) -> bool {
         before: state,
         exit: None,
         apart: None,
+        tails: BTreeMap::new(),
         keeps_carry: false,
         origins: HashMap::new(),
         heads,
         exits: Vec::new(),
+        ranges: Vec::new(),
         edges: Vec::new(),
         refused: false,
         asm,
     };
-    emit.find_ways();
     for member in 0..region.members.len() {
         emit.member(member);
     }
@@ -95,50 +88,13 @@ pub fn translate(asm: &mut Asm, region: Region) -> bool {
 }
 
 impl Emit<'_, '_> {
-    /// Traces that a loop comes back to get their slots in host registers; what others want is loaded. Those that there is
-    /// only one way to go on with the state that the way has.
-    fn find_ways(&mut self) {
-        let members = self.region.members;
-        let mut ways = vec![Vec::new(); members.len()];
-        let returns = self.returns();
-        for (member, Member { ops, page, .. }) in members.iter().enumerate() {
-            self.member = member;
-            for at in 0..ops.len() {
-                self.at = at;
-                let i = ops[at].op.ins;
-                if matches!(i.func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto)
-                    && let Some(to) = self.inside(i.w)
-                {
-                    self.heads[to].carries |= to <= member;
-                    ways[to].push(member);
-                }
-                if i.func == Func::Ret {
-                    returns.iter().for_each(|to| ways[*to].push(member));
-                }
-                if u64::from(ops[at].op.offset) != members[member].offset()
-                    && let Some(to) = self.beginning(*page, u64::from(ops[at].op.offset))
-                {
-                    ways[to].push(member);
-                }
-            }
-        }
-        for (to, from) in ways.iter().enumerate() {
-            self.heads[to].inherits = to > 0 && from.len() == 1 && from[0] < to;
-        }
-    }
-
-    /// Which trace begins at this place.
-    fn beginning(&self, page: i64, offset: u64) -> Option<usize> {
-        self.region.members.iter().position(|m| m.page == page && m.offset() == offset)
-    }
-
     /// All ops of a trace up to the first that never goes on to the next.
     fn member(&mut self, member: usize) {
         self.member = member;
         (self.state, self.root) = match self.heads[member].inherited {
             Some(inherited) => inherited,
             // Nothing goes there after all.
-            None if self.heads[member].inherits => return,
+            None if self.heads[member].ways.inherits => return,
             None => (State::new(), member),
         };
         self.asm.at(self.heads[member].block);
@@ -174,10 +130,19 @@ impl Emit<'_, '_> {
             match flow {
                 Flow::Next => {}
                 Flow::JumpIf(c) => {
-                    let (taken, on) = (self.asm.block(), self.asm.block());
+                    let rare = profile::rare(ops, at);
+                    let side = |asm: &mut Asm, rare| if rare { asm.cold_block() } else { asm.block() };
+                    let taken = side(self.asm, rare == Rare::Taken);
+                    let on = side(self.asm, rare == Rare::Next);
                     self.branch(c, taken, on);
                     let state = self.state;
                     self.asm.at(taken);
+                    if rare == Rare::Taken && self.inside().is_none() {
+                        self.leave_unexpected(at);
+                        self.state = state;
+                        self.asm.at(on);
+                        continue;
+                    }
                     if i.func == Func::Loop {
                         self.state.slots = self.before.slots;
                     }
@@ -188,6 +153,9 @@ impl Emit<'_, '_> {
                     self.take(target);
                     self.state = state;
                     self.asm.at(on);
+                    if rare == Rare::Next {
+                        return self.leave_unexpected(at + 1);
+                    }
                 }
                 Flow::Jump(target) => return self.take(target),
                 Flow::JumpTo(target) => return self.take_computed(i.func, target),
@@ -199,9 +167,16 @@ impl Emit<'_, '_> {
         self.asm.leave(op);
     }
 
+    /// Leaves in front of an op of this trace that was not expected to be reached.
+    fn leave_unexpected(&mut self, at: usize) {
+        self.flags_to_slots();
+        self.flush();
+        self.leave_at(Why::Unexpected, self.member, at);
+    }
+
     /// Where another trace of the region begins in the middle of this one, this one ends.
     fn continues(&mut self, page: i64) -> bool {
-        let Some(to) = self.beginning(page, u64::from(self.op.offset)) else { return false };
+        let Some(to) = self.region.beginning(page, u64::from(self.op.offset)) else { return false };
         let left = self.read(LEFT);
         let left = self.sub(Width::Q, left, V::Const(u64::from(self.op.count - 1)));
         if to <= self.member {
@@ -228,16 +203,8 @@ impl Emit<'_, '_> {
     }
 
     /// Which trace of the region the current op's direct jump leads to.
-    pub(super) fn inside(&self, w: Width) -> Option<usize> {
-        let Member { ops, page, .. } = self.region.members[self.member];
-        let op = &ops[self.at];
-        if op.op.imm < 4096 {
-            // A link says that the jump leads there at every address at which the page may be mapped.
-            return self.region.members.iter().position(|m| !op.link.is_null() && m.entry == op.link);
-        }
-        let wide = w >= self.mode.ip_width() && (self.mode.flat || self.mode.code == CodeSize::Bits64);
-        let (page, offset) = destination(page, op);
-        self.region.members.iter().position(|m| wide && m.page == page && m.offset() == offset)
+    pub(super) fn inside(&self) -> Option<usize> {
+        self.region.inside(self.member, self.at)
     }
 
     /// Has the interpreter execute the op, and leaves if it does not go on with the next one.
@@ -263,6 +230,11 @@ impl Emit<'_, '_> {
     fn take(&mut self, target: Target) {
         match target {
             Target::Far(target) => self.leave_charged(target),
+            Target::ByStub => {
+                self.flags_to_slots();
+                self.flush();
+                self.leave_at(Why::Linked, self.member, self.at);
+            }
             Target::Linked(target, left) => {
                 self.write(LEFT, left);
                 self.flags_to_slots();
@@ -298,7 +270,7 @@ impl Emit<'_, '_> {
     fn take_computed(&mut self, func: Func, target: V) {
         if func == Func::Ret && (self.mode.flat || self.mode.code == CodeSize::Bits64) {
             let page = self.region.members[self.member].page;
-            for to in self.returns() {
+            for to in self.region.returns() {
                 let base = self.read(usize::from(RIP_BASE));
                 let delta = self.region.members[to].page - page;
                 let offset = (delta << 12) as u64 + self.region.members[to].offset();
@@ -330,25 +302,9 @@ impl Emit<'_, '_> {
         self.leave_charged(target);
     }
 
-    /// The traces of the region that begin behind one of its calls.
-    fn returns(&self) -> Vec<usize> {
-        let members = self.region.members;
-        let begins = |to: usize| {
-            members.iter().any(|m| {
-                m.ops.iter().any(|op| {
-                    let next = op.op.next_offset();
-                    matches!(op.op.ins.func, Func::Call | Func::CallIndirect)
-                        && m.page + (next >> 12) as i64 == members[to].page
-                        && next & 0xfff == members[to].offset()
-                })
-            })
-        };
-        (0..members.len()).filter(|to| begins(*to)).take(3).collect()
-    }
-
     /// Goes on in another trace of the region, with the budget charged.
     fn edge(&mut self, to: usize) {
-        if self.heads[to].inherits {
+        if self.heads[to].ways.inherits {
             self.heads[to].inherited = Some((self.state, self.root));
             return self.asm.jump(self.heads[to].block, &[]);
         }
@@ -385,6 +341,10 @@ impl Emit<'_, '_> {
         self.flags_to_slots();
         self.flush();
         let target = self.value_of(target);
+        let code = self.asm.symbol(Symbol::Dispatch);
+        if self.op.ins.func == Func::Jcc {
+            return self.asm.tail_call(code, self.run, target);
+        }
         let [left, tlb] = [left, self.read(TLB)].map(|v| self.value_of(v));
         let mark = self.asm.constant(jumps::mark(self.mode));
         let slow = self.asm.cold_block();
@@ -392,7 +352,6 @@ impl Emit<'_, '_> {
         let jumping = Jumping { run: self.run, target, left, tlb, mark };
         stubs::jump(self.asm, jumping, slow);
         self.asm.at(slow);
-        let code = self.asm.symbol(Symbol::Dispatch);
         self.asm.tail_call(code, self.run, target);
     }
 }

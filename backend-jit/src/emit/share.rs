@@ -1,19 +1,18 @@
 //! TLB checks shared between accesses near one another: stack frames, structures, pushes. A value remembers which other
 //! value it is a constant away from ([`Origin`]); when an access lies a few bytes from one that has been checked, it is
-//! enough to see that both are in the same page; and the first looks ahead and sees that for those that follow.
+//! enough to see that both are in the same page; and the first looks ahead and checks for those that follow, too: the TLB's
+//! entry for the first byte has the page of the last one.
 //!
 //! If they are not, the interpreter goes on from there. A region that meets this often (its stack frame lies across two
 //! pages) is compiled again without sharing: the exits count in the entry op.
 
+use super::finish::Why;
 use super::slots::Slot;
 use super::{Emit, V};
-use crate::clif::{Area, Block, Value};
-use crate::code::Symbol;
+use crate::clif::{Block, Value};
 use backend_interp::hot;
-use backend_interp::run::TracedOp;
 use frontend_x86::algebra::{Access, Arith, Bin};
 use frontend_x86::op::{Form, Func, Kind, Op, Width, ZERO, reg};
-use std::mem::offset_of;
 
 const Q: Width = Width::Q;
 /// How many checks are remembered.
@@ -45,6 +44,30 @@ struct Share {
     hi: i64,
     linear: Value,
     addend: Value,
+}
+
+/// A range that one check is to serve.
+pub struct Expected {
+    linear: Value,
+    origin: Origin,
+    lo: i64,
+    hi: i64,
+}
+
+impl Expected {
+    /// Nothing but the access itself.
+    pub fn is_single(&self, w: Width) -> bool {
+        self.hi - self.lo == w.bytes() as i64
+    }
+}
+
+/// A way out for an access whose check failed.
+pub struct RangeExit {
+    block: Block,
+    first: V,
+    last: V,
+    missed: Block,
+    apart: Block,
 }
 
 /// The checks that hold here.
@@ -202,20 +225,49 @@ impl Emit<'_, '_> {
         Some(self.value_of(host))
     }
 
-    /// Remembers a check that has just been made.
-    pub(super) fn note_share(&mut self, form: Form, linear: V, w: Width, access: Access, addend: Value) {
-        let V::Value(linear) = linear else { return };
+    /// What an access is the first of, if its check may be shared: the bytes from its root that are expected to be accessed.
+    pub(super) fn expected(&self, form: Form, linear: V, w: Width) -> Option<Expected> {
+        let V::Value(at) = linear else { return None };
         if !self.region.share || !matches!(form, Form::A64 | Form::Flat32) {
-            return;
+            return None;
         }
-        let o = self.origin(linear);
-        let Some(hi) = o.add.checked_add(w.bytes() as i64) else { return };
-        let mut share = Share { root: o.root, short: o.short, writes: access.writes(), lo: o.add, hi, linear, addend };
-        let range = self.ahead(o, (o.add, hi));
-        self.widen(&mut share, V::Value(linear), o.add, range);
+        let o = self.origin(at);
+        let (lo, hi) = self.ahead(o, (o.add, o.add.checked_add(w.bytes() as i64)?));
+        Some(Expected { linear: at, origin: o, lo, hi })
+    }
+
+    /// Its first byte's address, and its last one's.
+    pub(super) fn ends(&mut self, linear: V, e: &Expected) -> (V, V) {
+        let [first, last] = [e.lo, e.hi - 1].map(|at| self.plus(linear, at.wrapping_sub(e.origin.add) as u64));
+        (first, last)
+    }
+
+    /// Has a block leave in front of the current op: because of the range if it is in two pages, else for the interpreter.
+    pub(super) fn exit_block_of_range(&mut self, first: V, last: V) -> Block {
+        let (missed, apart) = (self.exit_block(), self.apart_block());
+        let block = self.asm.cold_block();
+        self.ranges.push(RangeExit { block, first, last, missed, apart });
+        block
+    }
+
+    /// Builds those blocks.
+    pub(super) fn finish_ranges(&mut self) {
+        for RangeExit { block, first, last, missed, apart } in std::mem::take(&mut self.ranges) {
+            self.asm.at(block);
+            let differ = self.bin(Bin::Xor, Q, first, last);
+            let pages = self.bin(Bin::And, Q, differ, V::Const(!0xfff));
+            let elsewhere = self.is_nonzero(Q, pages);
+            self.branch(elsewhere, apart, missed);
+        }
+    }
+
+    /// Remembers a check that has just been made.
+    pub(super) fn note_share(&mut self, access: Access, addend: Value, e: Expected) {
+        let Expected { linear, origin: Origin { root, short, .. }, lo, hi } = e;
+        let share = Share { root, short, writes: access.writes(), lo, hi, linear, addend };
         let shares = &mut self.state.shares;
         let place = (0..SHARES)
-            .find(|n| shares.known[*n].is_some_and(|s| s.root == o.root && !s.writes && share.writes))
+            .find(|n| shares.known[*n].is_some_and(|s| s.root == root && !s.writes && share.writes))
             .unwrap_or(shares.next);
         if place == shares.next {
             shares.next = (shares.next + 1) % SHARES;
@@ -269,17 +321,7 @@ impl Emit<'_, '_> {
         self.flush();
         let block = self.asm.cold_block();
         self.apart = Some(block);
-        self.note_exit(block, true);
+        self.note_exit(block, Why::Apart);
         block
-    }
-
-    /// Counts an exit from [`Emit::apart_block`].
-    pub(super) fn count_apart(&mut self) {
-        let entry = self.asm.symbol(Symbol::Op { member: 0, op: 0 });
-        let offset = (offset_of!(TracedOp, op) + offset_of!(Op, disp)) as i32;
-        let count = V::Value(self.asm.load(Area::Own, Q, entry, offset));
-        let count = self.sub(Q, count, V::Const(1));
-        let count = self.value_of(count);
-        self.asm.store(Area::Own, Q, entry, offset, count);
     }
 }

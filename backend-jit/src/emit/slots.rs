@@ -1,5 +1,6 @@
 //! Slots: the parts of a running CPU that a trace keeps in host registers.
 
+use super::finish::Why;
 use super::{C, Emit, Exit, FlagState, State, V};
 use crate::clif::{Area, Block, Value};
 use crate::code::Function;
@@ -104,7 +105,7 @@ impl Emit<'_, '_> {
         match self.state.slots[slot] {
             Slot::Clean(v) => V::Value(v),
             Slot::Loaded(v) | Slot::Dirty(v) => v,
-            Slot::Fresh if self.heads[self.root].carries => {
+            Slot::Fresh if self.heads[self.root].ways.carries => {
                 let v = self.header_slot(self.root, slot);
                 self.state.slots[slot] = Slot::Clean(v);
                 V::Value(v)
@@ -295,13 +296,13 @@ impl Emit<'_, '_> {
         self.flush();
         let block = self.asm.cold_block();
         self.exit = Some(block);
-        self.note_exit(block, false);
+        self.note_exit(block, Why::Interpret);
         block
     }
 
     /// Has a block leave in front of the current op.
-    pub fn note_exit(&mut self, block: Block, apart: bool) {
-        self.exits.push(Exit { block, flags: self.before.flags, member: self.member, at: self.at, apart });
+    pub fn note_exit(&mut self, block: Block, why: Why) {
+        self.exits.push(Exit { block, flags: self.before.flags, member: self.member, at: self.at, why });
     }
 
     /// Leaves in front of the current op where `l < r`, unsigned.

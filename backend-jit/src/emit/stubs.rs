@@ -4,9 +4,9 @@ use super::slots::{LEFT, TLB, place};
 use crate::clif::{Area, Asm, Block, Value};
 use crate::code::Function;
 use backend_interp::jumps::{JUMPS, Jump};
-use backend_interp::run::Run;
+use backend_interp::run::{Run, TracedOp};
 use frontend_x86::algebra::{Bin, Cmp};
-use frontend_x86::op::{RIP_BASE, Width};
+use frontend_x86::op::{Op, RIP_BASE, Width};
 use frontend_x86::tlb::{ENTRIES, Entry};
 use std::mem::{offset_of, size_of};
 
@@ -45,6 +45,31 @@ pub fn dispatch(asm: &mut Asm) {
     asm.at(slow);
     let next = asm.call(Function::LeaveFor, &[run, target]);
     asm.leave(next);
+}
+
+/// Builds the code that takes a conditional jump inside a page: `(run, op)`. If the cache has not linked it, or the budget is
+/// used up, the interpreter is to take it.
+pub fn linked(asm: &mut Asm) {
+    let (entry, run, op) = (asm.entry(), asm.argument(0), asm.argument(1));
+    asm.at(entry);
+    let (out, on, go) = (asm.cold_block(), asm.block(), asm.block());
+    let op_at = offset_of!(TracedOp, op);
+    let target = asm.load(Area::Own, Q, op, offset_of!(TracedOp, link) as i32);
+    let zero = asm.constant(0);
+    let known = asm.compare(Cmp::Ne, Q, target, zero);
+    asm.branch(known, on, out);
+    asm.at(on);
+    let count = asm.load(Area::Own, Width::B, op, (op_at + offset_of!(Op, count)) as i32);
+    let left = asm.load(Area::Own, Q, run, place(LEFT).0);
+    let left = asm.bin(Bin::Sub, Q, left, count);
+    let some = asm.compare(Cmp::Sle, Q, zero, left);
+    asm.branch(some, go, out);
+    asm.at(go);
+    asm.store(Area::Own, Q, run, place(LEFT).0, left);
+    let code = asm.load(Area::Own, Q, target, (op_at + offset_of!(Op, imm)) as i32);
+    asm.tail_call(code, run, target);
+    asm.at(out);
+    asm.leave(op);
 }
 
 /// What a jump needs to know.

@@ -9,6 +9,8 @@
 use super::{C, Emit, V};
 use crate::clif::vector::{Float, Shift, knows_bin, widening};
 use crate::clif::{Area, Value};
+use crate::code::Function;
+use crate::mxcsr;
 use backend_interp::run::Run;
 use frontend_x86::Cpu;
 use frontend_x86::algebra::{Arith, Bin, Cmp};
@@ -26,12 +28,8 @@ const STATE: usize = offset_of!(Run, cpu) + offset_of!(Cpu, state);
 const CR0: i32 = (STATE + offset_of!(CpuState, cr0)) as i32;
 const CR4: i32 = (STATE + offset_of!(CpuState, cr4)) as i32;
 const XCR0: i32 = (STATE + offset_of!(CpuState, xcr0)) as i32;
-const MXCSR: i32 = (STATE + offset_of!(CpuState, mxcsr)) as i32;
 const VECTORS: usize = STATE + offset_of!(CpuState, vector);
 const BOUNDS: usize = offset_of!(Run, cpu) + offset_of!(Cpu, bounds);
-/// MXCSR's control bits, and what they are when only the host's arithmetic is needed.
-const CONTROL: u64 = 0xffc0;
-const ORDINARY: u64 = 0x1f80;
 
 /// A vector: its low and its high half. Of one of 128 bits the high half is anything.
 #[derive(Clone, Copy)]
@@ -45,7 +43,7 @@ pub struct X {
 pub struct Simd {
     /// SSE, AVX may be used.
     available: [bool; 2],
-    /// MXCSR is ordinary.
+    /// MXCSR is ordinary, and armed.
     ordinary: bool,
     /// The halves of registers that have been read or written.
     halves: [[Option<Value>; 2]; 16],
@@ -196,10 +194,20 @@ impl Emit<'_, '_> {
         self.exit_if(crooked);
     }
 
-    /// Leaves unless MXCSR is ordinary.
+    /// Leaves unless MXCSR is ordinary, and arms it.
     fn ordinary_or_exit(&mut self) {
         if !self.state.simd.ordinary {
-            self.demand(Width::D, MXCSR, CONTROL, ORDINARY);
+            let armed = self.own(Width::D, offset_of!(Run, armed) as i32);
+            let not = self.cmp(Cmp::Ne, Width::D, armed, V::Const(u64::from(mxcsr::ORDINARY)));
+            let out = self.exit_block();
+            let (arm, on) = (self.asm.cold_block(), self.asm.block());
+            self.branch(not, arm, on);
+            self.asm.at(arm);
+            let entry = self.op_address(self.member, self.at);
+            let done = V::Value(self.asm.call(Function::Arm, &[self.run, entry]));
+            let done = self.is_nonzero(Width::Q, done);
+            self.branch(done, on, out);
+            self.asm.at(on);
             self.state.simd.ordinary = true;
         }
     }

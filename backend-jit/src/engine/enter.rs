@@ -1,6 +1,6 @@
 //! A vCPU's side of compiled code: the way into it, and what is done when a trace is hot.
 
-use super::{AGAIN, Common, Jit, Tier};
+use super::{AGAIN, Common, Jit, Tier, reconsider};
 use crate::gather;
 use crate::mxcsr;
 use crate::worker::{self, Job};
@@ -61,15 +61,6 @@ impl Own {
 /// # Safety
 /// See [`hot::Hot::notice`]; `owner` is the [`Own`] of the vCPU that runs.
 pub unsafe fn notice(run: *mut Run, entry: *mut TracedOp) {
-    // SAFETY: the caller's promise.
-    unsafe { compile(run, entry, false) };
-}
-
-/// Has a trace compiled; perhaps `anew`, although it is already.
-///
-/// # Safety
-/// As for [`notice`].
-unsafe fn compile(run: *mut Run, entry: *mut TracedOp, anew: bool) {
     // SAFETY: the vCPU owns both and is running; it executes no compiled code, since this is called by the interpreter between ops.
     let (run, common) = unsafe {
         let Some(hot) = (*run).cache.hot else { return };
@@ -83,9 +74,7 @@ unsafe fn compile(run: *mut Run, entry: *mut TracedOp, anew: bool) {
     }
     let mut jit = common.compiled.lock();
     jit.collect(run, &mut pool);
-    if !anew && (jit.has_code(entry) || jit.hopeless.contains(&entry.cast_const()))
-        || jit.waiting.contains_key(&entry.cast_const())
-    {
+    if jit.has_code(entry) || jit.hopeless.contains(&entry.cast_const()) || jit.regions.is_waiting(entry) {
         return;
     }
     // SAFETY: this vCPU knows of all that was dropped, so the trace lives.
@@ -102,15 +91,12 @@ impl Jit {
     /// # Safety
     /// The interpreter is about to enter the trace, which lives.
     unsafe fn translate(&mut self, run: &mut Run, pool: &mut Locked<'_>, entry: *mut TracedOp) {
-        let warm = |entry: *const TracedOp| {
-            // SAFETY: a trace of the pool.
-            unsafe { self.is_warm(entry) }
-        };
+        let compiled = |entry: *const TracedOp| self.has_code(entry) || self.regions.is_waiting(entry);
         // SAFETY: the caller's promise.
-        let region = unsafe { gather::gather(run, pool, entry, warm, |entry| self.live.contains(&entry)) };
-        self.claim(&region);
+        let region = unsafe { gather::gather(run, pool, entry, |entry| self.count(entry), self.enough(), compiled) };
+        let number = self.regions.add(&region);
         let mode = run.cpu.mode;
-        let mut job = Job::new(self.ticket, &region, mode, self.shares(entry));
+        let mut job = Job::new(number, &region, mode, self.shares(entry));
         if let Some(immediate) = self.sabotage {
             job.sabotage(immediate);
         }
@@ -123,21 +109,35 @@ impl Jit {
                     Ok(Some(code)) => {
                         self.keep(mode, &region, &code);
                         // SAFETY: the caller's promise; the others were found in the pool just now.
-                        unsafe { self.install(run, pool, &region, code) }
+                        unsafe { self.install(run, pool, number, &region, code) }
                     }
                     _ => self.refuse(entry),
                 }
             }
             Tier::Beside(worker) => {
                 if worker.give(job) {
-                    self.entries.insert(self.ticket, (region, mode));
-                    self.waiting.insert(entry, self.ticket);
-                    self.ticket += 1;
+                    let entries = gather::entries(&region, mode);
+                    self.regions.wait(number, region, mode, &entries);
                 } else {
                     // SAFETY: the caller's promise.
                     unsafe { hot::set_left(entry, AGAIN) };
                 }
             }
+        }
+    }
+}
+
+/// Compiled code has come back as [`Run::unexpected`] says.
+#[cold]
+unsafe fn reconsider(run: &mut Run, own: &Own) {
+    let unexpected = std::mem::take(&mut run.unexpected);
+    let common = own.common.clone();
+    // SAFETY: this vCPU has just come from that code: if its traces were dropped meanwhile, they are not freed.
+    if unsafe { reconsider::is_often(unexpected) } {
+        let mut pool = common.pool.lock();
+        if run.cache.is_fresh() {
+            // SAFETY: this vCPU knows of all that was dropped, and executes no code.
+            unsafe { common.compiled.lock().reconsider(run, &mut pool, unexpected) };
         }
     }
 }
@@ -152,24 +152,15 @@ pub unsafe fn enter(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     unsafe {
         let Some(hot) = (*run).cache.hot else { return op.add(1) };
         let own = hot.owner.cast::<Own>();
-        if hot::left(op) < 0 && (*run).cache.is_fresh() {
-            let common = (&*own).common.clone();
-            common.compiled.lock().unshared.insert(op);
-            compile(run, op.cast_mut(), true);
-            if !common.compiled.lock().has_code(op) {
-                // It made room for other code.
-                return op;
-            }
-            // Should it not compile, the old code serves.
-            hot::set_left(op, i64::MAX);
-        }
         let linear = (*run).cpu.regs[usize::from(RIP_BASE)].wrapping_add(u64::from((*op).op.offset));
         let code = hot::code(op);
         (*run).jumps.renew(linear, op, code);
-        mxcsr::clear();
         let then = ((*own).entrance)(run, op, code);
-        mxcsr::fetch(run);
+        mxcsr::disarm(&mut *run);
         (*own).exits.count(then);
+        if (*run).unexpected != 0 {
+            reconsider(&mut *run, &*own);
+        }
         then
     }
 }

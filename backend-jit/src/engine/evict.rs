@@ -58,8 +58,8 @@ impl Jit {
         for entry in std::mem::take(&mut self.placed[segment]) {
             // SAFETY: traces that have code are live.
             unsafe {
-                if self.live.contains(&entry.cast_const()) && gone.contains(&hot::code(entry)) {
-                    self.live.remove(&entry.cast_const());
+                if self.has_code(entry) && gone.contains(&hot::code(entry)) {
+                    self.regions.forget(entry);
                     self.cool(entry);
                     self.statistics.evicted += 1;
                 }

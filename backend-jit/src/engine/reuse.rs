@@ -11,7 +11,7 @@ use frontend_x86::cpu::Mode;
 
 /// After these parts of the threshold's entries a trace is looked for among the kept ones; the second time only if others of its
 /// region were missing.
-const ASKS: [i64; 2] = [64, 8];
+pub(super) const ASKS: [i64; 2] = [64, 8];
 
 /// After how many entries a trace is looked for, by the threshold of compiling.
 pub fn asks(threshold: i64) -> [i64; 2] {
@@ -33,16 +33,6 @@ impl Jit {
     /// Whether the region that begins with this trace may share TLB checks.
     pub(super) fn shares(&self, entry: *const TracedOp) -> bool {
         !self.unshared.contains(&entry)
-    }
-
-    /// Notes which traces a region is made of.
-    pub(super) fn claim(&mut self, region: &[Found]) {
-        for Found { entry: member, .. } in region {
-            let regions = self.regions.entry(member.cast_const()).or_default();
-            if !regions.contains(&region[0].entry) {
-                regions.push(region[0].entry);
-            }
-        }
     }
 
     /// Keeps a region's code for other runs.
@@ -70,7 +60,8 @@ impl Jit {
         let first = hash(&alone[0]);
         let candidates = kept.regions(&first);
         let none = candidates.is_empty();
-        for kept::Candidate { members, code } in candidates {
+        // What was compiled last may know better.
+        for kept::Candidate { members, code } in candidates.into_iter().rev() {
             let places = members.iter().map(|member| (member.page, member.offset));
             // SAFETY: the caller's promise.
             let Some(region) = (unsafe { gather::find(run, pool, entry, places) }) else { continue };
@@ -78,14 +69,10 @@ impl Jit {
                 continue;
             }
             kept.note_found();
-            self.claim(&region);
+            let number = self.regions.add(&region);
             // SAFETY: the traces were found in the cache just now; the hashes say that the code was made for their like.
-            unsafe { self.install(run, pool, &region, code) };
-            return self.live.contains(&entry.cast_const());
-        }
-        if self.has_code(entry) {
-            // To be compiled in another way.
-            return false;
+            unsafe { self.install(run, pool, number, &region, code) };
+            return self.has_code(entry);
         }
         let next = if none { self.asks.len() } else { asked + 1 };
         self.asked.insert(entry, next);

@@ -1,9 +1,10 @@
 //! The keys of kept code: hashes of everything that it depends on.
 
-use crate::emit;
+use crate::{emit, moved};
+use backend_interp::profile;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::cpu::Mode;
-use frontend_x86::op::{Func, Op};
+use frontend_x86::op::Op;
 use std::mem::{offset_of, size_of};
 
 /// 128 bits of BLAKE3: a collision would execute the wrong code.
@@ -35,17 +36,18 @@ pub fn ops(mode: Mode, share: bool, ops: &[TracedOp]) -> Hash {
     hasher.update(&[mode.key(), share.into()]);
     for op in ops {
         // Every field, so that none is forgotten when one comes.
-        let Op { ins, imm, disp, base, index, scale, seg, r0, r1, r2, len, offset, helper, count, imm2, fop } = op.op;
-        // There it is the address of a host page: a hole in the code.
-        let disp = if ins.func == Func::Across { 0 } else { disp };
+        let Op { ins, imm, disp, base, index, scale, seg, r0, r1, r2, len, offset, helper, count, imm2, fop } =
+            moved::without(profile::without(op.op));
+        let moves = u8::from(moved::immediate(&op.op)) | u8::from(moved::displacement(&op.op)) << 1;
         let [o0, o1] = offset.to_le_bytes();
         let [h0, h1] = helper.to_le_bytes();
         let [f0, f1] = fop.to_le_bytes();
-        let mut bytes = [0; 40];
+        let mut bytes = [0; 41];
         bytes[..8].copy_from_slice(&ins.pack().to_le_bytes());
         bytes[8..16].copy_from_slice(&imm.to_le_bytes());
         bytes[16..24].copy_from_slice(&disp.to_le_bytes());
-        bytes[24..].copy_from_slice(&[base, index, scale, seg, r0, r1, r2, len, o0, o1, h0, h1, count, imm2, f0, f1]);
+        let small = [base, index, scale, seg, r0, r1, r2, len, o0, o1, h0, h1, count, imm2, f0, f1, moves];
+        bytes[24..].copy_from_slice(&small);
         hasher.update(&bytes);
     }
     short(&hasher)

@@ -59,6 +59,8 @@ struct Region {
     members: Vec<Member>,
     holes: Vec<(u32, u32)>,
     #[serde(with = "serde_bytes")]
+    entries: Vec<u8>,
+    #[serde(with = "serde_bytes")]
     code: Vec<u8>,
 }
 
@@ -75,7 +77,8 @@ impl Region {
     fn candidate(self) -> Option<Candidate> {
         let hole = |(at, symbol)| Some(Hole { at, symbol: Symbol::unpack(symbol)? });
         let holes = self.holes.into_iter().map(hole).collect::<Option<_>>()?;
-        Some(Candidate { members: self.members, code: Code { bytes: self.code, holes } })
+        let code = Code { bytes: self.code, holes, entries: self.entries };
+        Some(Candidate { members: self.members, code })
     }
 }
 
@@ -172,11 +175,15 @@ impl Kept {
     fn add_to(&self, inner: &mut Inner, first: Hash, members: Vec<Member>, code: &Code) {
         let Inner { index, writer, room, used } = inner;
         let known = index.entry(first).or_default();
-        if known.iter().filter_map(|r| self.read(&first, r)).any(|region| region.members == members) {
+        if known
+            .iter()
+            .filter_map(|r| self.read(&first, r))
+            .any(|region| region.members == members && region.code == code.bytes)
+        {
             return;
         }
         let holes = code.holes.iter().map(|hole| (hole.at, hole.symbol.pack())).collect();
-        let region = Region { members, holes, code: code.bytes.clone() };
+        let region = Region { members, holes, entries: code.entries.clone(), code: code.bytes.clone() };
         let Ok(payload) = rmp_serde::to_vec(&region) else { return };
         let record = Record::new(&self.set, &first, payload);
         let bytes = record.bytes();

@@ -10,7 +10,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn code(n: u8) -> Code {
-    Code { bytes: vec![n; 100], holes: vec![Hole { at: 8, symbol: Symbol::Dispatch }] }
+    Code { bytes: vec![n; 100], holes: vec![Hole { at: 8, symbol: Symbol::Dispatch }], entries: vec![0, 2] }
 }
 
 fn members(n: u8) -> Vec<Member> {

@@ -25,6 +25,8 @@ pub struct Decoded {
     pub flags_read: u64,
     /// Which arithmetic flags it always replaces, whatever its operands are.
     pub flags_written: u64,
+    /// Which arithmetic flags it may change.
+    pub flags_touched: u64,
     /// It may stop (fault) or look at the whole state.
     pub may_stop: bool,
     /// Nothing after it in memory is executed next without a jump.
@@ -152,8 +154,7 @@ fn finish(op: Op, instr: Option<&Instruction>) -> Decoded {
     let (read, written) = match instr {
         // A shift or rotate by CL, or a repeated string instruction, may do nothing at all.
         Some(i) if matches!(op.ins.func, Func::Shift | Func::DoubleShift) && op.ins.k1 != Kind::Imm => {
-            let touched = arithmetic(i.rflags_modified()) | arithmetic(i.rflags_read());
-            (touched, 0)
+            (arithmetic(i.rflags_read()), 0)
         }
         Some(i) if string => (arithmetic(i.rflags_modified()) | arithmetic(i.rflags_read()), 0),
         Some(i) => (arithmetic(i.rflags_read()), arithmetic(i.rflags_modified())),
@@ -162,6 +163,7 @@ fn finish(op: Op, instr: Option<&Instruction>) -> Decoded {
     Decoded {
         op,
         flags_read: read,
+        flags_touched: instr.filter(|_| !helper).map_or(0, |i| arithmetic(i.rflags_modified())),
         flags_written: if helper { 0 } else { written },
         may_stop: helper || stack || string || memory || vector || jump,
         ends_block: matches!(op.ins.func, Func::Jmp | Func::JmpIndirect | Func::Call | Func::CallIndirect | Func::Ret)

@@ -1,0 +1,127 @@
+//! How the traces of a region go on into one another, and which of them can be entered from outside: all but those that hardly
+//! anybody reaches by another way than from one trace of the region before them. Such a trace *inherits* what is known there.
+
+use super::{Member, Region};
+use backend_interp::profile;
+use backend_interp::run::TracedOp;
+use frontend_x86::cpu::CodeSize;
+use frontend_x86::op::Func;
+
+/// A trace inherits if at least so many of its entries,
+const MOST: u32 = 7;
+/// of so many, come from the one before it.
+const OF: u32 = 8;
+/// With fewer entries seen nothing is known.
+const LEAST: u32 = 16;
+/// Most entries of a region.
+const MOST_ENTRIES: usize = 12;
+
+/// What is known of each trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ways {
+    /// It is handed its slots in host registers: a loop comes back to it.
+    pub carries: bool,
+    /// It has the state of the one trace that goes on in it.
+    pub inherits: bool,
+}
+
+/// Where the direct jump of an op leads: page, counted as [`Member::page`] is, and offset there.
+pub fn destination(page: i64, op: &TracedOp) -> (i64, u64) {
+    (page + ((op.op.imm as i64) >> 12), op.op.imm & 0xfff)
+}
+
+impl Member<'_> {
+    /// Offset in the page of the first instruction.
+    pub fn offset(&self) -> u64 {
+        self.ops.first().map_or(0, |op| u64::from(op.op.offset))
+    }
+
+    /// How often an op was gone on from: the jump taken, if it is a conditional one.
+    fn left_at(&self, at: usize) -> u32 {
+        if self.ops[at].op.ins.func == Func::Jcc {
+            return profile::counts(self.ops, at).0;
+        }
+        let last = (0..at).rev().find(|n| self.ops[*n].op.ins.func == Func::Jcc);
+        last.map_or(self.count, |n| profile::counts(self.ops, n).1)
+    }
+}
+
+impl Region<'_> {
+    /// Which trace begins at this place.
+    pub fn beginning(&self, page: i64, offset: u64) -> Option<usize> {
+        self.members.iter().position(|m| m.page == page && m.offset() == offset)
+    }
+
+    /// Which trace the direct jump of an op leads to.
+    pub fn inside(&self, member: usize, at: usize) -> Option<usize> {
+        let Member { ops, page, .. } = self.members[member];
+        let op = &ops[at];
+        if op.op.imm < 4096 {
+            // A link says that the jump leads there at every address at which the page may be mapped.
+            return self.members.iter().position(|m| !op.link.is_null() && m.entry == op.link);
+        }
+        let wide = op.op.ins.w >= self.mode.ip_width() && (self.mode.flat || self.mode.code == CodeSize::Bits64);
+        let (page, offset) = destination(page, op);
+        self.members.iter().position(|m| wide && m.page == page && m.offset() == offset)
+    }
+
+    /// The traces that begin behind one of the region's calls.
+    pub fn returns(&self) -> Vec<usize> {
+        let members = self.members;
+        let begins = |to: usize| {
+            members.iter().any(|m| {
+                m.ops.iter().any(|op| {
+                    let next = op.op.next_offset();
+                    matches!(op.op.ins.func, Func::Call | Func::CallIndirect)
+                        && m.page + (next >> 12) as i64 == members[to].page
+                        && next & 0xfff == members[to].offset()
+                })
+            })
+        };
+        (0..members.len()).filter(|to| begins(*to)).take(3).collect()
+    }
+
+    /// What is known of each trace. Of those that a loop comes back to, the slots are in host registers; what others want is
+    /// loaded, or inherited.
+    pub fn ways(&self) -> Vec<Ways> {
+        let mut ways = vec![Ways::default(); self.members.len()];
+        let mut from = vec![Vec::new(); self.members.len()];
+        let returns = self.returns();
+        for (member, m) in self.members.iter().enumerate() {
+            for (at, op) in m.ops.iter().enumerate() {
+                let func = op.op.ins.func;
+                if matches!(func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto)
+                    && let Some(to) = self.inside(member, at)
+                {
+                    ways[to].carries |= to <= member;
+                    from[to].push((member, m.left_at(at)));
+                }
+                if func == Func::Ret {
+                    returns.iter().for_each(|to| from[*to].push((member, m.left_at(at))));
+                }
+                let offset = u64::from(op.op.offset);
+                if offset != m.offset()
+                    && let Some(to) = self.beginning(m.page, offset)
+                {
+                    from[to].push((member, m.left_at(at)));
+                }
+            }
+        }
+        for (to, from) in from.iter().enumerate() {
+            let count = self.members[to].count;
+            ways[to].inherits = match from[..] {
+                [(before, times)] if to > 0 && before < to => {
+                    count < LEAST || times.saturating_mul(OF) >= count.saturating_mul(MOST)
+                }
+                _ => false,
+            };
+        }
+        ways
+    }
+
+    /// The traces that can be entered, the first one first.
+    pub fn entries(&self) -> Vec<u8> {
+        let ways = self.ways();
+        (0..ways.len()).filter(|n| !ways[*n].inherits).take(MOST_ENTRIES).map(|n| n as u8).collect()
+    }
+}

@@ -1,0 +1,108 @@
+//! Which traces are in which regions; which have code of their own, and which will have when the worker is done.
+
+use crate::gather::Found;
+use backend_interp::run::TracedOp;
+use frontend_x86::cpu::Mode;
+use std::collections::HashMap;
+
+type Trace = *const TracedOp;
+
+/// A region that is compiled.
+struct Body {
+    /// Its first trace.
+    first: Trace,
+    /// The traces that enter its code.
+    entries: Vec<*mut TracedOp>,
+}
+
+/// All regions, by numbers. A region ends when one of its traces is dropped.
+#[derive(Default)]
+pub struct Regions {
+    /// The regions that a trace is in; some may have ended.
+    of: HashMap<Trace, Vec<u64>>,
+    bodies: HashMap<u64, Body>,
+    /// By traces that have code.
+    live: HashMap<Trace, u64>,
+    /// By traces that will have.
+    waiting: HashMap<Trace, u64>,
+    /// Those at the worker's.
+    jobs: HashMap<u64, (Vec<Found>, Mode)>,
+    next: u64,
+}
+
+impl Regions {
+    /// A new region of these traces.
+    pub fn add(&mut self, region: &[Found]) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        for Found { entry, .. } in region {
+            self.of.entry(entry.cast_const()).or_default().push(number);
+        }
+        number
+    }
+
+    /// It is being compiled, and will be entered by those of its traces.
+    pub fn wait(&mut self, number: u64, region: Vec<Found>, mode: Mode, entries: &[u8]) {
+        for found in entries.iter().filter_map(|n| region.get(usize::from(*n))) {
+            self.waiting.insert(found.entry, number);
+        }
+        self.jobs.insert(number, (region, mode));
+    }
+
+    /// The worker is done with it: its traces and their mode, if none has been dropped since.
+    pub fn arrived(&mut self, number: u64) -> Option<(Vec<Found>, Mode)> {
+        self.waiting.retain(|_, other| *other != number);
+        self.jobs.remove(&number)
+    }
+
+    /// Which traces are to enter a region's code from now on. Code that others have already serves on, unless it is the same
+    /// region's, compiled before.
+    pub fn install(&mut self, number: u64, region: &[Found], entries: &[u8]) -> Vec<*mut TracedOp> {
+        let Some(first) = region.first().map(|found| found.entry.cast_const()) else { return Vec::new() };
+        let mut installed = Vec::new();
+        for entry in entries.iter().filter_map(|n| Some(region.get(usize::from(*n))?.entry)) {
+            let other = self.live.get(&entry.cast_const()).and_then(|other| self.bodies.get(other));
+            if entry.cast_const() == first || other.is_none_or(|other| other.first == first) {
+                self.live.insert(entry, number);
+                installed.push(entry);
+            }
+        }
+        self.bodies.insert(number, Body { first, entries: installed.clone() });
+        installed
+    }
+
+    /// Whether a trace has code of its own.
+    pub fn has_code(&self, trace: Trace) -> bool {
+        self.live.contains_key(&trace)
+    }
+
+    /// Whether a trace will have code of its own.
+    pub fn is_waiting(&self, trace: Trace) -> bool {
+        self.waiting.contains_key(&trace)
+    }
+
+    /// A trace has no code of its own any more; false if it had none.
+    pub fn forget(&mut self, trace: Trace) -> bool {
+        self.live.remove(&trace).is_some()
+    }
+
+    /// A trace is dropped: those others whose code, or code to be, has ended by that.
+    pub fn end(&mut self, trace: Trace) -> Vec<*mut TracedOp> {
+        let mut others = Vec::new();
+        for number in self.of.remove(&trace).unwrap_or_default() {
+            if let Some((region, _)) = self.arrived(number) {
+                others.extend(region.first().map(|found| found.entry));
+            }
+            let Some(body) = self.bodies.remove(&number) else { continue };
+            for entry in body.entries {
+                if self.live.get(&entry.cast_const()) == Some(&number) {
+                    self.live.remove(&entry.cast_const());
+                    others.push(entry);
+                }
+            }
+        }
+        self.live.remove(&trace);
+        others.retain(|other| other.cast_const() != trace);
+        others
+    }
+}

@@ -96,3 +96,41 @@ pub fn rare(ops: &[TracedOp], at: usize) -> Rare {
 pub fn reached(ops: &[TracedOp]) -> usize {
     (0..ops.len()).find(|at| rare(ops, *at) == Rare::Next).map_or(ops.len(), |at| at + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::single;
+    use frontend_x86::cpu::{CodeSize, Mode};
+    use frontend_x86::decode::decode;
+    use frontend_x86::model::Model;
+    use frontend_x86::op::Width;
+
+    #[test]
+    fn a_side_is_rare_when_the_other_is_a_hundred_times_as_frequent() {
+        let mode = Mode { code: CodeSize::Bits64, stack: Width::Q, flat: true, real: false };
+        let jump = decode(&[0x74, 0x10], 0, mode, &Model::by_name("max").unwrap()).unwrap();
+        let trace = single(jump);
+        // SAFETY: the trace has this op and the end behind it, and nobody else has it.
+        let (op, ops) = unsafe { (trace.first(), std::slice::from_raw_parts(trace.first(), 2)) };
+        let seen = |taken: u16, not: u16| {
+            // SAFETY: as above.
+            unsafe { ((*op.cast_mut()).op.fop, (*op.cast_mut()).op.helper) = (taken, not) };
+            (rare(ops, 0), reached(ops))
+        };
+        assert_eq!(seen(0, 15), (Rare::Neither, 2));
+        assert_eq!(seen(0, 16), (Rare::Taken, 2));
+        assert_eq!(seen(16, 0), (Rare::Next, 1));
+        assert_eq!(seen(10, 1280), (Rare::Neither, 2));
+        assert_eq!(seen(10, 1281), (Rare::Taken, 2));
+        assert_eq!(seen(40_000, 300), (Rare::Next, 1));
+        assert_eq!(seen(300, 300), (Rare::Neither, 2));
+        // SAFETY: as above.
+        unsafe {
+            taken(op);
+            not_taken(op);
+        }
+        assert_eq!(counts(ops, 0), (301, 301));
+        assert_eq!((without(ops[0].op).fop, without(ops[0].op).helper), (0, 0));
+    }
+}

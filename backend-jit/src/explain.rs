@@ -35,8 +35,8 @@ fn region(run: &mut Run, pool: &Locked<'_>, jit: &Jit, linear: u64) -> Option<(*
     let offset = u64::from(unsafe { (*entry).op.offset });
     let first = linear & !0xfff | offset;
     run.cpu.regs[usize::from(RIP_BASE)] = first.wrapping_sub(cache::linear_of(&run.cpu, 0)).wrapping_sub(offset);
-    // SAFETY: live traces, and nothing runs meanwhile; RIP_BASE is that of the first one's page.
     let compiled = |entry| jit.has_code(entry);
+    // SAFETY: live traces, and nothing runs meanwhile; RIP_BASE is that of the first one's page.
     let region = unsafe { gather::gather(run, pool, entry, |entry| jit.count(entry), jit.enough(), compiled) };
     run.cpu.regs[usize::from(RIP_BASE)] = old;
     Some((entry, first, region))

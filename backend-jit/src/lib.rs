@@ -24,5 +24,5 @@ mod mxcsr;
 mod perf;
 mod worker;
 
-pub use engine::{JitEngine, JitVcpu, Options};
+pub use engine::{JitEngine, JitVcpu, Options, Statistics};
 pub use kept::Kept;

@@ -3,7 +3,7 @@
 mod common;
 
 use backend_interp::InterpVcpu;
-use backend_jit::{JitVcpu, Options};
+use backend_jit::{JitVcpu, Options, Statistics};
 use common::{CODE, memory, model, state};
 use lyrebird_core::{Budget, CpuState, Exit, NoBus, Signals, Vcpu};
 
@@ -66,6 +66,52 @@ fn loops_end_alike() {
         // Compiled loops look at an approximate budget only where they jump back.
         each(Budget::exactly(budget), |name, expected, got| assert_eq!(expected, got, "{name} after {budget}"));
     }
+}
+
+/// Code of the guest's in two machines, run by both engines to the same end; what was compiled.
+fn alike(parts: &[(u64, &[u8])], budget: u64) -> Statistics {
+    let (m, n) = (memory(), memory());
+    for (at, code) in parts {
+        m.write(*at, code).unwrap();
+        n.write(*at, code).unwrap();
+    }
+    let mut interp = InterpVcpu::new(0, model(), m, Signals::new());
+    let options = Options { threshold: 200, verify: true, ..Options::default() };
+    let mut jit = JitVcpu::new(0, model(), n, Signals::new(), options).unwrap();
+    let start = state(&mut interp, false);
+    let budget = Budget::exactly(budget);
+    assert_eq!(run(&mut interp, &start, budget), run(&mut jit, &start, budget));
+    jit.statistics()
+}
+
+#[test]
+fn what_turns_out_otherwise_is_compiled_anew() {
+    // mov ecx, 40000; l: cmp ecx, 30000; ja m; inc ebx; imul eax, ebx, 3; m: add eax, ecx; dec ecx; jnz l; s: jmp s
+    let code = [
+        0xb9, 0x40, 0x9c, 0, 0, 0x81, 0xf9, 0x30, 0x75, 0, 0, 0x77, 0x04, 0x43, 0x6b, 0xc3, 3, 0x01, 0xc8, 0x49, 0x75,
+        0xef, 0xeb, 0xfe,
+    ];
+    let statistics = alike(&[(CODE, &code)], 250_000);
+    assert!((1..=3).contains(&statistics.reconsidered), "{statistics:?}");
+    // The other way round: the jump is not taken at first. Its target then begins a region of its own, with the whole loop.
+    let mut other = code;
+    other[11] = 0x76;
+    let statistics = alike(&[(CODE, &other)], 250_000);
+    assert!(statistics.traces >= 2 && statistics.reconsidered <= 3, "{statistics:?}");
+}
+
+#[test]
+fn a_region_is_entered_in_many_places() {
+    // mov ecx, 3000; l: call 2000h; xor eax, ecx; call 2020h; dec ecx; jnz l; s: jmp s
+    let main = [
+        0xb9, 0xb8, 0x0b, 0, 0, 0xe8, 0xf6, 0x0f, 0, 0, 0x31, 0xc8, 0xe8, 0x0f, 0x10, 0, 0, 0x49, 0x75, 0xf1, 0xeb,
+        0xfe,
+    ];
+    // 2000h: test ecx, 1; jz 2020h; add eax, 5; ret | 2020h: rol eax, 3; add eax, ecx; ret
+    let first = [0xf7, 0xc1, 1, 0, 0, 0, 0x74, 0x18, 0x83, 0xc0, 5, 0xc3];
+    let second = [0xc1, 0xc0, 3, 0x01, 0xc8, 0xc3];
+    let statistics = alike(&[(CODE, &main), (0x2000, &first), (0x2020, &second)], 40_000);
+    assert!(statistics.traces > 0 && statistics.traces < 10, "{statistics:?}");
 }
 
 #[test]

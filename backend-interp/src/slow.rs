@@ -211,7 +211,7 @@ pub unsafe fn run_helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp 
         let function = HELPERS[usize::from(o.helper)];
         match function(&mut r.ctx(), o) {
             Ok(Then::Next) => after(r, op),
-            Ok(then) => {
+            Ok(_) => {
                 r.sync_tlb();
                 // STI makes interrupts wait for the next instruction. While there is none to deliver, that one may as well
                 // follow here, if it is known: nothing is looked at before it.
@@ -221,7 +221,9 @@ pub unsafe fn run_helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp 
                 }
                 r.cpu.left -= i64::from(o.count);
                 r.cpu.rip = r.cpu.next_rip;
-                r.left = if then == Then::Jump && !must_look(r) { Left::Find } else { Left::Look };
+                // Most that ask for a look around (SYSCALL, MOV to CR3, OUT) have changed nothing that the loop would see.
+                let calm = !r.cpu.careful && r.cpu.state.shadow == Shadow::None && !must_look(r);
+                r.left = if calm { Left::Find } else { Left::Look };
                 null()
             }
             Err(exception) => stop_for(r, o, exception),

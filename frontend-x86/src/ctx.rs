@@ -20,8 +20,8 @@ pub enum Then {
     Next,
     /// `cpu.next_rip` holds the address to go on at; the mode did not change.
     Jump,
-    /// Go on at `cpu.next_rip`, but look around first: the mode, the interrupt flag, a mapping or the activity may have
-    /// changed, or the bus was used.
+    /// Go on at `cpu.next_rip`, but see first what there is to see: the mode, the interrupt flag, a mapping or the activity may
+    /// have changed, or the bus was used.
     Leave,
 }
 

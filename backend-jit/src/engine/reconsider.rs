@@ -52,28 +52,33 @@ impl Jit {
     /// # Safety
     /// This vCPU knows of all that was dropped, and executes no code.
     pub(super) unsafe fn reconsider(&mut self, run: &mut Run, pool: &mut Locked<'_>, unexpected: u64) {
-        let (entry, apart) = parts(unexpected);
-        if !self.has_code(entry) {
+        let (first, apart) = parts(unexpected);
+        // All that enter the region, or the old code would go on to be left.
+        let entries = self.regions.end_at(first);
+        // SAFETY: the caller's promise: this vCPU has just come from the code of the trace.
+        let times = unsafe {
+            counter(first, apart).store(0, Ordering::Relaxed);
+            (*first).op.imm2 + u8::from(!apart)
+        };
+        for entry in &entries {
+            if apart {
+                self.unshared.insert(*entry);
+            } else {
+                // Not what was kept: that is what was wrong.
+                self.asked.insert(*entry, ASKS.len());
+            }
+            // SAFETY: traces that have code are not freed.
+            unsafe {
+                (**entry).op.imm2 = times;
+                self.cool(*entry);
+                // It is hot already.
+                hot::set_left(*entry, 1);
+            }
+            run.jumps.forget_code_of(*entry, self.cold);
+        }
+        if entries.is_empty() {
             return;
         }
-        // SAFETY: traces that have code are not freed.
-        unsafe { counter(entry, apart).store(0, Ordering::Relaxed) };
-        if apart {
-            self.unshared.insert(entry);
-        } else {
-            // SAFETY: as above.
-            unsafe { (*entry).op.imm2 += 1 };
-            // Not what was kept: that is what was wrong.
-            self.asked.insert(entry, ASKS.len());
-        }
-        self.regions.forget(entry);
-        // SAFETY: as above.
-        unsafe {
-            self.cool(entry);
-            // It is hot already.
-            hot::set_left(entry, 1);
-        }
-        run.jumps.forget_code_of(entry, self.cold);
         self.lose(run, pool);
         self.statistics.reconsidered += 1;
     }

@@ -86,6 +86,23 @@ impl Regions {
         self.live.remove(&trace).is_some()
     }
 
+    /// Ends the regions that begin with a trace: those that have lost their code, of which it is mostly one.
+    pub fn end_at(&mut self, first: Trace) -> Vec<*mut TracedOp> {
+        let mut lost = Vec::new();
+        for number in self.of.get(&first).into_iter().flatten() {
+            if self.bodies.get(number).is_none_or(|body| body.first != first) {
+                continue;
+            }
+            for entry in self.bodies.remove(number).into_iter().flat_map(|body| body.entries) {
+                if self.live.get(&entry.cast_const()) == Some(number) {
+                    self.live.remove(&entry.cast_const());
+                    lost.push(entry);
+                }
+            }
+        }
+        lost
+    }
+
     /// A trace is dropped: those others whose code, or code to be, has ended by that.
     pub fn end(&mut self, trace: Trace) -> Vec<*mut TracedOp> {
         let mut others = Vec::new();

@@ -26,6 +26,7 @@ use frontend_x86::op::{Func, RIP_BASE};
 use lyrebird_core::engine::EngineError;
 use lyrebird_core::{Budget, CpuBus, CpuState, Engine, Exit, Signals, Vcpu};
 use lyrebird_memory::GuestMemory;
+pub(crate) use reconsider::is_plain;
 use regions::Regions;
 use std::collections::{HashMap, HashSet};
 use std::mem::transmute;

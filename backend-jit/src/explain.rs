@@ -1,7 +1,7 @@
 //! What became of a block, as text for people: its ops, the code generator's input, and the host's code.
 
 use crate::clif::{CompileError, Compiler};
-use crate::engine::Jit;
+use crate::engine::{Jit, is_plain};
 use crate::gather::{self, Found};
 use crate::worker::{self, Job};
 use backend_interp::cache;
@@ -37,7 +37,8 @@ fn region(run: &mut Run, pool: &Locked<'_>, jit: &Jit, linear: u64) -> Option<(*
     run.cpu.regs[usize::from(RIP_BASE)] = first.wrapping_sub(cache::linear_of(&run.cpu, 0)).wrapping_sub(offset);
     let compiled = |entry| jit.has_code(entry);
     // SAFETY: live traces, and nothing runs meanwhile; RIP_BASE is that of the first one's page.
-    let region = unsafe { gather::gather(run, pool, entry, |entry| jit.count(entry), jit.enough(), compiled) };
+    let region =
+        unsafe { gather::gather(run, pool, entry, is_plain(entry), |entry| jit.count(entry), jit.enough(), compiled) };
     run.cpu.regs[usize::from(RIP_BASE)] = old;
     Some((entry, first, region))
 }

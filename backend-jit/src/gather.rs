@@ -25,6 +25,8 @@ pub struct Found {
     pub ops: &'static [TracedOp],
     /// How many of them are worth compiling: see [`profile::reached`].
     pub used: usize,
+    /// What was counted is not to be trusted any more.
+    pub plain: bool,
     /// See [`crate::emit::Member::page`].
     pub page: i64,
     /// The host address of its page.
@@ -38,10 +40,11 @@ impl Found {
     ///
     /// # Safety
     /// The entry op is of a live trace; the result must not be used when it is dropped.
-    unsafe fn new(entry: *mut TracedOp, page: i64, host: u64) -> Self {
+    unsafe fn new(entry: *mut TracedOp, page: i64, host: u64, plain: bool) -> Self {
         // SAFETY: the caller's promise.
         let ops = unsafe { ops_of(entry) };
-        Found { entry, ops, used: profile::reached(ops), page, host, count: 0 }
+        let used = if plain { ops.len() } else { profile::reached(ops) };
+        Found { entry, ops, used, plain, page, host, count: 0 }
     }
 
     /// The same for the translator, with a copy of the ops that are used.
@@ -131,7 +134,7 @@ impl<'a> Place<'a> {
 }
 
 /// The traces of a region around a hot one. `compiled` tells of those that have code, or will have; `count` how often others
-/// have been entered: those with `enough` are taken in.
+/// have been entered: those with `enough` are taken in. `plain`: nothing that was counted is to be trusted.
 ///
 /// # Safety
 /// `entry` is the entry op that `run` is about to execute.
@@ -139,13 +142,14 @@ pub unsafe fn gather(
     run: &Run,
     pool: &Locked<'_>,
     entry: *mut TracedOp,
+    plain: bool,
     count: impl Fn(*const TracedOp) -> u32,
     enough: u32,
     compiled: impl Fn(*const TracedOp) -> bool,
 ) -> Vec<Found> {
     let place = Place::of(run, pool);
     // SAFETY: the trace is about to be executed.
-    let mut members = vec![unsafe { Found::new(entry, 0, place.host) }];
+    let mut members = vec![unsafe { Found::new(entry, 0, place.host, plain) }];
     members[0].count = count(entry);
     let mut size = members[0].used;
     let mut candidates = Vec::new();
@@ -189,14 +193,14 @@ pub unsafe fn find(
 ) -> Option<Vec<Found>> {
     let place = Place::of(run, pool);
     // SAFETY: the trace is about to be executed.
-    let mut members = vec![unsafe { Found::new(entry, 0, place.host) }];
+    let mut members = vec![unsafe { Found::new(entry, 0, place.host, false) }];
     for (page, offset) in others {
         if place.linear.is_none() && page != 0 {
             return None;
         }
         let (entry, host) = place.find(run, page, u64::from(offset))?;
         // SAFETY: the cache knows only live traces.
-        members.push(unsafe { Found::new(entry, page, host) });
+        members.push(unsafe { Found::new(entry, page, host, false) });
     }
     Some(members)
 }
@@ -212,10 +216,10 @@ fn successors(run: &Run, place: &Place<'_>, of: &Found) -> Vec<Found> {
     let mut found = Vec::new();
     let mut add = |entry: *mut TracedOp, page: i64, host: u64| {
         // SAFETY: the cache knows only live traces, and links lead to traces of the same page.
-        found.push(unsafe { Found::new(entry, page, host) });
+        found.push(unsafe { Found::new(entry, page, host, of.plain) });
     };
     for (at, op) in of.ops[..of.used].iter().enumerate() {
-        if profile::rare(of.ops, at) == Rare::Taken {
+        if !of.plain && profile::rare(of.ops, at) == Rare::Taken {
             continue;
         }
         if matches!(op.op.ins.func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto) {

@@ -5,8 +5,8 @@ use crate::clif::{CompileError, Compiler, Kind};
 use crate::code::Code;
 use crate::emit::{self, Member, Region};
 use crate::gather::Found;
-use backend_interp::hot;
 use backend_interp::run::TracedOp;
+use backend_interp::{hot, profile};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use frontend_x86::cpu::Mode;
 use frontend_x86::op::Func;
@@ -37,8 +37,13 @@ impl Job {
     /// A job, with the ops copied.
     pub fn new(ticket: u64, region: &[Found], mode: Mode, share: bool) -> Self {
         // SAFETY: ops of live traces.
-        let copy = |op: &TracedOp| TracedOp { handler: op.handler, link: unsafe { hot::link(op) }, op: op.op };
-        let members = region.iter().map(|found| (*found, found.ops[..found.used].iter().map(copy).collect())).collect();
+        let link = |op: &TracedOp| unsafe { hot::link(op) };
+        let copy = |found: &Found, op: &TracedOp| {
+            let copied = if found.plain { profile::without(op.op) } else { op.op };
+            TracedOp { handler: op.handler, link: link(op), op: copied }
+        };
+        let copies = |found: &Found| found.ops[..found.used].iter().map(|op| copy(found, op)).collect();
+        let members = region.iter().map(|found| (*found, copies(found))).collect();
         Job { ticket, members, mode, share }
     }
 

@@ -93,7 +93,17 @@ impl Jit {
     unsafe fn translate(&mut self, run: &mut Run, pool: &mut Locked<'_>, entry: *mut TracedOp) {
         let compiled = |entry: *const TracedOp| self.has_code(entry) || self.regions.is_waiting(entry);
         // SAFETY: the caller's promise.
-        let region = unsafe { gather::gather(run, pool, entry, |entry| self.count(entry), self.enough(), compiled) };
+        let region = unsafe {
+            gather::gather(
+                run,
+                pool,
+                entry,
+                reconsider::is_plain(entry),
+                |entry| self.count(entry),
+                self.enough(),
+                compiled,
+            )
+        };
         let number = self.regions.add(&region);
         let mode = run.cpu.mode;
         let mut job = Job::new(number, &region, mode, self.shares(entry));

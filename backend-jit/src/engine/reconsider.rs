@@ -13,7 +13,7 @@ const APART: u16 = 256;
 const UNEXPECTED: u16 = 2000;
 /// That factor, as a shift.
 const PATIENCE: u32 = 2;
-/// So often is it compiled anew.
+/// So often is it compiled anew by what was counted; then nothing is expected any more.
 const TIMES: u8 = 3;
 
 /// The entry op of the region that [`Run::unexpected`] tells of, and whether an access was where nobody expected it.
@@ -31,6 +31,15 @@ unsafe fn counter<'a>(entry: *mut TracedOp, apart: bool) -> &'a AtomicU16 {
         let op = &raw mut (*entry).op;
         AtomicU16::from_ptr(if apart { &raw mut (*op).fop } else { &raw mut (*op).helper })
     }
+}
+
+/// Whether the region that begins with a trace has disappointed so often that nothing is to be expected of it.
+///
+/// # Safety
+/// The entry op's trace is not freed.
+pub unsafe fn is_plain(entry: *const TracedOp) -> bool {
+    // SAFETY: the caller's promise; it is only written with the compiler locked.
+    unsafe { (*entry).op.imm2 >= TIMES }
 }
 
 /// Counts that a region was left unexpectedly; whether it has been so often that something is to be done.

@@ -108,6 +108,10 @@ fn main() {
             }
             l.add("Unary", "0", w, w2, "Mem", "None", form, "FLAGS");
             l.add("Unary", "1", w, w2, "Mem", "None", form, "FLAGS");
+            // Without REP: loops of byte after byte.
+            for func in ["Movs", "Stos", "Lods"] {
+                l.add(func, "0", w, w2, "None", "None", form, "FLAGS");
+            }
         }
         for (form, w2) in MOV_FORMS {
             l.add("Mov", "0", w, w2, "Reg", "Mem", form, "FLAGS");
@@ -151,6 +155,11 @@ fn main() {
         }
         for cc in [2, 3, 4, 5, 6, 7, 12, 13, 14, 15] {
             l.add("Cmovcc", &cc.to_string(), w, w, "Reg", "Mem", form, "FLAGS");
+        }
+        for f in flags {
+            for sub in ["4", "5"] {
+                l.add("Shift", sub, "D", w, "Mem", "Imm", form, f);
+            }
         }
         l.add("Nop", "0", w, w, "Mem", "None", form, "FLAGS");
         l.add("Movsx", "0", "Q", "D", "Reg", "Mem", form, "FLAGS");

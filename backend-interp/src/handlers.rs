@@ -8,6 +8,7 @@ use crate::profile;
 use crate::run::{Handler, Run, TracedOp};
 use crate::slow;
 use frontend_x86::algebra::{Access, Algebra};
+use frontend_x86::flags::LazyFlags;
 use frontend_x86::helper::Helper;
 use frontend_x86::op::Op;
 use frontend_x86::op::bits::{FLAGS, FUSED};
@@ -161,6 +162,9 @@ handlers! {
     pop pop_dyn = stack::pop ();
     leave leave_dyn = stack::leave ();
     bswap bswap_dyn = misc::bswap ();
+    movs movs_dyn = string::movs ();
+    stos stos_dyn = string::stos ();
+    lods lods_dyn = string::lods ();
 }
 
 /// Handlers of functions that are too rare for shapes of their own.
@@ -187,9 +191,6 @@ unspecialised! {
     xchg_dyn = exchange::xchg;
     double_shift_dyn = shift::double_shift;
     loop_dyn = flow::loop_;
-    movs_dyn = string::movs;
-    stos_dyn = string::stos;
-    lods_dyn = string::lods;
     cmps_dyn = string::cmps;
     scas_dyn = string::scas;
     cmpxchg_dyn = exchange::cmpxchg;
@@ -283,11 +284,15 @@ unsafe fn popf(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
         let value = fast.load(i.w, place);
         // SAFETY: as above.
         let cpu = unsafe { &mut (*run).cpu };
-        let new = flags_ops::popped(cpu, i.w, value);
-        if flags_ops::wants_a_look(cpu.rflags(), new) {
-            return Err(GoSlow);
+        if flags_ops::pops_arithmetic_only(cpu, i.w, value) {
+            cpu.flags = LazyFlags::word(value);
+        } else {
+            let new = flags_ops::popped(cpu, i.w, value);
+            if flags_ops::wants_a_look(cpu.rflags(), new) {
+                return Err(GoSlow);
+            }
+            cpu.set_rflags(new);
         }
-        cpu.set_rflags(new);
         fast.set_reg(frontend_x86::op::reg::RSP, i.w2, sp.wrapping_add(i.w.bytes()) & i.w2.mask());
         Ok(Flow::Next)
     }

@@ -74,6 +74,14 @@ pub fn popped(cpu: &Cpu, w: Width, value: u64) -> u64 {
     (cpu.rflags() & !mask | value & mask) & !rflags::RF
 }
 
+/// Whether POPF of a value changes nothing but the arithmetic flags, whoever pops it: the other ones are what they are already, and
+/// RF, which it would clear, is clear.
+#[inline]
+pub fn pops_arithmetic_only(cpu: &Cpu, w: Width, value: u64) -> bool {
+    let others = w.mask() & !rflags::ARITHMETIC & !(rflags::VM | rflags::RF);
+    cpu.system_flags & rflags::RF == 0 && (cpu.system_flags ^ value) & others == 0
+}
+
 /// Whether the engine has to look around after this change: interrupts may have become possible, and TF or AC may have made the
 /// CPU careful.
 pub fn wants_a_look(old: u64, new: u64) -> bool {

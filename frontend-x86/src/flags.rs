@@ -346,6 +346,33 @@ mod tests {
     }
 
     #[test]
+    fn the_quick_word_is_the_one_flag_by_flag() {
+        let edges = [
+            0,
+            1,
+            0x10,
+            0x7f,
+            0x80,
+            0xff,
+            0x7fff,
+            0x8000,
+            0x7fff_ffff,
+            0x8000_0000,
+            i64::MAX as u64,
+            1 << 63,
+            u64::MAX,
+        ];
+        for w in [Width::B, Width::W, Width::D, Width::Q] {
+            for (res, src) in edges.iter().flat_map(|res| edges.map(|src| (res & w.mask(), src & w.mask()))) {
+                for kind in [FlagKind::Sub, FlagKind::Add] {
+                    let flags = Flags { kind, w, res, src, aux: 0 };
+                    assert_eq!(flags.to_rflags(), word(&mut Concrete, &flags), "{flags:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn conditions_agree_with_the_flags_that_they_are_made_of() {
         for kind in [FlagKind::Sub, FlagKind::Add, FlagKind::Logic, FlagKind::Inc, FlagKind::Dec, FlagKind::Result] {
             for res in 0..256u64 {

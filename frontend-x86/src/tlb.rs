@@ -8,8 +8,9 @@
 use lyrebird_memory::PageBytes;
 use std::collections::HashSet;
 
-/// Entries in each bank.
-pub const ENTRIES: usize = 4096;
+/// Entries in each bank: so many that the sixty or so pages that a system call touches hardly ever want the same one. Only the lines that
+/// are used weigh on the host.
+pub const ENTRIES: usize = 16384;
 const NO_TAG: u64 = u64::MAX;
 /// So many large pages are remembered one by one.
 const LARGE_PAGES: usize = 4096;
@@ -81,6 +82,14 @@ pub struct Tlb {
     too_large: bool,
 }
 
+/// One for each entry, without a copy on the stack.
+fn filled<T: Clone>(with: T) -> Box<[T; ENTRIES]> {
+    match vec![with; ENTRIES].into_boxed_slice().try_into() {
+        Ok(all) => all,
+        Err(_) => unreachable!("it has so many"),
+    }
+}
+
 /// Index of a linear address in a bank.
 #[inline(always)]
 pub const fn index(linear: u64) -> usize {
@@ -112,10 +121,10 @@ impl Tlb {
     /// Everything empty.
     pub fn new() -> Self {
         let bank = || BankEntries {
-            entries: Box::new([EMPTY; ENTRIES]),
-            physical: Box::new([0; ENTRIES]),
-            pages: Box::new([None; ENTRIES]),
-            holds: Box::new([Holds::Nothing; ENTRIES]),
+            entries: filled(EMPTY),
+            physical: filled(0),
+            pages: filled(None),
+            holds: filled(Holds::Nothing),
             filled: Vec::new(),
         };
         Tlb { banks: [bank(), bank(), bank()], large: HashSet::new(), too_large: false }

@@ -53,7 +53,10 @@ impl<'a> Builder<'a> {
     }
 
     pub fn write(&mut self, gpa: u64, bytes: Vec<u8>) {
-        self.writes.push(Write::Bytes { gpa, bytes });
+        // Nothing may lie anywhere, also where there is no RAM.
+        if !bytes.is_empty() {
+            self.writes.push(Write::Bytes { gpa, bytes });
+        }
     }
 
     pub fn zero(&mut self, gpa: u64, bytes: u64) {

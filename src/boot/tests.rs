@@ -150,6 +150,17 @@ fn check_plan(bytes: Vec<u8>) {
     }
 }
 
+#[test]
+fn nothing_is_written_where_a_damaged_kernel_has_nothing() {
+    let mut kernel = kernels().swap_remove(3);
+    for (at, count) in [(1164, 5), (945, 7)] {
+        let length = kernel.len();
+        let at = at % length;
+        kernel[at..(at + count).min(length)].fill(0xff);
+    }
+    check_plan(kernel);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 

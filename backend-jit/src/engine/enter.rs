@@ -129,6 +129,7 @@ impl Jit {
                     let entries = gather::entries(&region, mode);
                     self.regions.wait(number, region, mode, &entries);
                 } else {
+                    self.regions.withdraw(number, region.iter().map(|found| found.entry.cast_const()));
                     // SAFETY: the caller's promise.
                     unsafe { hot::set_left(entry, AGAIN) };
                 }

@@ -13,12 +13,14 @@ struct Body {
     first: Trace,
     /// The traces that enter its code.
     entries: Vec<*mut TracedOp>,
+    /// All of its traces.
+    members: Vec<Trace>,
 }
 
 /// All regions, by numbers. A region ends when one of its traces is dropped.
 #[derive(Default)]
 pub struct Regions {
-    /// The regions that a trace is in; some may have ended.
+    /// The regions that a trace is in.
     of: HashMap<Trace, Vec<u64>>,
     bodies: HashMap<u64, Body>,
     /// By traces that have code.
@@ -39,6 +41,29 @@ impl Regions {
             self.of.entry(entry.cast_const()).or_default().push(number);
         }
         number
+    }
+
+    /// Nothing comes of it.
+    pub fn withdraw(&mut self, number: u64, members: impl Iterator<Item = Trace>) {
+        for member in members {
+            if let Some(numbers) = self.of.get_mut(&member) {
+                numbers.retain(|other| *other != number);
+                if numbers.is_empty() {
+                    self.of.remove(&member);
+                }
+            }
+        }
+    }
+
+    /// It ends: the traces that still enter its code lose that.
+    fn retire(&mut self, number: u64) -> Vec<*mut TracedOp> {
+        let Some(Body { mut entries, members, .. }) = self.bodies.remove(&number) else { return Vec::new() };
+        self.withdraw(number, members.into_iter());
+        entries.retain(|entry| self.live.get(&entry.cast_const()) == Some(&number));
+        for entry in &entries {
+            self.live.remove(&entry.cast_const());
+        }
+        entries
     }
 
     /// It is being compiled, and will be entered by those of its traces.
@@ -67,7 +92,8 @@ impl Regions {
                 installed.push(entry);
             }
         }
-        self.bodies.insert(number, Body { first, entries: installed.clone() });
+        let members = region.iter().map(|found| found.entry.cast_const()).collect();
+        self.bodies.insert(number, Body { first, entries: installed.clone(), members });
         installed
     }
 
@@ -81,26 +107,21 @@ impl Regions {
         self.waiting.contains_key(&trace)
     }
 
-    /// A trace has no code of its own any more; false if it had none.
-    pub fn forget(&mut self, trace: Trace) -> bool {
-        self.live.remove(&trace).is_some()
+    /// A trace has no code of its own any more.
+    pub fn forget(&mut self, trace: Trace) {
+        let Some(number) = self.live.remove(&trace) else { return };
+        let Some(body) = self.bodies.get(&number) else { return };
+        if body.entries.iter().all(|entry| self.live.get(&entry.cast_const()) != Some(&number)) {
+            self.retire(number);
+        }
     }
 
     /// Ends the regions that begin with a trace: those that have lost their code, of which it is mostly one.
     pub fn end_at(&mut self, first: Trace) -> Vec<*mut TracedOp> {
-        let mut lost = Vec::new();
-        for number in self.of.get(&first).into_iter().flatten() {
-            if self.bodies.get(number).is_none_or(|body| body.first != first) {
-                continue;
-            }
-            for entry in self.bodies.remove(number).into_iter().flat_map(|body| body.entries) {
-                if self.live.get(&entry.cast_const()) == Some(number) {
-                    self.live.remove(&entry.cast_const());
-                    lost.push(entry);
-                }
-            }
-        }
-        lost
+        let numbers = self.of.get(&first).cloned().unwrap_or_default();
+        let begins = |number: &u64| self.bodies.get(number).is_some_and(|body| body.first == first);
+        let numbers: Vec<u64> = numbers.into_iter().filter(begins).collect();
+        numbers.into_iter().flat_map(|number| self.retire(number)).collect()
     }
 
     /// A trace is dropped: those others whose code, or code to be, has ended by that.
@@ -109,14 +130,9 @@ impl Regions {
         for number in self.of.remove(&trace).unwrap_or_default() {
             if let Some((region, _)) = self.arrived(number) {
                 others.extend(region.first().map(|found| found.entry));
+                self.withdraw(number, region.iter().map(|found| found.entry.cast_const()));
             }
-            let Some(body) = self.bodies.remove(&number) else { continue };
-            for entry in body.entries {
-                if self.live.get(&entry.cast_const()) == Some(&number) {
-                    self.live.remove(&entry.cast_const());
-                    others.push(entry);
-                }
-            }
+            others.extend(self.retire(number));
         }
         self.live.remove(&trace);
         others.retain(|other| other.cast_const() != trace);

@@ -21,6 +21,15 @@ as_root() {
     fi
 }
 
+# need_space GIB: ends unless the disk that cargo builds on has so much, counting what earlier builds there take.
+need_space() {
+    local folder=$target free used=0
+    if [ -d "$target" ]; then used=$(du -sm "$target" | cut -f 1); else folder=.; fi
+    free=$(df -Pm "$folder" | awk 'NR == 2 { print $4 }')
+    [ $((free + used)) -ge $(($1 * 1024)) ] ||
+        die "the disk of $(pwd) has $((free / 1024)) GiB free, and a build takes $1 GiB: free some, or set CARGO_TARGET_DIR to a folder on a larger disk"
+}
+
 installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
 
 # The packages of these that are not there.

@@ -25,6 +25,11 @@ pub enum Flow {
 /// "Not on the fast path": nothing has changed; run the op by the slow algebra.
 pub struct GoSlow;
 
+/// A number at any address. `read_unaligned` and `write_unaligned` do the same, but where debug assertions are on they take the
+/// address of a local for their checks: a handler that has given away such an address calls the next one, it does not jump to it.
+#[repr(C, packed)]
+struct Crooked<T>(T);
+
 /// The algebra, for one op.
 pub struct Fast {
     pub run: *mut Run,
@@ -244,9 +249,9 @@ impl Algebra for Fast {
         let v = unsafe {
             match w {
                 Width::B => u64::from(p.read()),
-                Width::W => u64::from(u16::from_le(p.cast::<u16>().read_unaligned())),
-                Width::D => u64::from(u32::from_le(p.cast::<u32>().read_unaligned())),
-                _ => u64::from_le(p.cast::<u64>().read_unaligned()),
+                Width::W => u64::from(u16::from_le((*p.cast::<Crooked<u16>>()).0)),
+                Width::D => u64::from(u32::from_le((*p.cast::<Crooked<u32>>()).0)),
+                _ => u64::from_le((*p.cast::<Crooked<u64>>()).0),
             }
         };
         self.order();
@@ -259,9 +264,9 @@ impl Algebra for Fast {
         unsafe {
             match w {
                 Width::B => p.write(v as u8),
-                Width::W => p.cast::<u16>().write_unaligned((v as u16).to_le()),
-                Width::D => p.cast::<u32>().write_unaligned((v as u32).to_le()),
-                _ => p.cast::<u64>().write_unaligned(v.to_le()),
+                Width::W => (*p.cast::<Crooked<u16>>()).0 = (v as u16).to_le(),
+                Width::D => (*p.cast::<Crooked<u32>>()).0 = (v as u32).to_le(),
+                _ => (*p.cast::<Crooked<u64>>()).0 = v.to_le(),
             }
         }
     }

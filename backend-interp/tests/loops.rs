@@ -74,3 +74,31 @@ fn an_exact_budget_of_a_traces_length_ends_before_an_instruction_across_pages() 
     });
     end.recv_timeout(std::time::Duration::from_secs(60)).expect("no budget is an endless loop");
 }
+
+#[test]
+fn long_loops_take_no_stack() {
+    // Stable Rust promises no tail calls. A handler that calls the next one instead of jumping to it leaves a few bytes on the stack.
+    #[rustfmt::skip]
+    let code = [
+        0xb9, 0x40, 0x0d, 3, 0,                     // mov ecx, 200000
+        0xbe, 0, 0, 1, 0, 0xbf, 0, 0, 2, 0,         // l: mov esi, 10000h; mov edi, 20000h
+        0xe8, 0xec, 0x1f, 0, 0,                     // call f
+        0x01, 0x06, 0x66, 0x01, 0x06, 0x00, 0x06,   // add [esi], eax; add [esi], ax; add [esi], al
+        0x8b, 0x16, 0x66, 0x8b, 0x16, 0x8a, 0x16,   // mov edx, [esi]; mov dx, [esi]; mov dl, [esi]
+        0x89, 0x17, 0x0f, 0xb6, 0x16, 0x0f, 0xbf, 0x16, // mov [edi], edx; movzx edx, byte [esi]; movsx edx, word [esi]
+        0x0f, 0x44, 0x16, 0x0f, 0xaf, 0x16, 0xff, 0x06, // cmovz edx, [esi]; imul edx, [esi]; inc dword [esi]
+        0xad, 0xab, 0xa5, 0xd1, 0x26, 0x49,         // lodsd; stosd; movsd; shl dword [esi], 1; dec ecx
+        0x75, 0xcb,                                 // jnz l
+        0xeb, 0xfe,
+    ];
+    // In another page, push eax; pop edx; enter a frame and leave it; ret
+    let function = [0x50, 0x5a, 0x55, 0x89, 0xe5, 0xc9, 0xc3];
+    let (mut vcpu, _) = flat(&code);
+    vcpu.cpu().memory.write(0x3000, &function).unwrap();
+    let ended = std::thread::Builder::new().stack_size(256 << 10).spawn(move || {
+        assert_eq!(vcpu.run(&mut NoBus, Budget::about(6_000_000)), Exit::Budget);
+        let state = vcpu.state();
+        assert_eq!((state.rip, state.gpr[1]), (0x1000 + code.len() as u64 - 2, 0));
+    });
+    ended.unwrap().join().expect("the loop has ended");
+}

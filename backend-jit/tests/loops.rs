@@ -133,9 +133,7 @@ fn jumps_across_pages() {
     assert!(jit.statistics().traces >= 2);
 }
 
-// With debug assertions a counting entry op keeps a frame, and a loop that waits for its compilation overflows the stack.
 #[test]
-#[cfg_attr(debug_assertions, ignore = "needs tail calls: cargo nextest run --release -p backend-jit")]
 fn loops_compiled_beside_end_alike() {
     for (name, code) in LOOPS {
         let (m, n) = (memory(), memory());

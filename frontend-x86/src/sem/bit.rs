@@ -106,7 +106,7 @@ pub fn bit_scan<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
         let n = a.k(Width::Q, bit);
         a.bin(Bin::Shl, Width::Q, v, n)
     };
-    let (res, aux) = match i.sub {
+    let aux = match i.sub {
         BSF | BSR => {
             let found = if i.sub == BSF {
                 a.trailing_zeros(w, src)
@@ -115,29 +115,27 @@ pub fn bit_scan<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
                 let top = a.k(w, u64::from(w.bits()) - 1);
                 a.sub(w, top, above)
             };
-            let old = get(a, w, dst);
-            let res = a.select(w, none, old, found);
+            // Alone means all of it: of a 32-bit operation, the upper half too.
+            let whole = if w == Width::D { Width::Q } else { w };
+            let old = get(a, whole, dst);
+            let res = a.select(whole, none, old, found);
+            put(a, whole, dst, res);
             // Only ZF is defined. The others are cleared, but PF, which is the source's on no processor alike.
-            (res, flag(a, none, 6))
+            flag(a, none, 6)
         }
         TZCNT | LZCNT => {
             let res = if i.sub == TZCNT { a.trailing_zeros(w, src) } else { a.leading_zeros(w, src) };
             let is_zero = a.is_zero(w, res);
+            put(a, w, dst, res);
             let (zf, cf) = (flag(a, is_zero, 6), flag(a, none, 0));
-            (res, a.bin(Bin::Or, Width::Q, zf, cf))
+            a.bin(Bin::Or, Width::Q, zf, cf)
         }
         _ => {
             let res = a.popcount(w, src);
-            (res, flag(a, none, 6))
+            put(a, w, dst, res);
+            flag(a, none, 6)
         }
     };
-    if (i.sub == BSF || i.sub == BSR) && w == Width::D {
-        // The upper half of the destination is left alone too if the source is zero.
-        let some = a.not(none);
-        a.when(some, |a| put(a, w, dst, res));
-    } else {
-        put(a, w, dst, res);
-    }
     if i.has(bits::FLAGS) {
         a.set_flags(Flags { kind: FlagKind::Word, w, res: zero, src: zero, aux });
     }

@@ -8,9 +8,8 @@ use iced_x86::IcedError;
 use iced_x86::code_asm::*;
 use lyrebird::machine::{DriveConfig, Machine, MachineConfig, Outcome};
 use lyrebird_core::block::MemoryDisk;
-use lyrebird_core::chars::{CharOut, CharPort};
+use lyrebird_core::chars::{CharPort, KeptOutput};
 use roms::Facts;
-use std::sync::{Arc, Mutex};
 
 /// Where the program is loaded, and what is where in it.
 const BASE: u32 = 0x8000;
@@ -30,18 +29,6 @@ const READ_SECTOR: u32 = 128;
 const WRITTEN_SECTOR: u32 = 300;
 
 type Asm = Result<(), IcedError>;
-
-/// COM1's bytes.
-#[derive(Clone, Default)]
-struct Raw(Arc<Mutex<Vec<u8>>>);
-
-impl CharOut for Raw {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.lock().unwrap().extend(bytes);
-    }
-
-    fn flush(&mut self) {}
-}
 
 fn assemble(bits: u32, at: u32, write: impl FnOnce(&mut CodeAssembler) -> Asm) -> Vec<u8> {
     let mut a = CodeAssembler::new(bits).unwrap();
@@ -146,8 +133,8 @@ fn run(program: Vec<u8>) -> Vec<u8> {
         sector[..4].copy_from_slice(&(n as u32).to_le_bytes());
     }
     data[..program.len()].copy_from_slice(&program);
-    let (mut config, raw): (MachineConfig, Raw) =
-        (kernel_config(common::guest::hello_multiboot(common::guest::End::PowerOff), "").0, Raw::default());
+    let (mut config, raw): (MachineConfig, KeptOutput) =
+        (kernel_config(common::guest::hello_multiboot(common::guest::End::PowerOff), "").0, KeptOutput::default());
     config.serial = vec![Some(CharPort { out: Box::new(raw.clone()), input: Default::default() })];
     config.boot = None;
     config.vga = true;

@@ -8,10 +8,9 @@ use iced_x86::code_asm::*;
 use lyrebird::machine::script::Step;
 use lyrebird::machine::{Machine, Outcome, RtcBase, Script};
 use lyrebird_core::block::MemoryDisk;
-use lyrebird_core::chars::{CharOut, CharPort};
+use lyrebird_core::chars::{CharPort, KeptOutput};
 use lyrebird_core::{InputEvent, Key, VmTime};
 use roms::{BootDevice, BootOrder};
-use std::sync::{Arc, Mutex};
 
 fn ax(answer: &Answer) -> u32 {
     answer.eax & 0xffff
@@ -151,18 +150,6 @@ fn keys_are_waited_for_and_shifts_are_seen() {
     assert_eq!((ax(&got[4]), got[4].zero), (0x1c0d, false));
 }
 
-/// What is printed.
-#[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
-
-impl CharOut for Paper {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.lock().unwrap().extend(bytes);
-    }
-
-    fn flush(&mut self) {}
-}
-
 #[test]
 fn clock_serial_line_and_printer() {
     let mut sector = Sector::new();
@@ -174,7 +161,7 @@ fn clock_serial_line_and_printer() {
     sector.call(0x17, 0x0100, 0, 0, 0).unwrap(); // 5: the printer
     sector.call(0x17, 0x0050, 0, 0, 0).unwrap(); // 6: a P
     let (mut config, raw) = from_floppy(sector);
-    let (line, paper) = (Paper::default(), Paper::default());
+    let (line, paper) = (KeptOutput::default(), KeptOutput::default());
     config.serial.push(Some(CharPort { out: Box::new(line.clone()), input: Default::default() }));
     config.parallel = Some(Box::new(paper.clone()));
     if let Some(facts) = &mut config.firmware {

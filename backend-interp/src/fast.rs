@@ -7,7 +7,7 @@ use frontend_x86::flags::{LazyFlags, rflags};
 use frontend_x86::op::{Form, Ins, Op, RIP_BASE, Width, bits};
 use frontend_x86::sse::algebra::ConcreteVector;
 use frontend_x86::{Cpu, concrete, concrete_arith};
-use lyrebird_memory::GuestMemory;
+use lyrebird_memory::{GuestMemory, order};
 
 /// How an op ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,12 +194,19 @@ impl ConcreteVector for Fast {
 }
 
 impl Fast {
-    /// Behind a load and before a store, where other vCPUs run at the same time: no access comes before a load that it follows, no
-    /// store before an access (SDM vol. 3, section 9.2.2). Hosts of the x86 family do that by themselves.
+    /// Behind a load, where other vCPUs run at the same time.
     #[inline(always)]
-    pub fn order(&mut self) {
-        if cfg!(not(target_arch = "x86_64")) && self.cpu().memory.is_shared() {
-            std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+    pub fn after_load(&mut self) {
+        if order::MATTERS && self.cpu().memory.is_shared() {
+            order::after_load();
+        }
+    }
+
+    /// Before a store, likewise.
+    #[inline(always)]
+    pub fn before_store(&mut self) {
+        if order::MATTERS && self.cpu().memory.is_shared() {
+            order::before_store();
         }
     }
 
@@ -254,12 +261,12 @@ impl Algebra for Fast {
                 _ => u64::from_le((*p.cast::<Crooked<u64>>()).0),
             }
         };
-        self.order();
+        self.after_load();
         v
     }
     #[inline(always)]
     fn store(&mut self, w: Width, p: *mut u8, v: u64) {
-        self.order();
+        self.before_store();
         // SAFETY: as above, and the page may be written in place.
         unsafe {
             match w {

@@ -36,15 +36,15 @@ impl Blocks for Fast {
     }
     #[inline(always)]
     fn copy(&mut self, to: *mut u8, from: *mut u8, bytes: u64) {
-        self.order();
+        self.before_store();
         // SAFETY: both ranges begin in probed pages of guest RAM and do not leave them.
         unsafe { std::ptr::copy(from, to, bytes as usize) };
-        self.order();
+        self.after_load();
     }
     #[inline(always)]
     fn fill(&mut self, w: Width, to: *mut u8, bytes: u64, item: u64) {
         if w == Width::B {
-            self.order();
+            self.before_store();
             // SAFETY: as above.
             unsafe { to.write_bytes(item as u8, bytes as usize) };
             return;

@@ -84,26 +84,13 @@ impl LazyFlags {
     /// All six flags as RFLAGS bits.
     #[inline]
     pub fn to_rflags(&self) -> u64 {
-        let (l, carry) = match self.kind {
-            FlagKind::Word => return self.aux,
-            // The commonest ones, at once instead of flag by flag.
-            FlagKind::Sub => {
-                let l = self.res.wrapping_add(self.src) & self.w.mask();
-                (l, l < self.src)
-            }
-            FlagKind::Add => (self.res.wrapping_sub(self.src) & self.w.mask(), self.res < self.src),
-            _ => return word(&mut Concrete, self),
-        };
-        let changed = l ^ self.res;
-        // With an operand's sign that makes the result's be the other one.
-        let over = if self.kind == FlagKind::Sub { changed & (l ^ self.src) } else { changed & (self.src ^ self.res) };
-        let top = self.w.bits() - 1;
-        u64::from(carry)
-            | u64::from((self.res as u8).count_ones() & 1 == 0) << 2
-            | (changed ^ self.src) & AF
-            | u64::from(self.res == 0) << 6
-            | (self.res >> top & 1) << 7
-            | (over >> top & 1) << 11
+        match self.kind {
+            FlagKind::Word => self.aux,
+            // The commonest ones: where the compiler knows the kind, nothing is decided flag by flag.
+            FlagKind::Sub => word(&mut Concrete, &Flags { kind: FlagKind::Sub, ..*self }),
+            FlagKind::Add => word(&mut Concrete, &Flags { kind: FlagKind::Add, ..*self }),
+            _ => word(&mut Concrete, self),
+        }
     }
 
     /// Whether a condition code (0 to 15, as in Jcc) holds.

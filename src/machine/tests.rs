@@ -1,7 +1,7 @@
 //! The board and the run loop, with vCPUs whose program is a Rust closure.
 
 use super::*;
-use lyrebird_core::chars::{CharInput, CharOut, CharPort};
+use lyrebird_core::chars::{CharInput, CharOut, CharPort, KeptOutput};
 use lyrebird_core::engine::EngineError;
 use lyrebird_core::{Budget, CpuBus, Exit};
 
@@ -402,16 +402,6 @@ fn accesses_are_split_and_unclaimed_ones_read_ones() {
     assert_eq!(machine.run(), Outcome::DebugExit(1));
 }
 
-#[derive(Clone, Default)]
-struct Wire(Arc<Mutex<Vec<u8>>>);
-
-impl CharOut for Wire {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.lock().unwrap().extend(bytes);
-    }
-    fn flush(&mut self) {}
-}
-
 /// Output that counts how often somebody waits for it.
 #[derive(Clone, Default)]
 struct Slow(Arc<std::sync::atomic::AtomicU32>);
@@ -442,7 +432,7 @@ fn the_guest_does_not_wait_for_the_host_to_write() {
 #[test]
 fn serial_input_wakes_a_sleeping_machine() {
     for time in [TimeMode::RealTime, TimeMode::DETERMINISTIC] {
-        let (wire, input) = (Wire::default(), Arc::new(CharInput::default()));
+        let (wire, input) = (KeptOutput::default(), Arc::new(CharInput::default()));
         let mut step = 0;
         let echo = script(move |bus, signals, _| {
             step += 1;

@@ -4,31 +4,18 @@ use backend_interp::InterpEngine;
 use frontend_x86::model::Model;
 use lyrebird::boot::{BootRequest, Image, Loader, tables};
 use lyrebird::machine::{DebugExitConfig, EntropySource, Machine, MachineConfig, Outcome, RtcBase, TimeMode};
-use lyrebird_core::chars::{CharOut, CharPort};
-use std::sync::{Arc, Mutex};
+use lyrebird_core::chars::{CharPort, KeptOutput};
+use std::sync::Arc;
 
 /// What came out of COM1.
-#[derive(Clone, Default)]
-pub struct Printed(Arc<Mutex<Vec<u8>>>);
-
-impl Printed {
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-}
-
-impl CharOut for Printed {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.lock().unwrap().extend(bytes);
-    }
-
-    fn flush(&mut self) {}
+fn text(printed: &KeptOutput) -> String {
+    String::from_utf8_lossy(&printed.0.lock().unwrap()).into_owned()
 }
 
 /// A deterministic machine of 32 MiB with COM1, a debug exit port at F4h and this kernel. A reset restarts it.
-pub fn config(kernel: Vec<u8>, command_line: &str) -> (MachineConfig, Printed) {
+pub fn config(kernel: Vec<u8>, command_line: &str) -> (MachineConfig, KeptOutput) {
     let model = Model::by_name("x86-64-v2").expect("the usual CPU model");
-    let printed = Printed::default();
+    let printed = KeptOutput::default();
     let mut request = BootRequest::new(Image { path: "guest".into(), bytes: kernel }, tables::Board::default());
     request.command_line = command_line.into();
     request.physical_bits = model.physical_bits;
@@ -47,7 +34,7 @@ pub fn config(kernel: Vec<u8>, command_line: &str) -> (MachineConfig, Printed) {
 }
 
 /// Runs it to its end.
-pub fn run((config, printed): (MachineConfig, Printed)) -> (Outcome, String) {
+pub fn run((config, printed): (MachineConfig, KeptOutput)) -> (Outcome, String) {
     let outcome = Machine::new(config).unwrap().run();
-    (outcome, printed.text())
+    (outcome, text(&printed))
 }

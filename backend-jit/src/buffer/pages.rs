@@ -139,13 +139,21 @@ fn flush_instructions(entry: usize, bytes: usize) {
     let _ = (entry, bytes);
     #[cfg(target_arch = "aarch64")]
     {
-        // The lines' sizes are in CTR_EL0; the smallest that the architecture allows is right everywhere.
-        for line in (entry & !15..entry + bytes).step_by(16) {
+        // The data caches first, then the instruction caches (Arm ARM, section B2.4.4). The sizes of their lines are in CTR_EL0; the
+        // smallest that the architecture allows is right everywhere.
+        let lines = || (entry & !15..entry + bytes).step_by(16);
+        for line in lines() {
             // SAFETY: cache maintenance on mapped memory changes no values.
-            unsafe { std::arch::asm!("dc cvau, {0}", "dsb ish", "ic ivau, {0}", in(reg) line) };
+            unsafe { std::arch::asm!("dc cvau, {0}", in(reg) line, options(nostack, preserves_flags)) };
+        }
+        // SAFETY: a barrier only.
+        unsafe { std::arch::asm!("dsb ish", options(nostack, preserves_flags)) };
+        for line in lines() {
+            // SAFETY: as above.
+            unsafe { std::arch::asm!("ic ivau, {0}", in(reg) line, options(nostack, preserves_flags)) };
         }
         // SAFETY: barriers only.
-        unsafe { std::arch::asm!("dsb ish", "isb") };
+        unsafe { std::arch::asm!("dsb ish", "isb", options(nostack, preserves_flags)) };
         // Others may have fetched ahead (Arm ARM, section B2.2.5). Where the kernel cannot make them forget it, entering the kernel
         // for any reason does.
         #[cfg(target_os = "linux")]

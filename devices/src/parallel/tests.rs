@@ -1,18 +1,8 @@
 use super::*;
-use std::sync::{Arc, Mutex};
+use lyrebird_core::chars::KeptOutput;
 
-#[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
-
-impl CharOut for Paper {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.lock().unwrap().extend(bytes);
-    }
-    fn flush(&mut self) {}
-}
-
-fn port() -> (Parallel, Paper) {
-    let paper = Paper::default();
+fn port() -> (Parallel, KeptOutput) {
+    let paper = KeptOutput::default();
     (Parallel::new(Line::unconnected(), Timer::unconnected(), Box::new(paper.clone())), paper)
 }
 

@@ -1,18 +1,8 @@
 use super::*;
-use std::sync::{Arc, Mutex};
+use lyrebird_core::chars::KeptOutput;
 
-#[derive(Clone, Default)]
-struct Wire(Arc<Mutex<Vec<u8>>>);
-
-impl CharOut for Wire {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.lock().unwrap().extend(bytes);
-    }
-    fn flush(&mut self) {}
-}
-
-fn uart() -> (Uart, Wire) {
-    let wire = Wire::default();
+fn uart() -> (Uart, KeptOutput) {
+    let wire = KeptOutput::default();
     (Uart::new("serial0", Line::unconnected(), Box::new(wire.clone())), wire)
 }
 
@@ -83,7 +73,7 @@ fn overrun() {
 #[test]
 fn holding_register_empty_makes_an_edge_for_each_byte() {
     let bus = lyrebird_core::LineBus::new();
-    let mut uart = Uart::new("serial0", bus.line(4), Box::new(Wire::default()));
+    let mut uart = Uart::new("serial0", bus.line(4), Box::new(KeptOutput::default()));
     put(&mut uart, 4, 8);
     put(&mut uart, 1, 2);
     assert_eq!(bus.take(), [(4, true)]);

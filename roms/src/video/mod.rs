@@ -10,6 +10,7 @@ mod palette;
 mod text;
 mod vbe;
 mod vbe_modes;
+mod vbe_tables;
 
 pub use information::static_information;
 pub use modes::parameter_table;
@@ -55,7 +56,7 @@ pub fn post(call: &mut Call<'_>) {
     let equipment = call.bda_word(bda::EQUIPMENT) & !0x30;
     call.set_bda_word(bda::EQUIPMENT, equipment | 0x20);
     mode::set(call, 3);
-    vbe::fill_tables(call);
+    vbe_tables::fill_tables(call);
 }
 
 /// INT 10h.

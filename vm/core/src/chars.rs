@@ -15,6 +15,17 @@ pub trait CharOut: Send {
     fn flush(&mut self);
 }
 
+/// Output that is kept, for whoever has another handle to it: tests, most of all.
+#[derive(Clone, Debug, Default)]
+pub struct KeptOutput(pub Arc<Mutex<Vec<u8>>>);
+
+impl CharOut for KeptOutput {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.lock().unwrap_or_else(|e| e.into_inner()).extend(bytes);
+    }
+    fn flush(&mut self) {}
+}
+
 /// Output that nobody reads.
 pub struct NoOutput;
 

@@ -2,7 +2,7 @@
 
 use crate::block::{Block, HostPage};
 use crate::layout::{Backing, FlatMap};
-use crate::{GuestMemory, MemoryError, PAGE_SIZE};
+use crate::{GuestMemory, MemoryError, PAGE_SIZE, order};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 impl GuestMemory {
@@ -13,6 +13,7 @@ impl GuestMemory {
             let piece = &mut buf[range];
             // SAFETY: `pieces` keeps each piece inside one page, and a HostPage is a whole page of a live block.
             unsafe { copy(page.host().add(offset(gpa)), piece.as_mut_ptr(), piece.len()) };
+            order::after_load();
             Ok(())
         })
     }
@@ -29,6 +30,7 @@ impl GuestMemory {
                     return Err(MemoryError::Unbacked { gpa });
                 }
             };
+            order::before_store();
             // SAFETY: as in `read`.
             unsafe { copy(piece.as_ptr(), page.host().add(offset(gpa)), piece.len()) };
             self.note_write(&page, gpa % PAGE_SIZE, piece.len() as u64);

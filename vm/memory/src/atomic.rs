@@ -3,7 +3,7 @@
 //! old (Intel SDM vol. 3, section 9.1.2).
 
 use crate::access::offset;
-use crate::{Backing, GuestMemory, MemoryError};
+use crate::{Backing, GuestMemory, MemoryError, order};
 use portable_atomic::AtomicU128;
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -61,7 +61,7 @@ impl GuestMemory {
         };
         // SAFETY: the offset lies inside the page.
         let was = exchange(unsafe { page.host().add(offset(gpa)) });
-        locked();
+        order::after_locked();
         if was.is_ok() {
             self.note_write(&page, gpa % crate::PAGE_SIZE, bytes);
         }
@@ -93,7 +93,7 @@ impl GuestMemory {
                     let (new, extra) = next(old);
                     match cell.compare_exchange_weak(old, new, Ordering::SeqCst, Ordering::SeqCst) {
                         Ok(_) => {
-                            locked();
+                            order::after_locked();
                             return extra;
                         }
                         Err(now) => old = now,
@@ -121,21 +121,13 @@ impl GuestMemory {
                 let (new, extra) = f(old);
                 let now = T::exchange(p, old, new);
                 if now == old {
-                    locked();
+                    order::after_locked();
                     return extra;
                 }
                 old = now;
             }
         }
     }
-}
-
-/// Behind a locked operation: no later load comes before its store (SDM vol. 3, section 9.2.3.9), which it could on hosts where an
-/// atomic operation is a pair of instructions.
-#[inline(always)]
-fn locked() {
-    #[cfg(not(target_arch = "x86_64"))]
-    std::sync::atomic::fence(Ordering::SeqCst);
 }
 
 /// What can lie at a crooked address.

@@ -1,6 +1,6 @@
 //! A block: one shared host mapping that holds RAM or ROM, with a watch byte and a code mask for each page.
 
-use crate::{MemoryError, PAGE_SIZE};
+use crate::{MemoryError, PAGE_SIZE, order};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU64};
 
@@ -146,20 +146,23 @@ impl PageBytes {
         let at = self.at(offset, bytes);
         // SAFETY: `at` made sure that the bytes lie inside the page, which lives as long as the machine's memory. Races
         // are the guest's own.
-        unsafe {
+        let value = unsafe {
             match bytes {
                 1 => u64::from(at.read()),
                 2 => u64::from(at.cast::<u16>().read_unaligned().to_le()),
                 4 => u64::from(at.cast::<u32>().read_unaligned().to_le()),
                 _ => at.cast::<u64>().read_unaligned().to_le(),
             }
-        }
+        };
+        order::after_load();
+        value
     }
 
     /// Stores 1, 2, 4 or 8 bytes, likewise. Nobody is told: for pages that nobody watches.
     #[inline]
     pub fn store(self, offset: u64, bytes: u64, value: u64) {
         let at = self.at(offset, bytes);
+        order::before_store();
         // SAFETY: as in `load`.
         unsafe {
             match bytes {

@@ -11,6 +11,7 @@ mod access;
 mod atomic;
 mod block;
 mod layout;
+pub mod order;
 pub mod twin;
 pub mod watch;
 

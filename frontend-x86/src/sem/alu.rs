@@ -57,7 +57,7 @@ pub fn alu<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
         a.k(w, 0)
     };
     let flags = if stores && i.has(bits::LOCK) {
-        update(a, true, w, dst, |a, l| {
+        update(a, true, w, dst, move |a, l| {
             let flags = compute(a, i, l, r, carry);
             (flags.res, flags)
         })

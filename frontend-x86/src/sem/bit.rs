@@ -41,7 +41,7 @@ pub fn bit_test<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
     };
     let within = a.k(w, u64::from(w.bits()) - 1);
     let n = a.bin(Bin::And, w, index, within);
-    let change = |a: &mut A, old: A::V| {
+    let change = move |a: &mut A, old: A::V| {
         let one = a.k(w, 1);
         let mask = a.bin(Bin::Shl, w, one, n);
         let new = match i.sub {

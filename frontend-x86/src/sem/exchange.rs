@@ -25,7 +25,7 @@ pub fn cmpxchg<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
     let dst = place(a, i, 0, w, Access::Update)?;
     let new = read(a, i, 1, w)?;
     let expected = a.reg(reg::RAX, w);
-    let choose = |a: &mut A, old: A::V| {
+    let choose = move |a: &mut A, old: A::V| {
         let equal = a.cmp(Cmp::Eq, w, old, expected);
         (a.select(w, equal, new, old), (old, equal))
     };
@@ -34,12 +34,12 @@ pub fn cmpxchg<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
         _ => {
             let old = get(a, w, dst);
             let equal = a.cmp(Cmp::Eq, w, old, expected);
-            a.when(equal, |a| put(a, w, dst, new));
+            a.when(equal, move |a| put(a, w, dst, new));
             (old, equal)
         }
     };
     let differs = a.not(equal);
-    a.when(differs, |a| a.set_reg(reg::RAX, w, old));
+    a.when(differs, move |a| a.set_reg(reg::RAX, w, old));
     let res = a.sub(w, expected, old);
     let zero = a.k(w, 0);
     a.set_flags(Flags { kind: FlagKind::Sub, w, res, src: old, aux: zero });
@@ -54,7 +54,7 @@ pub fn xadd<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
     let other = place(a, Ins { k1: register_kind(i), ..i }, 1, w, Access::Update)?;
     let r = get(a, w, other);
     if i.k0 == Kind::Mem {
-        let old = update(a, i.has(bits::LOCK), w, dst, |a, old| (a.add(w, old, r), old));
+        let old = update(a, i.has(bits::LOCK), w, dst, move |a, old| (a.add(w, old, r), old));
         put(a, w, other, old);
         finish(a, w, old, r);
     } else {

@@ -99,7 +99,7 @@ fn plain<A: Algebra>(a: &mut A, i: Ins, dst: crate::algebra::Place<A::P>, old: A
     put(a, w, dst, res);
     if i.has(bits::FLAGS) {
         let shifted = a.is_nonzero(q, count);
-        a.when(shifted, |a| {
+        a.when(shifted, move |a| {
             let of = match i.sub {
                 SHL => {
                     let top = a.bit(res, w.bits() - 1);
@@ -125,7 +125,7 @@ fn rotate<A: Algebra>(a: &mut A, i: Ins, dst: crate::algebra::Place<A::P>, old: 
     if i.has(bits::FLAGS) {
         // The masked count decides, not the count modulo the width: a rotate by 16 of 16 bits sets CF.
         let shifted = a.is_nonzero(q, count);
-        a.when(shifted, |a| {
+        a.when(shifted, move |a| {
             let (low, high) = (a.bit(res, 0), a.bit(res, w.bits() - 1));
             let (cf, of) = if i.sub == ROL {
                 (low, a.xor(high, low))
@@ -189,7 +189,7 @@ fn rotate_through_carry<A: Algebra>(a: &mut A, i: Ins, dst: crate::algebra::Plac
     if i.has(bits::FLAGS) {
         let _ = zero;
         let rotated = a.not(none);
-        a.when(rotated, |a| {
+        a.when(rotated, move |a| {
             let cf = a.bit(out, 0);
             let high = a.bit(res, w.bits() - 1);
             let of = if i.sub == RCL {
@@ -294,7 +294,7 @@ pub fn double_shift<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
     put(a, w, dst, res);
     if i.has(bits::FLAGS) {
         let shifted = a.not(none);
-        a.when(shifted, |a| {
+        a.when(shifted, move |a| {
             let (was, is) = (a.bit(old, w.bits() - 1), a.bit(res, w.bits() - 1));
             let of = a.xor(was, is);
             let aux = carry_and_overflow(a, cf, of);

@@ -138,7 +138,7 @@ fn compared<A: Algebra>(a: &mut A, i: Ins, l: A::V, r: A::V) -> Outcome<A> {
     let wanted = if i.has(bits::REPNE) { a.not(equal) } else { equal };
     let again = a.and(more, wanted);
     let last = a.not(again);
-    a.when(last, |a| a.set_flags(flags));
+    a.when(last, move |a| a.set_flags(flags));
     Ok(a.again_if(again))
 }
 

@@ -25,7 +25,7 @@ pub fn unary<A: Algebra>(a: &mut A, i: Ins) -> Outcome<A> {
     } else {
         a.k(w, 0)
     };
-    let flags = update(a, i.has(bits::LOCK), w, dst, |a, old| {
+    let flags = update(a, i.has(bits::LOCK), w, dst, move |a, old| {
         let flags = match i.sub & 15 {
             INC => {
                 let one = a.k(w, 1);

@@ -2,6 +2,8 @@
 //! file and offset.
 
 use super::error::BootError;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A file that was read, with the name it goes by in messages.
@@ -21,6 +23,15 @@ impl Image {
     pub fn read(path: &Path, remedy: &'static str) -> Result<Self, BootError> {
         match std::fs::read(path) {
             Ok(bytes) => Ok(Image { path: path.to_owned(), bytes }),
+            Err(source) => Err(BootError::Read { path: path.to_owned(), source, remedy }),
+        }
+    }
+
+    /// Reads so much of a file's beginning.
+    pub fn head(path: &Path, bytes: u64, remedy: &'static str) -> Result<Self, BootError> {
+        let mut head = Vec::new();
+        match File::open(path).and_then(|file| file.take(bytes).read_to_end(&mut head)) {
+            Ok(_) => Ok(Image { path: path.to_owned(), bytes: head }),
             Err(source) => Err(BootError::Read { path: path.to_owned(), source, remedy }),
         }
     }

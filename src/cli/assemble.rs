@@ -29,6 +29,8 @@ const LEAST_MEMORY: Size = Size(1 << 20);
 const MOST_CPUS: u32 = 255;
 /// A file of more bytes is no kernel.
 const LARGEST_KERNEL: u64 = 256 << 20;
+/// Headers of kernels stand in so much of their beginning.
+const KERNEL_HEAD: u64 = 64 << 10;
 /// A PC has so many serial ports.
 const MOST_SERIAL: usize = 4;
 /// 2026-01-01: where a deterministic machine's calendar begins.
@@ -112,7 +114,7 @@ pub fn is_kernel(path: &Path) -> Result<bool> {
     if std::fs::metadata(path).is_ok_and(|meta| meta.len() > LARGEST_KERNEL) {
         return Ok(false);
     }
-    let image = boot::Image::read(path, "give the path of a kernel or a disk image")?;
+    let image = boot::Image::head(path, KERNEL_HEAD, "give the path of a kernel or a disk image")?;
     // A kernel that is damaged is still a kernel, and its loader says best what is wrong with it.
     let elf = image.has(0, b"\x7fELF");
     Ok(elf || boot::Loader::new(BootRequest::new(image, tables::Board::default())).is_ok())

@@ -59,7 +59,7 @@ pub struct Run {
     /// One instruction is being executed by itself: jumps are not to be linked.
     pub stepping: bool,
     /// Compiled code was left where that was not expected: the entry op of its region, by [`Run::APART`] more if an access was
-    /// not in the page that it was expected in; else zero.
+    /// not in the page that it was expected in, by [`Run::OFTEN`] if that is all; else zero.
     pub unexpected: u64,
     /// For the engine above: what it has to know of MXCSR before it computes, or zero.
     pub armed: u32,
@@ -72,6 +72,8 @@ pub struct Run {
 impl Run {
     /// See [`Run::unexpected`].
     pub const APART: u64 = 1;
+    /// The same: it was entered, by the trace of this entry op, as often as is worth telling.
+    pub const OFTEN: u64 = 2;
 
     /// CPU and bus, for plain functions.
     ///

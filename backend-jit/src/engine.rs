@@ -5,6 +5,7 @@ mod evict;
 mod reconsider;
 mod regions;
 mod reuse;
+mod widen;
 
 use crate::buffer::{BufferError, CodeBuffer, SEGMENTS};
 use crate::clif::{Asm, CompileError, Compiler, Kind};
@@ -14,13 +15,14 @@ use crate::explain;
 use crate::gather::{self, Found};
 use crate::kept::Kept;
 use crate::perf::PerfMap;
-use crate::worker::Worker;
+use crate::worker::{Done, Worker};
 use backend_interp::InterpVcpu;
 use backend_interp::hot::{self, Hot};
 use backend_interp::pool::{Above, Counts, Locked, Loss, Pool};
 use backend_interp::run::{Run, TracedOp};
 use enter::{Entrance, Exits, Own};
 use evict::Room;
+use frontend_x86::cpu::Mode;
 use frontend_x86::model::Model;
 use frontend_x86::op::{Func, RIP_BASE};
 use lyrebird_core::engine::EngineError;
@@ -81,6 +83,8 @@ pub struct Statistics {
     pub refused: u64,
     /// Regions compiled anew, since they were left where nobody expected it.
     pub reconsidered: u64,
+    /// Wide regions compiled: see [`gather::wide`].
+    pub widened: u64,
     /// Time spent.
     pub time: Duration,
     /// Regions whose code made room for other code.
@@ -335,6 +339,7 @@ impl Jit {
                     run.jumps.forget_code_of(entry, self.cold);
                     replaced = true;
                 }
+                self.count_entries(entry);
                 hot::set_code(entry, place as u64, enter::enter);
             }
         }
@@ -366,6 +371,10 @@ impl Jit {
         if self.kept.is_some() && !self.was_asked_for(entry) {
             return 0;
         }
+        if self.has_code(entry) {
+            // The counter counts something else by now.
+            return self.threshold as u32;
+        }
         // SAFETY: only traces of the pool are asked about.
         u32::try_from(self.threshold - unsafe { hot::left(entry) }).unwrap_or(0)
     }
@@ -394,16 +403,32 @@ impl Jit {
         while let Tier::Beside(worker) = &self.tier
             && let Some(done) = worker.take()
         {
-            self.statistics.time += done.time;
-            let Some((region, mode)) = self.regions.arrived(done.ticket) else { continue };
-            match done.code {
-                Some(code) => {
-                    self.keep(mode, &region, &code);
-                    // SAFETY: the ticket of a region of which a trace is dropped is forgotten, so all of them live.
-                    unsafe { self.install(run, pool, done.ticket, &region, code) }
+            let Some((region, mode)) = self.regions.arrived(done.ticket) else {
+                self.statistics.time += done.time;
+                continue;
+            };
+            // SAFETY: the ticket of a region of which a trace is dropped is forgotten, so all of them live.
+            unsafe { self.finish(run, pool, mode, &region, done) }
+        }
+    }
+
+    /// Takes what came of a region's compilation.
+    ///
+    /// # Safety
+    /// The region's traces are live ones of the pool. This vCPU executes no code.
+    unsafe fn finish(&mut self, run: &mut Run, pool: &mut Locked<'_>, mode: Mode, region: &[Found], done: Done) {
+        self.statistics.time += done.time;
+        match done.code {
+            Some(code) => {
+                if !done.closed {
+                    self.keep(mode, region, &code);
                 }
-                None => self.refuse(region[0].entry),
+                // SAFETY: the caller's promise.
+                unsafe { self.install(run, pool, done.ticket, region, code) }
             }
+            // What has code keeps it.
+            None if done.closed => {}
+            None => self.refuse(region[0].entry),
         }
     }
 }
@@ -525,11 +550,12 @@ impl Vcpu for JitVcpu {
         counters.push(("left compiled code for code that is not compiled".into(), *cold));
         let ops = Func::ALL.iter().map(|func| (func, ops[*func as usize])).filter(|(_, count)| *count > 0);
         counters.extend(ops.map(|(func, count)| (format!("left compiled code to interpret {func:?}"), count)));
-        let Statistics { traces, instructions, bytes, refused, reconsidered, time, evicted, longest_eviction } =
+        let Statistics { traces, instructions, bytes, refused, reconsidered, widened, time, evicted, longest_eviction } =
             self.statistics();
         counters.push(("compiled a region".into(), traces));
         counters.push(("could not compile a region".into(), refused));
         counters.push(("compiled a region anew".into(), reconsidered));
+        counters.push(("compiled a wide region".into(), widened));
         counters.push(("compiled an instruction".into(), instructions));
         counters.push(("made a byte of code".into(), bytes));
         counters.push(("spent a millisecond compiling".into(), time.as_millis() as u64));
@@ -567,10 +593,19 @@ impl Drop for JitVcpu {
 
 impl Drop for Jit {
     fn drop(&mut self) {
-        let Statistics { traces, instructions, bytes, refused, reconsidered, time, evicted, longest_eviction } =
+        let Statistics { traces, instructions, bytes, refused, reconsidered, widened, time, evicted, longest_eviction } =
             self.statistics;
         let milliseconds = time.as_millis() as u64;
-        tracing::info!(regions = traces, refused, reconsidered, instructions, bytes, milliseconds, "what was compiled");
+        tracing::info!(
+            regions = traces,
+            refused,
+            reconsidered,
+            widened,
+            instructions,
+            bytes,
+            milliseconds,
+            "what was compiled"
+        );
         if evicted > 0 {
             tracing::info!(regions = evicted, ?longest_eviction, "what made room for other code");
         }

@@ -1,6 +1,8 @@
 //! Which traces make a region: the hot one, and those that it goes on into, by jumps inside the page or to other pages, and
 //! behind its calls.
 
+pub mod wide;
+
 use crate::code::Symbol;
 use crate::emit::{Member, Region, destination};
 use backend_interp::pool::Locked;
@@ -156,7 +158,7 @@ pub unsafe fn gather(
     let mut looked_at = 0;
     while members.len() < MOST_TRACES {
         while looked_at < members.len() {
-            candidates.extend(successors(run, &place, &members[looked_at]));
+            candidates.extend(successors(run, &place, &members[looked_at]).into_iter().map(|(found, _)| found));
             looked_at += 1;
         }
         candidates.retain(|c: &Found| members.iter().all(|m| m.entry != c.entry));
@@ -166,7 +168,7 @@ pub unsafe fn gather(
             }
             if compiled(c.entry) {
                 // Only a loop is worth a copy of what is compiled already.
-                return successors(run, &place, c).iter().any(|s| members.iter().any(|m| m.entry == s.entry));
+                return successors(run, &place, c).iter().any(|(s, _)| members.iter().any(|m| m.entry == s.entry));
             }
             count(c.entry) >= enough
         };
@@ -206,33 +208,41 @@ pub unsafe fn find(
 }
 
 /// The traces by which a region will be entered.
-pub fn entries(region: &[Found], mode: Mode) -> Vec<u8> {
-    let members: Vec<Member> = region.iter().map(|found| found.member(&found.ops[..found.used])).collect();
-    Region { members: &members, mode, share: false }.entries()
+pub fn entries(region: &[Found], mode: Mode, closed: bool) -> Vec<u8> {
+    with(region, mode, closed, |region| region.entries())
 }
 
-/// Traces that a trace may go on with.
-fn successors(run: &Run, place: &Place<'_>, of: &Found) -> Vec<Found> {
+/// Looks at traces as the translator will.
+fn with<R>(region: &[Found], mode: Mode, closed: bool, look: impl FnOnce(Region) -> R) -> R {
+    let members: Vec<Member> = region.iter().map(|found| found.member(&found.ops[..found.used])).collect();
+    look(Region { members: &members, mode, share: false, closed })
+}
+
+/// Traces that a trace may go on with, and how often it does, as a part of its entries.
+fn successors(run: &Run, place: &Place<'_>, of: &Found) -> Vec<(Found, f32)> {
     let mut found = Vec::new();
-    let mut add = |entry: *mut TracedOp, page: i64, host: u64| {
+    let mut add = |entry: *mut TracedOp, page: i64, host: u64, part: f32| {
         // SAFETY: the cache knows only live traces, and links lead to traces of the same page.
-        found.push(unsafe { Found::new(entry, page, host, of.plain) });
+        found.push((unsafe { Found::new(entry, page, host, of.plain) }, part));
     };
+    // How many of the entries come to the op.
+    let mut part = 1.0;
     for (at, op) in of.ops[..of.used].iter().enumerate() {
         if !of.plain && profile::rare(of.ops, at) == Rare::Taken {
             continue;
         }
+        let taken = if matches!(op.op.ins.func, Func::Jcc | Func::Loop) { part * taken(of.ops, at) } else { part };
         if matches!(op.op.ins.func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto) {
             if op.op.imm < 4096 {
                 // SAFETY: an op of a live trace.
                 let link = unsafe { hot::link(op) };
                 if !link.is_null() {
-                    add(link.cast_mut(), of.page, of.host);
+                    add(link.cast_mut(), of.page, of.host, taken);
                 }
             } else if place.linear.is_some() {
                 let (page, offset) = destination(of.page, op);
                 if let Some((entry, host)) = place.find(run, page, offset) {
-                    add(entry, page, host);
+                    add(entry, page, host, taken);
                 }
             }
         }
@@ -240,9 +250,20 @@ fn successors(run: &Run, place: &Place<'_>, of: &Found) -> Vec<Found> {
             let next = op.op.next_offset();
             let page = of.page + (next >> 12) as i64;
             if let Some((entry, host)) = place.find(run, page, next & 0xfff) {
-                add(entry, page, host);
+                add(entry, page, host, part);
             }
+        }
+        if matches!(op.op.ins.func, Func::Jcc | Func::Loop) {
+            part -= taken;
         }
     }
     found
+}
+
+/// How often a conditional jump is taken, as a part.
+fn taken(ops: &[TracedOp], at: usize) -> f32 {
+    match profile::counts(ops, at) {
+        (taken, not) if ops[at].op.ins.func == Func::Jcc && taken + not > 0 => taken as f32 / (taken + not) as f32,
+        _ => 0.5,
+    }
 }

@@ -27,6 +27,7 @@ pub struct Job {
     /// The mode that they were decoded for.
     mode: Mode,
     share: bool,
+    closed: bool,
 }
 
 // SAFETY: the worker follows no pointer of a job: links and entries are compared only, handlers are not called, the ops are
@@ -34,8 +35,8 @@ pub struct Job {
 unsafe impl Send for Job {}
 
 impl Job {
-    /// A job, with the ops copied.
-    pub fn new(ticket: u64, region: &[Found], mode: Mode, share: bool) -> Self {
+    /// A job, with the ops copied. `share` and `closed`: see [`Region`].
+    pub fn new(ticket: u64, region: &[Found], mode: Mode, share: bool, closed: bool) -> Self {
         // SAFETY: ops of live traces.
         let link = |op: &TracedOp| unsafe { hot::link(op) };
         let copy = |found: &Found, op: &TracedOp| {
@@ -44,7 +45,7 @@ impl Job {
         };
         let copies = |found: &Found| found.ops[..found.used].iter().map(|op| copy(found, op)).collect();
         let members = region.iter().map(|found| (*found, copies(found))).collect();
-        Job { ticket, members, mode, share }
+        Job { ticket, members, mode, share, closed }
     }
 
     /// How many instructions the region has.
@@ -66,6 +67,8 @@ impl Job {
 pub struct Done {
     /// The job's.
     pub ticket: u64,
+    /// The job's.
+    pub closed: bool,
     /// The code; `None` if the trace cannot be compiled.
     pub code: Option<Code>,
     /// How long it took.
@@ -75,7 +78,7 @@ pub struct Done {
 /// Compiles a region; `None` if it holds what cannot be translated.
 pub fn compile(compiler: &mut Compiler, job: &Job) -> Result<Option<Code>, CompileError> {
     let members: Vec<Member> = job.members.iter().map(|(found, ops)| found.member(ops)).collect();
-    let region = Region { members: &members, mode: job.mode, share: job.share };
+    let region = Region { members: &members, mode: job.mode, share: job.share, closed: job.closed };
     let mut whole = false;
     let code = compiler.compile(Kind::Trace, |asm| whole = emit::translate(asm, region))?;
     Ok(whole.then_some(Code { entries: region.entries(), ..code }))
@@ -98,7 +101,7 @@ impl Worker {
             for job in queue {
                 let begun = Instant::now();
                 let code = compile(&mut compiler, &job).unwrap_or(None);
-                let done = Done { ticket: job.ticket, code, time: begun.elapsed() };
+                let done = Done { ticket: job.ticket, closed: job.closed, code, time: begun.elapsed() };
                 if results.send(done).is_err() {
                     return;
                 }

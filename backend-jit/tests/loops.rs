@@ -115,6 +115,21 @@ fn a_region_is_entered_in_many_places() {
 }
 
 #[test]
+fn what_is_entered_very_often_is_compiled_with_what_it_calls() {
+    // mov ecx, 1000; a: call 2000h; dec ecx; jnz a; mov ecx, 30000; b: xor eax, ecx; call 2000h; add ebx, eax; dec ecx; jnz b;
+    // s: jmp s
+    let main = [
+        0xb9, 0xe8, 3, 0, 0, 0xe8, 0xf6, 0x0f, 0, 0, 0x49, 0x75, 0xf8, 0xb9, 0x30, 0x75, 0, 0, 0x31, 0xc8, 0xe8, 0xe7,
+        0x0f, 0, 0, 0x01, 0xc3, 0x49, 0x75, 0xf4, 0xeb, 0xfe,
+    ];
+    // 2000h: rol eax, 3; test ecx, 7; jz e; add eax, 5; e: ret
+    let function = [0xc1, 0xc0, 3, 0xf7, 0xc1, 7, 0, 0, 0, 0x74, 3, 0x83, 0xc0, 5, 0xc3];
+    // The function is in the first loop's region when the second one calls it.
+    let statistics = alike(&[(CODE, &main), (0x2000, &function)], 250_001);
+    assert!(statistics.widened >= 1, "{statistics:?}");
+}
+
+#[test]
 fn jumps_across_pages() {
     // mov ecx, 100000; l: add eax, ecx; jmp 3000h; s: jmp s | 3000h: dec ecx; jnz l; jmp s
     let (m, n) = (memory(), memory());

@@ -8,7 +8,7 @@ use crate::clif::{Area, Block, Value};
 use crate::code::Symbol;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::algebra::{Arith, Cmp};
-use frontend_x86::op::Width;
+use frontend_x86::op::{Op, Width};
 use std::mem::{offset_of, size_of};
 
 /// The block that a trace begins in, and what it is handed over there.
@@ -153,6 +153,9 @@ impl Emit<'_, '_> {
         let entries = self.region.entries();
         let entry = self.asm.entry();
         self.asm.at(entry);
+        if !self.region.closed {
+            self.count();
+        }
         if entries.len() == 1 {
             return self.enter(0);
         }
@@ -167,6 +170,25 @@ impl Emit<'_, '_> {
             self.asm.at(others);
         }
         self.enter(0);
+    }
+
+    /// Counts that the region is entered, and leaves again when that was often.
+    fn count(&mut self) {
+        let op = self.asm.argument(1);
+        let left = (offset_of!(TracedOp, op) + offset_of!(Op, disp)) as i32;
+        let count = V::Value(self.asm.load(Area::Own, Width::Q, op, left));
+        let count = self.sub(Width::Q, count, V::Const(1));
+        let stored = self.value_of(count);
+        self.asm.store(Area::Own, Width::Q, op, left, stored);
+        let over = self.cmp(Cmp::Eq, Width::Q, count, V::Const(0));
+        let (often, on) = (self.asm.cold_block(), self.asm.block());
+        self.branch(over, often, on);
+        self.asm.at(often);
+        let told = self.add(Width::Q, V::Value(op), V::Const(Run::OFTEN));
+        let told = self.value_of(told);
+        self.asm.store(Area::Own, Width::Q, self.run, offset_of!(Run, unexpected) as i32, told);
+        self.asm.leave(op);
+        self.asm.at(on);
     }
 
     /// Goes on in a trace that is entered.

@@ -33,6 +33,7 @@ use slots::Slots;
 use std::collections::{BTreeMap, HashMap};
 use std::mem::offset_of;
 use vector::Simd;
+use ways::Pages;
 
 pub use region::{Member, Region, translate};
 pub use stubs::{cold_code, dispatch, entrance, linked};
@@ -78,6 +79,7 @@ pub enum FlagState {
 pub struct State {
     slots: Slots,
     flags: FlagState,
+    pages: Pages,
     shares: Shares,
     simd: Simd,
     unit: x87::Known,

@@ -6,6 +6,7 @@ use super::share::Shares;
 use super::slots::{LEFT, Slot, TLB};
 use super::stubs::{self, Jumping};
 use super::vector::Simd;
+use super::ways::Pages;
 use super::x87::Known;
 use super::{Edge, Emit, FlagState, Flow, Head, State, Target, V};
 use crate::clif::{Area, Asm, Value};
@@ -42,6 +43,8 @@ pub struct Region<'a> {
     pub mode: Mode,
     /// Accesses near one another share their checks.
     pub share: bool,
+    /// It is entered by its first trace only, and has copies of what is compiled elsewhere: see [`crate::wide`].
+    pub closed: bool,
 }
 
 /// Ops that the interpreter executes, by a call from the compiled code: plain functions, strings, rare vector operations.
@@ -100,6 +103,7 @@ impl Emit<'_, '_> {
         self.asm.at(self.heads[member].block);
         let Region { members, .. } = self.region;
         let Member { ops, page, .. } = members[member];
+        self.state.pages.add(&self.region, page);
         for (at, op) in ops.iter().enumerate() {
             self.at = at;
             self.op = op.op;
@@ -221,6 +225,7 @@ impl Emit<'_, '_> {
         self.asm.leave(then);
         self.asm.at(on);
         self.state.slots.fill(Slot::Memory);
+        self.state.pages = Pages::default();
         self.state.shares = Shares::default();
         self.state.simd = Simd::default();
         self.state.unit = Known::default();
@@ -244,11 +249,17 @@ impl Emit<'_, '_> {
                 self.asm.tail_call(code, self.run, target);
             }
             Target::Inside(to, left) => {
-                let delta = self.region.members[to].page - self.region.members[self.member].page;
+                let page = self.region.members[to].page;
+                let delta = page - self.region.members[self.member].page;
                 if delta != 0 {
                     let base = self.read(usize::from(RIP_BASE));
                     let base = self.add(Width::Q, base, V::Const((delta << 12) as u64));
                     let base = self.truncate(self.mode.ip_width(), base);
+                    if self.state.pages.has(&self.region, page) {
+                        self.write(usize::from(RIP_BASE), base);
+                        self.write(LEFT, left);
+                        return self.edge(to);
+                    }
                     let moved = self.asm.cold_block();
                     self.check_mapped(base, Symbol::Page { member: to as u8 }, moved);
                     let (state, here) = (self.state, self.asm.block());
@@ -258,6 +269,7 @@ impl Emit<'_, '_> {
                     self.leave_charged(target);
                     self.state = state;
                     self.asm.at(here);
+                    self.state.pages.add(&self.region, page);
                     self.write(usize::from(RIP_BASE), base);
                 }
                 self.write(LEFT, left);
@@ -362,6 +374,7 @@ impl State {
         State {
             slots: [Slot::Fresh; super::slots::SLOTS],
             flags: FlagState::Slots,
+            pages: Pages::default(),
             shares: Shares::default(),
             simd: Simd::default(),
             unit: Known::default(),

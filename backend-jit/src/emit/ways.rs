@@ -25,6 +25,41 @@ pub struct Ways {
     pub inherits: bool,
 }
 
+/// A way from trace to trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The trace that goes on.
+    pub from: usize,
+    /// The one that it goes on in.
+    pub to: usize,
+    /// How often that was seen.
+    pub times: u32,
+    /// By a direct jump.
+    pub direct: bool,
+}
+
+/// Pages of a region that are known to be mapped as they were when it was gathered. They stay so as long as no other code is
+/// called: other CPUs change a mapping only when this one looks around.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pages(u64);
+
+impl Pages {
+    fn bit(region: &Region, page: i64) -> u64 {
+        let first = region.members.iter().position(|m| m.page == page);
+        first.and_then(|n| 1u64.checked_shl(n as u32)).unwrap_or(0)
+    }
+
+    /// Notes one.
+    pub fn add(&mut self, region: &Region, page: i64) {
+        self.0 |= Self::bit(region, page);
+    }
+
+    /// Whether this one is known to be.
+    pub fn has(self, region: &Region, page: i64) -> bool {
+        self.0 & Self::bit(region, page) != 0
+    }
+}
+
 /// Where the direct jump of an op leads: page, counted as [`Member::page`] is, and offset there.
 pub fn destination(page: i64, op: &TracedOp) -> (i64, u64) {
     (page + ((op.op.imm as i64) >> 12), op.op.imm & 0xfff)
@@ -81,37 +116,49 @@ impl Region<'_> {
         (0..members.len()).filter(|to| begins(*to)).take(3).collect()
     }
 
+    /// All ways from trace to trace.
+    pub fn edges(&self) -> Vec<Way> {
+        let returns = self.returns();
+        let mut edges = Vec::new();
+        for (from, m) in self.members.iter().enumerate() {
+            for (at, op) in m.ops.iter().enumerate() {
+                let (func, offset) = (op.op.ins.func, u64::from(op.op.offset));
+                let way = |to, direct| Way { from, to, times: m.left_at(at), direct };
+                if op.op.len > 0
+                    && offset != m.offset()
+                    && let Some(to) = self.beginning(m.page, offset)
+                {
+                    edges.push(way(to, false));
+                    // It ends here: see `Emit::continues`.
+                    break;
+                }
+                if matches!(func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto)
+                    && let Some(to) = self.inside(from, at)
+                {
+                    edges.push(way(to, true));
+                }
+                if func == Func::Ret {
+                    edges.extend(returns.iter().map(|to| way(*to, false)));
+                }
+            }
+        }
+        edges
+    }
+
     /// What is known of each trace. Of those that a loop comes back to, the slots are in host registers; what others want is
     /// loaded, or inherited.
     pub fn ways(&self) -> Vec<Ways> {
         let mut ways = vec![Ways::default(); self.members.len()];
         let mut from = vec![Vec::new(); self.members.len()];
-        let returns = self.returns();
-        for (member, m) in self.members.iter().enumerate() {
-            for (at, op) in m.ops.iter().enumerate() {
-                let func = op.op.ins.func;
-                if matches!(func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto)
-                    && let Some(to) = self.inside(member, at)
-                {
-                    ways[to].carries |= to <= member;
-                    from[to].push((member, m.left_at(at)));
-                }
-                if func == Func::Ret {
-                    returns.iter().for_each(|to| from[*to].push((member, m.left_at(at))));
-                }
-                let offset = u64::from(op.op.offset);
-                if offset != m.offset()
-                    && let Some(to) = self.beginning(m.page, offset)
-                {
-                    from[to].push((member, m.left_at(at)));
-                }
-            }
+        for way in self.edges() {
+            ways[way.to].carries |= way.direct && way.to <= way.from;
+            from[way.to].push((way.from, way.times));
         }
         for (to, from) in from.iter().enumerate() {
             let count = self.members[to].count;
             ways[to].inherits = match from[..] {
                 [(before, times)] if to > 0 && before < to => {
-                    count < LEAST || times.saturating_mul(OF) >= count.saturating_mul(MOST)
+                    self.closed || count < LEAST || times.saturating_mul(OF) >= count.saturating_mul(MOST)
                 }
                 _ => false,
             };
@@ -121,6 +168,9 @@ impl Region<'_> {
 
     /// The traces that can be entered, the first one first.
     pub fn entries(&self) -> Vec<u8> {
+        if self.closed {
+            return vec![0];
+        }
         let ways = self.ways();
         (0..ways.len()).filter(|n| !ways[*n].inherits).take(MOST_ENTRIES).map(|n| n as u8).collect()
     }

@@ -1,9 +1,9 @@
 //! A vCPU's side of compiled code: the way into it, and what is done when a trace is hot.
 
 use super::{AGAIN, Common, Jit, Tier, reconsider};
-use crate::gather;
+use crate::gather::{self, Found};
 use crate::mxcsr;
-use crate::worker::{self, Job};
+use crate::worker::{self, Done, Job};
 use backend_interp::hot;
 use backend_interp::pool::Locked;
 use backend_interp::run::{Run, TracedOp};
@@ -104,29 +104,39 @@ impl Jit {
                 compiled,
             )
         };
+        // SAFETY: the caller's promise; the others were found in the pool just now.
+        unsafe { self.have_compiled(run, pool, region, false) }
+    }
+
+    /// Compiles a region, or gives it to the thread. `closed`: see [`gather::wide`].
+    ///
+    /// # Safety
+    /// Its traces live; the interpreter is about to enter the first.
+    pub(super) unsafe fn have_compiled(
+        &mut self,
+        run: &mut Run,
+        pool: &mut Locked<'_>,
+        region: Vec<Found>,
+        closed: bool,
+    ) {
+        let Some(Found { entry, .. }) = region.first().copied() else { return };
         let number = self.regions.add(&region);
         let mode = run.cpu.mode;
-        let mut job = Job::new(number, &region, mode, self.shares(entry));
+        let mut job = Job::new(number, &region, mode, self.shares(entry), closed);
         if let Some(immediate) = self.sabotage {
             job.sabotage(immediate);
         }
         match &mut self.tier {
             Tier::Now(compiler) => {
                 let begun = Instant::now();
-                let code = worker::compile(compiler, &job);
-                self.statistics.time += begun.elapsed();
-                match code {
-                    Ok(Some(code)) => {
-                        self.keep(mode, &region, &code);
-                        // SAFETY: the caller's promise; the others were found in the pool just now.
-                        unsafe { self.install(run, pool, number, &region, code) }
-                    }
-                    _ => self.refuse(entry),
-                }
+                let code = worker::compile(compiler, &job).unwrap_or(None);
+                let done = Done { ticket: number, closed, code, time: begun.elapsed() };
+                // SAFETY: the caller's promise.
+                unsafe { self.finish(run, pool, mode, &region, done) }
             }
             Tier::Beside(worker) => {
                 if worker.give(job) {
-                    let entries = gather::entries(&region, mode);
+                    let entries = gather::entries(&region, mode, closed);
                     self.regions.wait(number, region, mode, &entries);
                 } else {
                     self.regions.withdraw(number, region.iter().map(|found| found.entry.cast_const()));
@@ -143,6 +153,17 @@ impl Jit {
 unsafe fn reconsider(run: &mut Run, own: &Own) {
     let unexpected = std::mem::take(&mut run.unexpected);
     let common = own.common.clone();
+    if unexpected & Run::OFTEN != 0 {
+        let entry = (unexpected & !Run::OFTEN) as *mut TracedOp;
+        let mut pool = common.pool.lock();
+        // SAFETY: this vCPU has just come from that code: if its trace was dropped meanwhile, it is not freed.
+        return unsafe {
+            match run.cache.is_fresh() {
+                true => common.compiled.lock().widen(run, &mut pool, entry),
+                false => hot::set_left(entry, AGAIN),
+            }
+        };
+    }
     // SAFETY: this vCPU has just come from that code: if its traces were dropped meanwhile, they are not freed.
     if unsafe { reconsider::is_often(unexpected) } {
         let mut pool = common.pool.lock();

@@ -84,13 +84,16 @@ impl Regions {
     /// region's, compiled before.
     pub fn install(&mut self, number: u64, region: &[Found], entries: &[u8]) -> Vec<*mut TracedOp> {
         let Some(first) = region.first().map(|found| found.entry.cast_const()) else { return Vec::new() };
-        let mut installed = Vec::new();
+        let (mut installed, mut replaced) = (Vec::new(), Vec::new());
         for entry in entries.iter().filter_map(|n| Some(region.get(usize::from(*n))?.entry)) {
             let other = self.live.get(&entry.cast_const()).and_then(|other| self.bodies.get(other));
             if entry.cast_const() == first || other.is_none_or(|other| other.first == first) {
-                self.live.insert(entry, number);
+                replaced.extend(self.live.insert(entry, number));
                 installed.push(entry);
             }
+        }
+        for other in replaced {
+            self.retire_unused(other);
         }
         let members = region.iter().map(|found| found.entry.cast_const()).collect();
         self.bodies.insert(number, Body { first, entries: installed.clone(), members });
@@ -110,10 +113,23 @@ impl Regions {
     /// A trace has no code of its own any more.
     pub fn forget(&mut self, trace: Trace) {
         let Some(number) = self.live.remove(&trace) else { return };
+        self.retire_unused(number);
+    }
+
+    /// Ends a region whose code nobody enters any more.
+    fn retire_unused(&mut self, number: u64) {
         let Some(body) = self.bodies.get(&number) else { return };
         if body.entries.iter().all(|entry| self.live.get(&entry.cast_const()) != Some(&number)) {
             self.retire(number);
         }
+    }
+
+    /// Whether two traces are in one region whose code the first one enters.
+    pub fn are_together(&self, entry: Trace, other: Trace) -> bool {
+        self.live
+            .get(&entry)
+            .and_then(|number| self.bodies.get(number))
+            .is_some_and(|body| body.members.contains(&other))
     }
 
     /// Ends the regions that begin with a trace: those that have lost their code, of which it is mostly one.

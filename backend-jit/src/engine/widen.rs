@@ -1,0 +1,40 @@
+//! A second look at what is entered very often: see [`crate::gather::wide`].
+
+use super::{Jit, is_plain};
+use crate::gather::wide;
+use backend_interp::hot;
+use backend_interp::pool::Locked;
+use backend_interp::run::{Run, TracedOp};
+
+/// After so many times the threshold's entries (a region takes 20 ns or more) it is worth the milliseconds of another compilation.
+const OFTEN: i64 = 50;
+
+impl Jit {
+    /// Begins to count how often compiled code is entered by a trace.
+    ///
+    /// # Safety
+    /// The trace lives.
+    pub(super) unsafe fn count_entries(&self, entry: *mut TracedOp) {
+        // SAFETY: the caller's promise.
+        unsafe { hot::set_left(entry, OFTEN * self.threshold) };
+    }
+
+    /// Has a wide region compiled that begins with a trace, if it is any wider than the one that the trace enters now.
+    ///
+    /// # Safety
+    /// This vCPU knows of all that was dropped, has just left compiled code in front of the trace, and executes none.
+    pub(super) unsafe fn widen(&mut self, run: &mut Run, pool: &mut Locked<'_>, entry: *mut TracedOp) {
+        self.collect(run, pool);
+        if !self.has_code(entry) || self.regions.is_waiting(entry) {
+            return;
+        }
+        // SAFETY: the caller's promise.
+        let region = unsafe { wide::widen(run, pool, entry, is_plain(entry)) };
+        if region.iter().all(|found| self.regions.are_together(entry, found.entry)) {
+            return;
+        }
+        self.statistics.widened += 1;
+        // SAFETY: the caller's promise; the others were found in the pool just now.
+        unsafe { self.have_compiled(run, pool, region, true) }
+    }
+}

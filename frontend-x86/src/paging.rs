@@ -104,7 +104,7 @@ impl Ctx<'_> {
         let physical = (mapping.physical | linear & 0xfff) & cpu.memory.a20_mask();
         let backing = cpu.view.lookup(physical);
         if mapping.bytes > 4096 {
-            cpu.tlb.note_large(linear, mapping.bytes);
+            cpu.tlb.note_large(linear, mapping.bytes, mapping.global);
         }
         if let Some(page) = backing.readable() {
             let in_place =

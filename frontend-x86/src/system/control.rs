@@ -59,6 +59,9 @@ const CR0_MASK: u64 = cr0::PE | cr0::MP | cr0::EM | cr0::TS | cr0::NE | cr0::WP 
 /// CR4 bits that change what cached translations mean.
 const CR4_PAGING: u64 = cr4::PSE | cr4::PAE | cr4::PGE | cr4::PCIDE | cr4::SMEP | cr4::SMAP;
 
+/// In what is written to CR3: the translations of the new PCID are kept.
+const KEEP_PCID: u64 = 1 << 63;
+
 /// The CR4 bits that a model has.
 pub fn cr4_mask(model: &Model) -> u64 {
     let by_feature = [
@@ -188,13 +191,21 @@ pub fn set_cr0(ctx: &mut Ctx, value: u64) -> Result<(), Exception> {
     Ok(())
 }
 
-/// Writes CR3. The TLB has no tags, so PCIDs change nothing but what is allowed.
+/// The current process-context identifier (SDM vol. 3, section 4.10.1): the one of this value of CR3.
+fn pcid(cpu: &Cpu, cr3: u64) -> u16 {
+    if cpu.state.cr4 & cr4::PCIDE != 0 { (cr3 & 0xfff) as u16 } else { 0 }
+}
+
+/// Writes CR3. Without PCIDs all translations but global ones are forgotten; with them those of the new PCID, unless bit 63 says that
+/// they are good.
 pub fn set_cr3(ctx: &mut Ctx, value: u64) -> Result<(), Exception> {
     let cpu = &mut *ctx.cpu;
     let mut value = value;
+    let mut keep = false;
     if cpu.state.long_mode() {
         if cpu.state.cr4 & cr4::PCIDE != 0 {
-            value &= !(1 << 63); // "keep this PCID's translations": allowed, and nothing is lost by not doing so
+            keep = value & KEEP_PCID != 0;
+            value &= !KEEP_PCID;
         }
         if value & cpu.model.reserved_physical() != 0 {
             return Err(Exception::protection(0));
@@ -205,8 +216,9 @@ pub fn set_cr3(ctx: &mut Ctx, value: u64) -> Result<(), Exception> {
             cpu.state.pdpte = load_pdptes(cpu, value).ok_or(Exception::protection(0))?;
         }
     }
+    let (from, to) = (pcid(cpu, cpu.state.cr3), pcid(cpu, value));
     cpu.state.cr3 = value;
-    cpu.tlb.flush_local();
+    cpu.tlb.switch(from, to, keep);
     Ok(())
 }
 
@@ -287,10 +299,16 @@ pub fn invpcid(ctx: &mut Ctx, op: &Op) -> Done {
     if kind > 3 || low >> 12 != 0 || kind < 2 && !pcide && low != 0 || kind == 0 && !canonical(linear) {
         return Err(Exception::protection(0));
     }
+    let pcid = low as u16;
+    let current = pcid == self::pcid(ctx.cpu, ctx.cpu.state.cr3);
+    let tlb = &mut ctx.cpu.tlb;
     match kind {
-        0 => ctx.cpu.tlb.flush_page(linear),
-        2 => ctx.cpu.tlb.flush_all(),
-        _ => ctx.cpu.tlb.flush_local(),
+        0 if current => tlb.flush_page(linear),
+        0 => tlb.flush_page_of(pcid, linear),
+        1 if current => tlb.flush_local(),
+        1 => tlb.flush_local_of(pcid),
+        2 => tlb.flush_all(),
+        _ => tlb.flush_local_of_all(),
     }
     Ok(Then::Leave)
 }

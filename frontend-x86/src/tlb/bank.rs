@@ -1,0 +1,192 @@
+//! One bank of the TLB: entries, what they were filled with, and lists of those that are to be emptied by a flush.
+
+use super::{ENTRIES, Entry, Fill, index};
+use lyrebird_memory::PageBytes;
+
+pub(super) const NO_TAG: u64 = u64::MAX;
+pub(super) const EMPTY: Entry = Entry { read: NO_TAG, write: NO_TAG, execute: NO_TAG, addend: 0 };
+
+/// What an entry was filled with last, if that has not been flushed: a page that a CR3 load forgets, or one that it does not. It may have
+/// been forgotten by itself.
+const LOCAL: u8 = 1;
+const GLOBAL: u8 = 2;
+/// The list that the entry is in: both, if it was filled with both.
+const IN_LOCALS: u8 = 4;
+const IN_GLOBALS: u8 = 8;
+
+/// One bank.
+#[repr(C)]
+pub struct BankEntries {
+    /// The entries, by the low bits of the page number.
+    pub entries: Box<[Entry; ENTRIES]>,
+    /// The guest-physical page of each entry.
+    pub physical: Box<[u64; ENTRIES]>,
+    /// The host page of each entry, for code that may not follow addresses.
+    pages: Box<[Option<PageBytes>; ENTRIES]>,
+    /// What each entry holds, and the lists that it is in.
+    holds: Box<[u8; ENTRIES]>,
+    /// All entries that hold a local page, among others.
+    locals: Vec<u16>,
+    /// All that hold a global one, among others.
+    globals: Vec<u16>,
+}
+
+/// A local translation that is out of its bank while another address space has the CPU.
+#[derive(Clone, Copy)]
+pub(super) struct Kept {
+    index: u16,
+    physical: u64,
+    page: Option<PageBytes>,
+    pub(super) entry: Entry,
+}
+
+/// One for each entry, without a copy on the stack.
+fn filled<T: Clone>(with: T) -> Box<[T; ENTRIES]> {
+    match vec![with; ENTRIES].into_boxed_slice().try_into() {
+        Ok(all) => all,
+        Err(_) => unreachable!("it has so many"),
+    }
+}
+
+impl BankEntries {
+    pub(super) fn new() -> Self {
+        BankEntries {
+            entries: filled(EMPTY),
+            physical: filled(0),
+            pages: filled(None),
+            holds: filled(0),
+            locals: Vec::new(),
+            globals: Vec::new(),
+        }
+    }
+
+    pub(super) fn fill(&mut self, fill: Fill) {
+        let (i, page) = (index(fill.linear), fill.linear & !0xfff);
+        let tag = |on: bool| if on { page } else { NO_TAG };
+        let entry = Entry {
+            read: tag(fill.read),
+            write: tag(fill.write),
+            execute: tag(fill.execute),
+            addend: fill.host.wrapping_sub(page),
+        };
+        let (index, physical) = (i as u16, fill.physical & !0xfff);
+        self.put(Kept { index, physical, page: fill.page, entry }, fill.global);
+    }
+
+    #[inline]
+    fn put(&mut self, kept: Kept, global: bool) {
+        let i = usize::from(kept.index);
+        self.entries[i] = kept.entry;
+        self.physical[i] = kept.physical;
+        self.pages[i] = kept.page;
+        let (holds, listed, list) =
+            if global { (GLOBAL, IN_GLOBALS, &mut self.globals) } else { (LOCAL, IN_LOCALS, &mut self.locals) };
+        let known = &mut self.holds[i];
+        if *known & listed == 0 {
+            list.push(kept.index);
+        }
+        *known = *known & (IN_LOCALS | IN_GLOBALS) | holds | listed;
+    }
+
+    /// The host page of an entry.
+    #[inline]
+    pub(super) fn page(&self, i: usize) -> Option<PageBytes> {
+        self.pages[i]
+    }
+
+    /// Forgets all pages that are not global.
+    pub(super) fn flush_local(&mut self) {
+        for i in self.locals.drain(..).map(usize::from) {
+            self.holds[i] &= !IN_LOCALS;
+            if self.holds[i] & LOCAL != 0 {
+                self.holds[i] &= !LOCAL;
+                self.entries[i] = EMPTY;
+            }
+        }
+    }
+
+    /// Forgets everything.
+    pub(super) fn flush_all(&mut self) {
+        for i in self.locals.drain(..).chain(self.globals.drain(..)).map(usize::from) {
+            self.holds[i] = 0;
+            self.entries[i] = EMPTY;
+        }
+    }
+
+    /// Takes the local pages out, `most` of them at the most, and puts others in. Of the rest nothing stays.
+    pub(super) fn exchange_locals(&mut self, from: &mut Vec<Kept>, to: &mut Vec<Kept>, most: usize) {
+        to.clear();
+        for index in self.locals.drain(..) {
+            let i = usize::from(index);
+            self.holds[i] &= !IN_LOCALS;
+            if self.holds[i] & LOCAL != 0 {
+                self.holds[i] &= !LOCAL;
+                let entry = std::mem::replace(&mut self.entries[i], EMPTY);
+                if !entry.is_empty() && to.len() < most {
+                    to.push(Kept { index, physical: self.physical[i], page: self.pages[i], entry });
+                }
+            }
+        }
+        for kept in from.drain(..) {
+            // A global page that has taken the place meanwhile is as likely to be wanted.
+            if self.entries[usize::from(kept.index)].is_empty() {
+                self.put(kept, false);
+            }
+        }
+    }
+
+    /// Whether there may be global pages.
+    pub(super) fn has_globals(&self) -> bool {
+        !self.globals.is_empty()
+    }
+
+    /// Forgets the pieces of a large page.
+    pub(super) fn forget_within(&mut self, base: u64, mask: u64) {
+        self.each(|entry| {
+            if entry.is_within(base, mask) {
+                *entry = EMPTY;
+            }
+        });
+    }
+
+    pub(super) fn forget(&mut self, linear: u64) {
+        self.entries[index(linear)] = EMPTY;
+    }
+
+    /// All entries that may hold something, some of them twice.
+    pub(super) fn each(&mut self, mut f: impl FnMut(&mut Entry)) {
+        for i in self.locals.iter().chain(&self.globals) {
+            f(&mut self.entries[usize::from(*i)]);
+        }
+    }
+}
+
+impl Kept {
+    /// Whether an address has the entry that this is one for.
+    pub(super) fn has_place_of(&self, linear: u64) -> bool {
+        usize::from(self.index) == index(linear)
+    }
+}
+
+impl Entry {
+    pub(super) fn is_empty(&self) -> bool {
+        self.read == NO_TAG && self.write == NO_TAG && self.execute == NO_TAG
+    }
+
+    /// Whether it is a piece of a large page.
+    pub(super) fn is_within(&self, base: u64, mask: u64) -> bool {
+        [self.read, self.write, self.execute].iter().any(|tag| *tag != NO_TAG && tag & mask == base)
+    }
+
+    /// Forgets that its page may be written in place.
+    pub(super) fn close(&mut self) {
+        self.write = NO_TAG;
+    }
+
+    /// The same, if it leads to this host page.
+    pub(super) fn close_if_to(&mut self, host: u64) {
+        if self.write != NO_TAG && (self.write & !0xfff).wrapping_add(self.addend) == host {
+            self.write = NO_TAG;
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The translation look-aside buffer: linear pages to host memory, direct-mapped, in one bank for each way in which
+//! rights depend on the mode. Engines look it up in place.
+//!
+//! A tag is the linear page address. An access of `n` bytes at `a` compares with the page of `a + n - 1`, so that an access
+//! across pages never matches. A flush goes through the entries that have been filled; they are few when flushes are
+//! frequent.
+//!
+//! The banks hold translations of the current process context (PCID) and global ones. Those of contexts that were left are
+//! [parked](Tlb::switch).
+
+mod bank;
+mod large;
+mod parked;
+#[cfg(test)]
+mod tests;
+
+pub use bank::BankEntries;
+
+use bank::Kept;
+use large::LargePages;
+use lyrebird_memory::PageBytes;
+use parked::{CONTEXTS, Parked};
+
+/// Entries in each bank: so many that the sixty or so pages that a system call touches hardly ever want the same one. Only the lines that
+/// are used weigh on the host.
+pub const ENTRIES: usize = 16384;
+
+/// Which rights a translation was checked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Bank {
+    /// CPL 3.
+    User = 0,
+    /// CPL 0 to 2, user pages allowed (no SMAP, or RFLAGS.AC set).
+    Supervisor = 1,
+    /// CPL 0 to 2 with SMAP in force.
+    SupervisorSmap = 2,
+}
+
+/// One cached translation.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Entry {
+    /// Tag for loads.
+    pub read: u64,
+    /// Tag for stores in place: the page is RAM, dirty already, and nobody wants to hear of writes.
+    pub write: u64,
+    /// Tag for instruction fetches.
+    pub execute: u64,
+    /// What to add to the linear address to get the host address.
+    pub addend: u64,
+}
+
+/// All banks.
+#[repr(C)]
+pub struct Tlb {
+    /// By [`Bank`].
+    pub banks: [BankEntries; 3],
+    /// Large pages of the current context.
+    large: LargePages,
+    /// Large pages that are global.
+    large_globals: LargePages,
+    /// Contexts that were left, the last one last.
+    parked: Vec<Parked>,
+    /// Empty; for exchanges.
+    spare: Vec<Kept>,
+}
+
+/// Index of a linear address in a bank.
+#[inline(always)]
+pub const fn index(linear: u64) -> usize {
+    (linear >> 12) as usize & (ENTRIES - 1)
+}
+
+/// What is to be cached.
+#[derive(Clone, Copy, Debug)]
+pub struct Fill {
+    /// The linear page.
+    pub linear: u64,
+    /// The guest-physical page.
+    pub physical: u64,
+    /// The host page's address.
+    pub host: u64,
+    /// The host page.
+    pub page: Option<PageBytes>,
+    /// Whether loads may use it.
+    pub read: bool,
+    /// Whether stores may use it in place.
+    pub write: bool,
+    /// Whether fetches may use it.
+    pub execute: bool,
+    /// Survives CR3 loads.
+    pub global: bool,
+}
+
+impl Tlb {
+    /// Everything empty.
+    pub fn new() -> Self {
+        Tlb {
+            banks: [BankEntries::new(), BankEntries::new(), BankEntries::new()],
+            large: LargePages::default(),
+            large_globals: LargePages::default(),
+            parked: Vec::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// Caches a translation.
+    pub fn fill(&mut self, bank: Bank, fill: Fill) {
+        self.banks[bank as usize].fill(fill);
+    }
+
+    /// The guest-physical address of a linear one, if it is cached for loads.
+    #[inline]
+    pub fn read_physical(&self, bank: Bank, linear: u64) -> Option<u64> {
+        let bank = &self.banks[bank as usize];
+        let i = index(linear);
+        (bank.entries[i].read == linear & !0xfff).then(|| bank.physical[i] | linear & 0xfff)
+    }
+
+    /// The guest-physical address of a linear one, if it is cached for stores.
+    #[inline]
+    pub fn write_physical(&self, bank: Bank, linear: u64) -> Option<u64> {
+        let bank = &self.banks[bank as usize];
+        let i = index(linear);
+        (bank.entries[i].write == linear & !0xfff).then(|| bank.physical[i] | linear & 0xfff)
+    }
+
+    /// The host page of an access within one page, if it is cached for loads.
+    #[inline]
+    pub fn read_page(&self, bank: Bank, linear: u64, bytes: u64) -> Option<PageBytes> {
+        let bank = &self.banks[bank as usize];
+        let i = index(linear);
+        let last = linear.wrapping_add(bytes - 1);
+        if bank.entries[i].read == last & !0xfff { bank.page(i) } else { None }
+    }
+
+    /// The host page of an access within one page, if it is cached for stores.
+    #[inline]
+    pub fn write_page(&self, bank: Bank, linear: u64, bytes: u64) -> Option<PageBytes> {
+        let bank = &self.banks[bank as usize];
+        let i = index(linear);
+        let last = linear.wrapping_add(bytes - 1);
+        if bank.entries[i].write == last & !0xfff { bank.page(i) } else { None }
+    }
+
+    /// Notes that pieces of a large page may be cached.
+    pub fn note_large(&mut self, linear: u64, bytes: u64, global: bool) {
+        let large = if global { &mut self.large_globals } else { &mut self.large };
+        large.note(linear, bytes);
+    }
+
+    /// Goes from one context to another (MOV to CR3 with CR4.PCIDE); what is known of the other is kept, or forgotten. They may be
+    /// the same.
+    pub fn switch(&mut self, from: u16, to: u16, keep: bool) {
+        if from == to {
+            if !keep {
+                self.flush_local();
+            }
+            return;
+        }
+        let mut other = self.room_for(to);
+        if !keep {
+            other.flush_local();
+        }
+        other.exchange(&mut self.banks, &mut self.large, &mut self.spare);
+        other.pcid = Some(from);
+        self.parked.push(other);
+    }
+
+    /// What is parked of a context; if nothing is, something empty.
+    fn room_for(&mut self, pcid: u16) -> Parked {
+        let find = |pcid| self.parked.iter().position(|p| p.pcid == pcid);
+        if let Some(at) = find(Some(pcid)).or_else(|| find(None)) {
+            return self.parked.remove(at);
+        }
+        if self.parked.len() < CONTEXTS {
+            return Parked::new();
+        }
+        let mut oldest = self.parked.remove(0);
+        oldest.drop_all();
+        oldest
+    }
+
+    fn parked(&mut self, pcid: u16) -> Option<&mut Parked> {
+        self.parked.iter_mut().find(|p| p.pcid == Some(pcid))
+    }
+
+    /// Forgets everything, of all contexts.
+    pub fn flush_all(&mut self) {
+        self.large.clear();
+        self.large_globals.clear();
+        self.banks.iter_mut().for_each(BankEntries::flush_all);
+        self.parked.iter_mut().for_each(Parked::drop_all);
+    }
+
+    /// Forgets everything of the current context but global pages.
+    pub fn flush_local(&mut self) {
+        self.large.clear();
+        self.banks.iter_mut().for_each(BankEntries::flush_local);
+    }
+
+    /// Forgets everything but global pages, of all contexts.
+    pub fn flush_local_of_all(&mut self) {
+        self.flush_local();
+        self.parked.iter_mut().for_each(Parked::flush_local);
+    }
+
+    /// Forgets everything but global pages of a context that is not the current one.
+    pub fn flush_local_of(&mut self, pcid: u16) {
+        if let Some(parked) = self.parked(pcid) {
+            parked.flush_local();
+        }
+    }
+
+    /// Forgets one page, small or large: the current context's, and what is global (INVLPG).
+    pub fn flush_page(&mut self, linear: u64) {
+        if self.large.are_too_many() || self.large_globals.are_too_many() {
+            return self.flush_all();
+        }
+        let Tlb { banks, large, large_globals, parked, .. } = self;
+        large.take(linear, |base, mask| banks.iter_mut().for_each(|bank| bank.forget_within(base, mask)));
+        large_globals.take(linear, |base, mask| {
+            banks.iter_mut().for_each(|bank| bank.forget_within(base, mask));
+            parked.iter_mut().for_each(|parked| parked.flush_globals_within(base, mask));
+        });
+        banks.iter_mut().for_each(|bank| bank.forget(linear));
+        parked.iter_mut().for_each(|parked| parked.flush_global_page(linear));
+    }
+
+    /// Forgets one page of a context that is not the current one.
+    pub fn flush_page_of(&mut self, pcid: u16, linear: u64) {
+        if let Some(parked) = self.parked(pcid) {
+            parked.flush_page(linear);
+        }
+    }
+
+    /// Forgets that pages may be written in place: somebody wants to hear of writes now.
+    pub fn flush_writes(&mut self) {
+        self.banks.iter_mut().for_each(|bank| bank.each(|entry| entry.close()));
+        self.parked.iter_mut().for_each(Parked::flush_writes);
+    }
+
+    /// Forgets that this host page may be written in place.
+    pub fn flush_writes_to(&mut self, host: u64) {
+        self.banks.iter_mut().for_each(|bank| bank.each(|entry| entry.close_if_to(host)));
+        self.parked.iter_mut().for_each(|parked| parked.flush_writes_to(host));
+    }
+}
+
+impl Default for Tlb {
+    fn default() -> Self {
+        Self::new()
+    }
+}

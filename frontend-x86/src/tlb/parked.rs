@@ -1,0 +1,98 @@
+//! The translations of process contexts (PCIDs) that do not have the CPU, put aside until they have it again (SDM vol. 3, section 4.10.1).
+//!
+//! Engines look into one set of banks, so the banks hold what is current. At a switch the bank of user mode, which is all but free of global
+//! pages, is exchanged as a whole. The supervisor's banks hold the kernel's global pages, which stay, and few others, which are copied.
+
+use super::bank::{BankEntries, Kept};
+use super::large::LargePages;
+
+/// So many contexts are remembered; the one that was current the longest ago makes room. Linux uses six.
+pub(super) const CONTEXTS: usize = 8;
+/// So many local pages of a supervisor's bank are kept.
+const MOST: usize = 512;
+
+/// A context that has been left; or, if it has no number, room for one.
+pub(super) struct Parked {
+    pub(super) pcid: Option<u16>,
+    /// The bank of user mode.
+    user: BankEntries,
+    /// The local pages of the other two.
+    others: [Vec<Kept>; 2],
+    large: LargePages,
+}
+
+impl Parked {
+    pub(super) fn new() -> Self {
+        Parked {
+            pcid: None,
+            user: BankEntries::new(),
+            others: [Vec::new(), Vec::new()],
+            large: LargePages::default(),
+        }
+    }
+
+    /// Exchanges what is current for this.
+    pub(super) fn exchange(&mut self, banks: &mut [BankEntries; 3], large: &mut LargePages, spare: &mut Vec<Kept>) {
+        let [user, rest @ ..] = banks;
+        std::mem::swap(user, &mut self.user);
+        std::mem::swap(large, &mut self.large);
+        for (bank, kept) in rest.iter_mut().zip(&mut self.others) {
+            bank.exchange_locals(kept, spare, MOST);
+            std::mem::swap(kept, spare);
+        }
+    }
+
+    /// Forgets all pages that are not global.
+    pub(super) fn flush_local(&mut self) {
+        self.user.flush_local();
+        self.others.iter_mut().for_each(Vec::clear);
+        self.large.clear();
+    }
+
+    /// Forgets everything; there is room for another context.
+    pub(super) fn drop_all(&mut self) {
+        self.flush_local();
+        self.user.flush_all();
+        self.pcid = None;
+    }
+
+    /// Forgets one page, small or large.
+    pub(super) fn flush_page(&mut self, linear: u64) {
+        if self.large.are_too_many() {
+            return self.flush_local();
+        }
+        let Parked { user, others, large, .. } = self;
+        large.take(linear, |base, mask| {
+            user.forget_within(base, mask);
+            others.iter_mut().for_each(|kept| kept.retain(|k| !k.entry.is_within(base, mask)));
+        });
+        user.forget(linear);
+        others.iter_mut().for_each(|kept| kept.retain(|k| !k.has_place_of(linear)));
+    }
+
+    /// Forgets one global page.
+    pub(super) fn flush_global_page(&mut self, linear: u64) {
+        if self.user.has_globals() {
+            self.user.forget(linear);
+        }
+    }
+
+    /// Forgets the pieces of a large global page.
+    pub(super) fn flush_globals_within(&mut self, base: u64, mask: u64) {
+        if self.user.has_globals() {
+            self.user.forget_within(base, mask);
+        }
+    }
+
+    /// Forgets that pages may be written in place.
+    pub(super) fn flush_writes(&mut self) {
+        self.user.each(|entry| entry.close());
+        self.others.iter_mut().flatten().for_each(|kept| kept.entry.close());
+    }
+
+    /// Forgets that this host page may be written in place.
+    pub(super) fn flush_writes_to(&mut self, host: u64) {
+        self.user.each(|entry| entry.close_if_to(host));
+        self.others.iter_mut().flatten().for_each(|kept| kept.entry.close_if_to(host));
+    }
+}

@@ -10,16 +10,17 @@ use frontend_x86::cpu::{CodeSize, Mode};
 use frontend_x86::tlb::{self, Entry};
 use std::ptr::null;
 
-/// How many entries there are.
-pub const JUMPS: usize = 16384;
+/// How many entries there are: so many that the thousands of targets of a fork and an exec hardly ever want the same one. Only the lines
+/// that are used weigh on the host.
+pub const JUMPS: usize = 65536;
 const _: () = assert!(JUMPS <= 1 << 16, "places have 16 bits");
 
 /// What no linear address has: see [`mark`].
 pub const NEVER: u64 = 0x80 << 48;
 
-/// One cached target.
+/// One cached target. Two fill a line of the host's cache, and none lies in two.
 #[derive(Clone, Copy, Debug)]
-#[repr(C)]
+#[repr(C, align(32))]
 pub struct Jump {
     /// The linear address, with the mode's [`mark`] in its upper bits.
     pub tag: u64,
@@ -82,7 +83,10 @@ unsafe impl Send for JumpCache {}
 impl JumpCache {
     /// Nothing known.
     pub fn new() -> Self {
-        JumpCache { entries: Box::new([NO_JUMP; JUMPS]) }
+        match vec![NO_JUMP; JUMPS].into_boxed_slice().try_into() {
+            Ok(entries) => JumpCache { entries },
+            Err(_) => unreachable!("it has so many"),
+        }
     }
 
     /// Forgets everything.

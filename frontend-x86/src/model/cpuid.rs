@@ -84,7 +84,7 @@ impl Model {
             4 if self.vendor == Vendor::Intel => self.cache(subleaf),
             5 if self.has(Feature::Monitor) => [64, 64, 3, 0],
             6 => [self.bits(Place::Eax6), 0, 0, 0],
-            7 if subleaf == 0 => [0, self.bits(Place::Ebx7), self.bits(Place::Ecx7), self.bits(Place::Edx7)],
+            7 => self.leaf_7(subleaf),
             0xb => self.topology(subleaf, view),
             0xd => self.xsave_leaf(subleaf, view),
             0x15 => [self.clock.denominator, self.clock.numerator, self.clock.crystal_hz, 0],
@@ -110,6 +110,18 @@ impl Model {
             ebx |= (self.cpus.next_power_of_two().min(255)) << 16;
         }
         [self.signature, ebx, ecx, edx]
+    }
+
+    fn leaf_7(&self, subleaf: u32) -> [u32; 4] {
+        let second = self.bits(Place::Edx72);
+        match subleaf {
+            0 => {
+                let highest = if second != 0 { 2 } else { 0 };
+                [highest, self.bits(Place::Ebx7), self.bits(Place::Ecx7), self.bits(Place::Edx7)]
+            }
+            2 => [0, 0, 0, second],
+            _ => [0; 4],
+        }
     }
 
     /// Leaf 4: L1 data and code, L2 a core; L3 shared.

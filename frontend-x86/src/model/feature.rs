@@ -15,6 +15,8 @@ pub enum Place {
     Ecx7,
     /// Leaf 7 subleaf 0, EDX.
     Edx7,
+    /// Leaf 7 subleaf 2, EDX.
+    Edx72,
     /// Leaf 0Dh subleaf 1, EAX.
     EaxD1,
     /// Leaf 80000001h, EDX.
@@ -119,6 +121,7 @@ features! {
     Vpclmulqdq = "vpclmulqdq", Ecx7, 10;
     Rdpid = "rdpid", Ecx7, 22;
     Fsrm = "fsrm", Edx7, 4;
+    BhiCtrl = "bhi-ctrl", Edx72, 4;
     SpecCtrl = "spec-ctrl", Edx7, 26;
     ArchCapabilities = "arch-capabilities", Edx7, 29;
     SpecCtrlSsbd = "ssbd", Edx7, 31;

@@ -20,13 +20,15 @@ const PENTIUM_3: &[Feature] = &[LongNop, Rdpmc, Pae, Sep, Mtrr, Pge, Mca, Cmov, 
 const V1: &[Feature] = &[Clflush, Sse2, Syscall, Nx, LongMode, Hypervisor, Prefetchw, X2apic, Arat, InvariantTsc];
 const V2: &[Feature] = &[Sse3, Ssse3, Cx16, Sse41, Sse42, Popcnt, Lahf64, Rdtscp, TscAdjust, TscDeadline];
 /// What keeps a guest from fighting flaws of silicon that an emulator does not have: with these bits it may read in
-/// IA32_ARCH_CAPABILITIES that it need not.
-const NO_FLAWS: &[Feature] = &[SpecCtrl, SpecCtrlSsbd, ArchCapabilities];
+/// IA32_ARCH_CAPABILITIES that it need not, and set BHI_DIS_S instead of clearing the branch history at each system call.
+const NO_FLAWS: &[Feature] = &[SpecCtrl, SpecCtrlSsbd, ArchCapabilities, BhiCtrl];
+/// What keeps translations over a switch of address spaces: the levels of x86-64 say nothing of it, and it pays.
+const CONTEXTS: &[Feature] = &[Pcid, Invpcid];
 /// What the x86-64 psABI's level 3 adds to its level 2.
 const V3: &[Feature] = &[Avx, Avx2, Bmi1, Bmi2, F16c, Fma, Lzcnt, Movbe, Xsave];
 const MAX: &[Feature] = &[
-    Pcid, Rdrand, Fsgsbase, Smep, Erms, Invpcid, Rdseed, Adx, Smap, Clflushopt, Clwb, Umip, Rdpid, Fsrm, Xsaveopt,
-    Xsavec, Xgetbv1, Pdpe1gb, Aes, Pclmulqdq, Sha, Vaes, Vpclmulqdq,
+    Rdrand, Fsgsbase, Smep, Erms, Rdseed, Adx, Smap, Clflushopt, Clwb, Umip, Rdpid, Fsrm, Xsaveopt, Xsavec, Xgetbv1,
+    Pdpe1gb, Aes, Pclmulqdq, Sha, Vaes, Vpclmulqdq,
 ];
 
 /// Family 6, model 26: the first Intel family with SSE4.2. Guests' lists of flawed silicon are cut short by
@@ -78,7 +80,7 @@ const TABLE: &[Entry] = &[
         signature: NEHALEM,
         physical_bits: 40,
         brand: "Lyrebird x86-64-v2",
-        features: &[PENTIUM, PENTIUM_3, V1, V2, NO_FLAWS],
+        features: &[PENTIUM, PENTIUM_3, V1, V2, NO_FLAWS, CONTEXTS],
     },
     Entry {
         name: "x86-64-v3",
@@ -87,7 +89,7 @@ const TABLE: &[Entry] = &[
         signature: NEHALEM,
         physical_bits: 40,
         brand: "Lyrebird x86-64-v3",
-        features: &[PENTIUM, PENTIUM_3, V1, V2, V3, NO_FLAWS],
+        features: &[PENTIUM, PENTIUM_3, V1, V2, V3, NO_FLAWS, CONTEXTS],
     },
     Entry {
         name: "max",
@@ -96,7 +98,7 @@ const TABLE: &[Entry] = &[
         signature: NEHALEM,
         physical_bits: 40,
         brand: "Lyrebird max",
-        features: &[PENTIUM, PENTIUM_3, V1, V2, V3, NO_FLAWS, MAX],
+        features: &[PENTIUM, PENTIUM_3, V1, V2, V3, NO_FLAWS, CONTEXTS, MAX],
     },
 ];
 

@@ -235,7 +235,10 @@ pub fn write(ctx: &mut Ctx, index: u32, value: u64) -> bool {
         }
         APIC_BASE | X2APIC_FIRST..=X2APIC_LAST => return ctx.bus.apic_msr_write(index, value),
         // There is no speculation to control: the bits are accepted and forgotten.
-        SPEC_CTRL => return value & !0x7 == 0,
+        SPEC_CTRL => {
+            let bhi_dis_s = u64::from(ctx.cpu.model.has(Feature::BhiCtrl)) << 10;
+            return value & !(0x7 | bhi_dis_s) == 0;
+        }
         PRED_CMD => return spec_ctrl && value & !1 == 0,
         BIOS_UPDT_TRIG | BIOS_SIGN_ID => {}
         SYSENTER_CS => s.sysenter_cs = value & 0xffff_ffff,

@@ -153,6 +153,13 @@ impl BankEntries {
         self.entries[index(linear)] = EMPTY;
     }
 
+    /// Forgets a page if it is global.
+    pub(super) fn forget_global(&mut self, linear: u64) {
+        if !self.globals.is_empty() && self.holds[index(linear)] & GLOBAL != 0 {
+            self.forget(linear);
+        }
+    }
+
     /// All entries that may hold something, some of them twice.
     pub(super) fn each(&mut self, mut f: impl FnMut(&mut Entry)) {
         for i in self.locals.iter().chain(&self.globals) {

@@ -37,9 +37,9 @@ pub enum Bank {
     SupervisorSmap = 2,
 }
 
-/// One cached translation.
+/// One cached translation. Two fill a line of the host's cache, and none lies in two.
 #[derive(Clone, Copy, Debug)]
-#[repr(C)]
+#[repr(C, align(32))]
 pub struct Entry {
     /// Tag for loads.
     pub read: u64,

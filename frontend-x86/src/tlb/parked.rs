@@ -23,12 +23,7 @@ pub(super) struct Parked {
 
 impl Parked {
     pub(super) fn new() -> Self {
-        Parked {
-            pcid: None,
-            user: BankEntries::new(),
-            others: [Vec::new(), Vec::new()],
-            large: LargePages::default(),
-        }
+        Parked { pcid: None, user: BankEntries::new(), others: [Vec::new(), Vec::new()], large: LargePages::default() }
     }
 
     /// Exchanges what is current for this.
@@ -72,9 +67,7 @@ impl Parked {
 
     /// Forgets one global page.
     pub(super) fn flush_global_page(&mut self, linear: u64) {
-        if self.user.has_globals() {
-            self.user.forget(linear);
-        }
+        self.user.forget_global(linear);
     }
 
     /// Forgets the pieces of a large global page.

@@ -224,6 +224,13 @@ pub unsafe fn run_helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp 
                 // Most that ask for a look around (SYSCALL, MOV to CR3, OUT) have changed nothing that the loop would see.
                 let calm = !r.cpu.careful && r.cpu.state.shadow == Shadow::None && !must_look(r);
                 r.left = if calm { Left::Find } else { Left::Look };
+                if calm && !r.stepping && r.cpu.left > 0 {
+                    let (found, base) = r.jumps.find(r.jump_mark, r.tlb, r.cpu.rip);
+                    if !found.is_null() {
+                        r.cpu.regs[usize::from(RIP_BASE)] = base;
+                        return found;
+                    }
+                }
                 null()
             }
             Err(exception) => stop_for(r, o, exception),

@@ -337,6 +337,12 @@ fn find(run: &mut Run) -> Result<*const TracedOp, Exception> {
         run.cpu.regs[RIP_BASE as usize] = base;
         return Ok(known);
     }
+    // SAFETY: as above.
+    let (known, base) = unsafe { run.jumps.find_second(run.jump_mark, run.tlb, rip) };
+    if !known.is_null() {
+        run.cpu.regs[RIP_BASE as usize] = base;
+        return Ok(known);
+    }
     check_rip(&run.cpu)?;
     let linear = cache::linear_of(&run.cpu, rip);
     let offset = linear & 0xfff;

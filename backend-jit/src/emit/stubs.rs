@@ -3,7 +3,7 @@
 use super::slots::{LEFT, TLB, place};
 use crate::clif::{Area, Asm, Block, Value};
 use crate::code::Function;
-use backend_interp::jumps::{JUMPS, Jump};
+use backend_interp::jumps::{JUMPS, Jump, Set};
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::algebra::{Bin, Cmp};
 use frontend_x86::op::{Op, RIP_BASE, Width};
@@ -110,8 +110,9 @@ pub fn jump(asm: &mut Asm, j: Jumping, slow: Block) {
     let number = shift(asm, Bin::Shr, target, 12);
     let spread = asm.bin(Bin::Xor, Q, number, target);
     let index = and(asm, spread, JUMPS as u64 - 1);
-    let offset = shift(asm, Bin::Shl, index, u64::from(size_of::<Jump>().trailing_zeros()));
+    let offset = shift(asm, Bin::Shl, index, u64::from(size_of::<Set>().trailing_zeros()));
     let jumps = asm.load(Area::Own, Q, run, offset_of!(Run, jumps) as i32);
+    // The first of the set: it begins with it.
     let jump = asm.bin(Bin::Add, Q, jumps, offset);
     let tag = asm.load(Area::Own, Q, jump, offset_of!(Jump, tag) as i32);
     let wanted = asm.bin(Bin::Xor, Q, target, mark);
@@ -136,4 +137,5 @@ pub fn jump(asm: &mut Asm, j: Jumping, slow: Block) {
     asm.tail_call(code, run, op);
 }
 
-const _: () = assert!(size_of::<Jump>().is_power_of_two() && size_of::<Entry>().is_power_of_two());
+const _: () =
+    assert!(offset_of!(Set, first) == 0 && size_of::<Set>().is_power_of_two() && size_of::<Entry>().is_power_of_two());

@@ -253,6 +253,19 @@ mod tests {
     }
 
     #[test]
+    fn leaf_7_has_as_many_subleaves_as_it_needs() {
+        let subleaves = |model| {
+            let model = Model::by_name(model).unwrap();
+            [0, 1, 2, 3].map(|subleaf| model.cpuid(7, subleaf, &View::default()))
+        };
+        let [first, second, third, fourth] = subleaves("x86-64-v2");
+        assert_eq!((first[0], second, third, fourth), (2, [0; 4], [0, 0, 0, 1 << 4], [0; 4]));
+        assert_eq!(first[1] & 1 << 10, 1 << 10, "INVPCID");
+        let [first, .., third, _] = subleaves("x86-64-v2,-bhi-ctrl");
+        assert_eq!((first[0], third), (0, [0; 4]));
+    }
+
+    #[test]
     fn what_the_system_level_shows_in_leaf_1() {
         let model = Model::by_name("max").unwrap().with_cpus(4);
         let off = model.cpuid(1, 0, &View::default());

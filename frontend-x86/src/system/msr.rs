@@ -4,7 +4,7 @@ use super::control::efer;
 use crate::access::canonical;
 use crate::ctx::{Ctx, Done, Then};
 use crate::exception::Exception;
-use crate::model::{Feature, Vendor};
+use crate::model::{Clock, Feature, Model, Vendor};
 use crate::op::{Op, Width, reg};
 use lyrebird_core::cpu::segment::SegReg;
 
@@ -16,6 +16,7 @@ pub mod index {
     pub const TSC: u32 = 0x10;
     pub const PLATFORM_ID: u32 = 0x17;
     pub const APIC_BASE: u32 = 0x1b;
+    pub const EBL_CR_POWERON: u32 = 0x2a;
     pub const FEATURE_CONTROL: u32 = 0x3a;
     pub const TSC_ADJUST: u32 = 0x3b;
     pub const SPEC_CTRL: u32 = 0x48;
@@ -23,6 +24,7 @@ pub mod index {
     pub const BIOS_UPDT_TRIG: u32 = 0x79;
     pub const BIOS_SIGN_ID: u32 = 0x8b;
     pub const SMBASE: u32 = 0x9e;
+    pub const PLATFORM_INFO: u32 = 0xce;
     pub const MTRRCAP: u32 = 0xfe;
     pub const ARCH_CAPABILITIES: u32 = 0x10a;
     pub const SYSENTER_CS: u32 = 0x174;
@@ -31,6 +33,8 @@ pub mod index {
     pub const MCG_CAP: u32 = 0x179;
     pub const MCG_STATUS: u32 = 0x17a;
     pub const MCG_CTL: u32 = 0x17b;
+    pub const FLEX_RATIO: u32 = 0x194;
+    pub const PERF_STATUS: u32 = 0x198;
     pub const MISC_ENABLE: u32 = 0x1a0;
     pub const DEBUGCTL: u32 = 0x1d9;
     pub const MTRR_PHYS_FIRST: u32 = 0x200;
@@ -90,6 +94,9 @@ const ARCH_CAPABILITIES: u64 = 1
 /// IA32_MISC_ENABLE: fast strings; MONITOR, LIMIT_CPUID, XD_DISABLE and the like can be set.
 const MISC_ENABLE_MASK: u64 = 1 | 1 << 3 | 1 << 7 | 1 << 11 | 1 << 12 | 1 << 16 | 1 << 18 | 1 << 22 | 1 << 23 | 1 << 34;
 
+/// The bus clock that IA32_PERF_STATUS counts in.
+const BUS_HZ: u64 = 100_000_000;
+
 /// Whether a value is a memory type that PAT may hold.
 fn pat_type(value: u64) -> bool {
     matches!(value, 0 | 1 | 4..=7)
@@ -144,6 +151,11 @@ pub fn read(ctx: &mut Ctx, index: u32) -> Option<u64> {
         X2APIC_FIRST..=X2APIC_LAST => has(Feature::X2apic),
         PLATFORM_ID | FEATURE_CONTROL | DEBUGCTL | MISC_ENABLE => has(Feature::Cmov),
         AMD_SYSCFG | AMD_HWCR | AMD_NB_CFG | AMD_INT_PENDING => amd,
+        // From the Pentium M on.
+        PERF_STATUS => !amd && has(Feature::Sse2),
+        EBL_CR_POWERON => !amd && has(Feature::Cmov),
+        // From Nehalem on.
+        PLATFORM_INFO | FLEX_RATIO => !amd && has(Feature::Sse42),
         _ => true,
     };
     if !there {
@@ -171,6 +183,12 @@ pub fn read(ctx: &mut Ctx, index: u32) -> Option<u64> {
         MCG_CAP => self::MCG_CAP,
         MCG_STATUS => s.mcg_status,
         MCG_CTL => s.mcg_ctl,
+        PERF_STATUS => perf_status(&ctx.cpu.model),
+        PLATFORM_INFO => platform_info(&ctx.cpu.model),
+        // Not used.
+        FLEX_RATIO => 0,
+        // A bus without checks of its own.
+        EBL_CR_POWERON => 0,
         MISC_ENABLE => s.misc_enable,
         DEBUGCTL => s.debugctl,
         MTRR_PHYS_FIRST..=MTRR_PHYS_LAST => {
@@ -199,6 +217,26 @@ pub fn read(ctx: &mut Ctx, index: u32) -> Option<u64> {
         AMD_SYSCFG | AMD_HWCR | AMD_NB_CFG | AMD_INT_PENDING => 0,
         other => s.mtrrs.fixed[fixed_mtrr(other)?],
     })
+}
+
+/// How many times faster than a bus of 100 MHz the TSC counts, as far as registers can say it.
+fn bus_ratio(model: &Model) -> u64 {
+    let Clock { crystal_hz, numerator, denominator } = model.clock;
+    let hz = (u64::from(crystal_hz) * u64::from(numerator)).checked_div(u64::from(denominator)).unwrap_or(0);
+    (hz / BUS_HZ).clamp(1, 31)
+}
+
+/// IA32_PERF_STATUS: at which multiple of its bus clock the CPU runs (15:8), and the most (44:40, if bit 31 is set: SDM Vol. 4,
+/// table 2-3). Programs that measure memory divide by it.
+fn perf_status(model: &Model) -> u64 {
+    let ratio = bus_ratio(model);
+    ratio << 40 | 1 << 31 | ratio << 8
+}
+
+/// MSR_PLATFORM_INFO: the highest ratio without turbo (15:8), and the lowest (47:40; SDM Vol. 4, table 2-15).
+fn platform_info(model: &Model) -> u64 {
+    let ratio = bus_ratio(model);
+    ratio << 40 | ratio << 8
 }
 
 /// Writes an MSR; false asks for #GP.
@@ -256,6 +294,8 @@ pub fn write(ctx: &mut Ctx, index: u32, value: u64) -> bool {
         }
         MCG_CTL => s.mcg_ctl = value,
         MC0_CTL..=MC_LAST => return index & 3 == 0 || value == 0,
+        PERF_STATUS | PLATFORM_INFO => return false,
+        EBL_CR_POWERON | FLEX_RATIO => {}
         MISC_ENABLE => s.misc_enable = value & MISC_ENABLE_MASK,
         DEBUGCTL => {
             if value & !0x3 != 0 {

@@ -29,6 +29,29 @@ fn decimal_adjustments_against_their_definitions() {
 }
 
 #[test]
+fn the_ratio_to_the_bus_can_be_read_and_not_written() {
+    use crate::model::Clock;
+    let mut m = Machine::long(0);
+    let clock = Clock { crystal_hz: 25_000_000, numerator: 96, denominator: 1 };
+    let named = |name| Arc::new(Model::by_name(name).unwrap().with_clock(clock));
+    m.cpu.model = named("x86-64-v2");
+    // IA32_PERF_STATUS, MSR_PLATFORM_INFO, MSR_FLEX_RATIO, MSR_EBL_CR_POWERON: 2.4 GHz are 24 times 100 MHz.
+    for (index, high, low, write) in [
+        (0x198, 24 << 8, 1 << 31 | 24 << 8, false),
+        (0xce, 24 << 8, 24 << 8, false),
+        (0x194, 0, 0, true),
+        (0x2a, 0, 0, true),
+    ] {
+        m.cpu.regs[1] = index;
+        m.exec(&[0x0f, 0x32]).unwrap();
+        assert_eq!((m.cpu.regs[2], m.cpu.regs[0]), (high, low), "{index:#x}");
+        assert_eq!(m.exec(&[0x0f, 0x30]).is_ok(), write, "{index:#x}");
+    }
+    m.cpu.model = named("qemu64");
+    assert_eq!(m.exec(&[0x0f, 0x32]), Err(Exception::protection(0)), "AMD's have none");
+}
+
+#[test]
 fn ports_ask_the_permission_bitmap() {
     let mut m = Machine::protected(3);
     assert_eq!(m.exec(&[0xe4, 0x60]), Err(Exception::protection(0)));

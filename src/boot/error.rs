@@ -7,12 +7,12 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum BootError {
     /// A file could not be read.
-    #[error("{path}: cannot be read: {source}; {remedy}", path = .path.display())]
+    #[error("{path}: cannot be read: {error}; {remedy}", path = .path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// The host's own word.
-        source: std::io::Error,
+        error: std::io::Error,
         /// What to do.
         remedy: &'static str,
     },

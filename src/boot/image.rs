@@ -23,7 +23,7 @@ impl Image {
     pub fn read(path: &Path, remedy: &'static str) -> Result<Self, BootError> {
         match std::fs::read(path) {
             Ok(bytes) => Ok(Image { path: path.to_owned(), bytes }),
-            Err(source) => Err(BootError::Read { path: path.to_owned(), source, remedy }),
+            Err(error) => Err(BootError::Read { path: path.to_owned(), error, remedy }),
         }
     }
 
@@ -32,7 +32,7 @@ impl Image {
         let mut head = Vec::new();
         match File::open(path).and_then(|file| file.take(bytes).read_to_end(&mut head)) {
             Ok(_) => Ok(Image { path: path.to_owned(), bytes: head }),
-            Err(source) => Err(BootError::Read { path: path.to_owned(), source, remedy }),
+            Err(error) => Err(BootError::Read { path: path.to_owned(), error, remedy }),
         }
     }
 

@@ -43,7 +43,7 @@ pub struct Region<'a> {
     pub mode: Mode,
     /// Accesses near one another share their checks.
     pub share: bool,
-    /// It is entered by its first trace only, and has copies of what is compiled elsewhere: see [`crate::wide`].
+    /// It is entered by its first trace only, and has copies of what is compiled elsewhere: see [`crate::gather::wide`].
     pub closed: bool,
 }
 

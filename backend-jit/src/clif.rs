@@ -3,6 +3,7 @@
 //!
 //! Numbers are `I64`; truths are `I8` as comparisons give them.
 
+mod sink;
 pub mod vector;
 
 use crate::code::{Code, Function, Hole, Symbol};
@@ -152,6 +153,7 @@ impl Compiler {
         body(&mut asm);
         asm.b.seal_all_blocks();
         asm.b.finalize(self.isa.frontend_config());
+        sink::sink(&mut self.context.func);
         self.context
             .compile(&*self.isa, &mut self.control)
             .map_err(|e| CompileError::Failed(format!("{:?}", e.inner)))?;
@@ -275,8 +277,25 @@ impl Asm<'_> {
         if w >= Width::Q {
             return v;
         }
+        if self.fits(w, v) {
+            return v;
+        }
         let narrow = self.narrow(w, v);
         self.widen(narrow)
+    }
+
+    /// Whether a number is seen to have no more than `w` bits.
+    fn fits(&self, w: Width, v: Value) -> bool {
+        let ValueDef::Result(inst, _) = self.b.func.dfg.value_def(v) else { return false };
+        match self.b.func.dfg.insts[inst] {
+            InstructionData::Unary { opcode: Opcode::Uextend, arg } => {
+                self.b.func.dfg.value_type(arg).bits() <= w.bits()
+            }
+            InstructionData::Load { opcode: Opcode::Uload8, .. } => true,
+            InstructionData::Load { opcode: Opcode::Uload16, .. } => w >= Width::W,
+            InstructionData::Load { opcode: Opcode::Uload32, .. } => w >= Width::D,
+            _ => false,
+        }
     }
 
     /// The low `w` bits, sign-extended to 64.
@@ -396,7 +415,14 @@ impl Asm<'_> {
 
     /// Loads `w`, zero-extended.
     pub fn load(&mut self, area: Area, w: Width, at: Value, offset: i32) -> Value {
-        let v = self.b.ins().load(type_of(w), Self::flags(area), at, offset);
+        let flags = Self::flags(area);
+        let ins = self.b.ins();
+        let v = match w {
+            Width::B => ins.uload8(types::I64, flags, at, offset),
+            Width::W => ins.uload16(types::I64, flags, at, offset),
+            Width::D => ins.uload32(flags, at, offset),
+            _ => ins.load(type_of(w), flags, at, offset),
+        };
         self.order(area);
         self.widen(v)
     }

@@ -6,6 +6,7 @@ use super::{C, Emit, FlagState, Flow, Target, V};
 use crate::clif::{Area, Block, Value};
 use crate::code::{Function, Symbol};
 use crate::moved;
+use backend_interp::hot;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::Cpu;
 use frontend_x86::algebra::{Access, Algebra, Arith, Bin, Cmp};
@@ -94,7 +95,7 @@ impl Emit<'_, '_> {
     pub(super) fn check_mapped(&mut self, base: V, host: Symbol, moved: Block) {
         let entry = self.tlb_entry(base);
         let tag = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, execute) as i32);
-        let same = self.cmp(Cmp::Eq, Q, V::Value(tag), base);
+        let same = self.cmp(Cmp::Eq, Q, base, V::Value(tag));
         let on = self.asm.block();
         self.branch(same, on, moved);
         self.asm.at(on);
@@ -109,9 +110,10 @@ impl Emit<'_, '_> {
 
     /// The address of the TLB's entry for a linear address.
     fn tlb_entry(&mut self, linear: V) -> Value {
-        // Its offset in the bank: the page number's low bits times the entry's size.
+        // Its offset in the bank: the page number's low bits times the entry's size. Hosts rotate into another register; what
+        // comes round is masked away.
         let size = size_of::<Entry>() as u64;
-        let number = self.bin(Bin::Shr, Q, linear, V::Const(12 - u64::from(size.trailing_zeros())));
+        let number = self.bin(Bin::Ror, Q, linear, V::Const(12 - u64::from(size.trailing_zeros())));
         let place = self.bin(Bin::And, Q, number, V::Const((ENTRIES as u64 - 1) * size));
         let bank = self.read(TLB);
         let entry = self.add(Q, bank, place);
@@ -207,23 +209,26 @@ impl Algebra for Emit<'_, '_> {
 
     fn address(&mut self, i: Ins) -> V {
         let Op { base, index, scale, disp, .. } = self.op;
-        let base = self.read(usize::from(base));
-        let index = self.read(usize::from(index));
-        let index = self.bin(Bin::Shl, Q, index, V::Const(u64::from(scale & 3)));
-        let sum = self.add(Q, base, index);
+        let w = match i.form {
+            Form::Flat32 | Form::Seg32 => Width::D,
+            Form::A64Seg if i.has(bits::ADDR32) => Width::D,
+            Form::A64 | Form::A64Seg | Form::Seg16 => Q,
+        };
+        let [base, index] = [base, index].map(|r| self.read(usize::from(r)));
+        let index = self.bin_once(Bin::Shl, w, index, V::Const(u64::from(scale & 3)));
+        let sum = self.bin_once(Bin::Add, w, base, index);
         let disp = match moved::displacement(&self.op) {
             true => {
                 let symbol = Symbol::Displacement { member: self.member as u8, op: self.at as u16 + 1 };
                 V::Value(self.asm.symbol(symbol))
             }
-            false => V::Const(disp as u64),
+            false => V::Const(disp as u64 & w.mask()),
         };
-        let sum = self.add(Q, sum, disp);
+        let sum = self.bin_once(Bin::Add, w, sum, disp);
         match i.form {
-            Form::A64Seg if i.has(bits::ADDR32) => self.truncate(Width::D, sum),
-            Form::A64 | Form::A64Seg => sum,
-            Form::Flat32 | Form::Seg32 => self.truncate(Width::D, sum),
             Form::Seg16 => self.truncate(Width::W, sum),
+            // Where nothing was added, it may still be too long.
+            _ => self.truncate(w, sum),
         }
     }
 
@@ -233,15 +238,19 @@ impl Algebra for Emit<'_, '_> {
             return Ok(host);
         }
         let expected = self.expected(form, linear, w);
+        // What is written right after it was read is checked for that at once.
+        let access = expected.as_ref().map_or(access, |e| e.access(access));
         let (first, last) = match &expected {
             Some(expected) => self.ends(linear, expected),
             None => (linear, self.plus(linear, w.bytes() - 1)),
         };
+        // First what a way out wants done: the comparison can have the tag from memory so.
+        self.flush();
+        let page = self.bin(Bin::And, Q, last, V::Const(!0xfff));
         let entry = self.tlb_entry(first);
         let tag = if access.writes() { offset_of!(Entry, write) } else { offset_of!(Entry, read) };
         let tag = self.asm.load(Area::Own, Q, entry, tag as i32);
-        let page = self.bin(Bin::And, Q, last, V::Const(!0xfff));
-        let miss = self.cmp(Cmp::Ne, Q, V::Value(tag), page);
+        let miss = self.cmp(Cmp::Ne, Q, page, V::Value(tag));
         if expected.as_ref().is_some_and(|e| !e.is_single(w)) {
             let (out, on) = (self.exit_block_of_range(first, last), self.asm.block());
             self.branch(miss, out, on);
@@ -285,6 +294,10 @@ impl Algebra for Emit<'_, '_> {
     }
 
     fn set_flags(&mut self, f: Flags<V>) {
+        let i = hot::plain(self.op.ins);
+        if i.func == Func::Alu && matches!(i.sub, 7 | 8) {
+            self.note_tested(f.res);
+        }
         let keeps_carry = std::mem::take(&mut self.keeps_carry);
         self.state.flags = if keeps_carry { FlagState::Stepped(f) } else { FlagState::Known(f) };
     }

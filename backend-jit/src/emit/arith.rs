@@ -4,9 +4,45 @@ use super::{C, Emit, V};
 use crate::code::Function;
 use frontend_x86::algebra::{Arith, Bin, Cmp};
 use frontend_x86::concrete::Concrete;
-use frontend_x86::op::Width;
+use frontend_x86::op::{Func, Width};
+
+/// A difference, or what was left of a number, and the operands that it was made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Made {
+    op: Bin,
+    w: Width,
+    l: V,
+    r: V,
+    /// Only flags are made of it: it is cheaper to look at the operands, and to make it again where it is stored.
+    tested: bool,
+}
 
 impl Emit<'_, '_> {
+    fn made(&self, v: V) -> Option<Made> {
+        let V::Value(v) = v else { return None };
+        self.made.get(&v).copied()
+    }
+
+    /// Notes that a value is the result of CMP or TEST.
+    pub(super) fn note_tested(&mut self, v: V) {
+        if let V::Value(v) = v
+            && let Some(made) = self.made.get_mut(&v)
+        {
+            made.tested = true;
+        }
+    }
+
+    /// A value in a block that is seldom executed: made there, if it is not of use on the way.
+    pub(super) fn again(&mut self, v: V) -> V {
+        match self.made(v) {
+            Some(Made { op, w, l, r, tested: true }) => {
+                let (l, r) = (self.value_of(l), self.value_of(r));
+                V::Value(self.asm.bin(op, w, l, r))
+            }
+            _ => v,
+        }
+    }
+
     /// Results that are known from one operand alone. Cranelift is run without its optimiser, so this is done here.
     fn shortcut(op: Bin, w: Width, l: V, r: V) -> Option<V> {
         use V::Const;
@@ -51,9 +87,20 @@ impl Arith for Emit<'_, '_> {
         if let Some(v) = Self::shortcut(op, w, l, r) {
             return v;
         }
+        // A difference's left operand, which flags are made of.
+        if op == Bin::Add
+            && let Some(Made { op: Bin::Sub, w: of, l, r: less, .. }) = self.made(l)
+            && (of, less) == (w, r)
+        {
+            return l;
+        }
         let known = (l, r);
         let (l, r) = (self.value_of(l), self.value_of(r));
-        let v = V::Value(self.asm.bin(op, w, l, r));
+        let value = self.asm.bin(op, w, l, r);
+        let v = V::Value(value);
+        if matches!(op, Bin::Sub | Bin::And) {
+            self.made.insert(value, Made { op, w, l: known.0, r: known.1, tested: false });
+        }
         match (op, known) {
             (Bin::Add, (V::Value(from), V::Const(add)) | (V::Const(add), V::Value(from))) => {
                 self.note_sum(w, v, from, add);
@@ -71,6 +118,13 @@ impl Arith for Emit<'_, '_> {
         if l == r {
             return C::Const(matches!(cmp, Cmp::Eq | Cmp::Ule | Cmp::Sle));
         }
+        if matches!(cmp, Cmp::Eq | Cmp::Ne)
+            && r == V::Const(0)
+            && let Some(Made { op: Bin::Sub, w: of, l, r, tested: true }) = self.made(l)
+            && of == w
+        {
+            return self.cmp(cmp, w, l, r);
+        }
         let (l, r) = (self.value_of(l), self.value_of(r));
         C::Value(self.asm.compare(cmp, w, l, r), false)
     }
@@ -78,7 +132,16 @@ impl Arith for Emit<'_, '_> {
     fn bit(&mut self, v: V, bit: u32) -> C {
         match v {
             V::Const(v) => C::Const(v >> bit & 1 != 0),
-            V::Value(v) => {
+            V::Value(value) => {
+                // The sign of a width, which hosts test at once.
+                if let Some(w) = [Width::B, Width::W, Width::D, Width::Q].into_iter().find(|w| w.bits() == bit + 1) {
+                    let zero = self.asm.constant(0);
+                    return C::Value(self.asm.compare(Cmp::Slt, w, value, zero), false);
+                }
+                let v = match self.made(v) {
+                    Some(Made { op: Bin::And, l: V::Value(l), r: V::Const(mask), .. }) if mask >> bit & 1 != 0 => l,
+                    _ => value,
+                };
                 let mask = self.asm.constant(1 << bit);
                 let alone = self.asm.bin(Bin::And, Width::Q, v, mask);
                 let zero = self.asm.constant(0);
@@ -154,6 +217,13 @@ impl Arith for Emit<'_, '_> {
             let (l, r) = (self.value_of(l), self.value_of(r));
             let low = self.asm.bin(Bin::Mul, w, l, r);
             return (V::Value(low), V::Value(self.asm.mul_high(signed, l, r)));
+        }
+        if self.op.ins.func == Func::Imul && w == Width::D {
+            // The high half makes flags only, which mostly nobody looks at: the host's multiplication is of this width.
+            let (sl, sr) = (self.sign_extend(w, Width::Q, l), self.sign_extend(w, Width::Q, r));
+            let product = self.bin(Bin::Mul, Width::Q, sl, sr);
+            let high = self.bin(Bin::Shr, Width::Q, product, V::Const(u64::from(w.bits())));
+            return (self.bin(Bin::Mul, w, l, r), self.truncate(w, high));
         }
         let (l, r) = if signed { (self.sign_extend(w, Width::Q, l), self.sign_extend(w, Width::Q, r)) } else { (l, r) };
         let product = self.bin(Bin::Mul, Width::Q, l, r);

@@ -9,6 +9,7 @@ use crate::code::Symbol;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::algebra::{Arith, Cmp};
 use frontend_x86::op::{Op, Width};
+use std::cmp::Reverse;
 use std::mem::{offset_of, size_of};
 
 /// The block that a trace begins in, and what it is handed over there.
@@ -150,26 +151,26 @@ impl Emit<'_, '_> {
 
     /// The function's first block goes to the trace that is entered; blocks before those load what they want.
     fn begin(&mut self) {
-        let entries = self.region.entries();
         let entry = self.asm.entry();
         self.asm.at(entry);
         if !self.region.closed {
             self.count();
         }
-        if entries.len() == 1 {
-            return self.enter(0);
-        }
+        // Those that are entered most are compared with first.
+        let mut entries = self.region.entries();
+        entries.sort_by_key(|member| Reverse(self.region.members[usize::from(*member)].count));
+        let Some((last, others)) = entries.split_last() else { return };
         let op = V::Value(self.asm.argument(1));
-        for member in entries.iter().skip(1) {
+        for member in others {
             let entry = V::Value(self.asm.symbol(Symbol::Op { member: *member, op: 0 }));
             let same = self.cmp(Cmp::Eq, Width::Q, op, entry);
-            let (here, others) = (self.asm.block(), self.asm.block());
-            self.branch(same, here, others);
+            let (here, on) = (self.asm.block(), self.asm.block());
+            self.branch(same, here, on);
             self.asm.at(here);
             self.enter(usize::from(*member));
-            self.asm.at(others);
+            self.asm.at(on);
         }
-        self.enter(0);
+        self.enter(usize::from(*last));
     }
 
     /// Counts that the region is entered, and leaves again when that was often.
@@ -177,18 +178,22 @@ impl Emit<'_, '_> {
         let op = self.asm.argument(1);
         let left = (offset_of!(TracedOp, op) + offset_of!(Op, disp)) as i32;
         let count = V::Value(self.asm.load(Area::Own, Width::Q, op, left));
-        let count = self.sub(Width::Q, count, V::Const(1));
-        let stored = self.value_of(count);
-        self.asm.store(Area::Own, Width::Q, op, left, stored);
-        let over = self.cmp(Cmp::Eq, Width::Q, count, V::Const(0));
+        let last = self.cmp(Cmp::Eq, Width::Q, V::Const(1), count);
         let (often, on) = (self.asm.cold_block(), self.asm.block());
-        self.branch(over, often, on);
+        self.branch(last, often, on);
         self.asm.at(often);
+        let none = self.asm.constant(0);
+        self.asm.store(Area::Own, Width::Q, op, left, none);
         let told = self.add(Width::Q, V::Value(op), V::Const(Run::OFTEN));
         let told = self.value_of(told);
         self.asm.store(Area::Own, Width::Q, self.run, offset_of!(Run, unexpected) as i32, told);
         self.asm.leave(op);
         self.asm.at(on);
+        // Loaded again: hosts that count in memory do so by one instruction.
+        let count = V::Value(self.asm.load(Area::Own, Width::Q, op, left));
+        let fewer = self.add(Width::Q, count, V::Const(u64::MAX));
+        let fewer = self.value_of(fewer);
+        self.asm.store(Area::Own, Width::Q, op, left, fewer);
     }
 
     /// Goes on in a trace that is entered.

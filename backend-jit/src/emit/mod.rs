@@ -18,6 +18,7 @@ mod share;
 mod slots;
 mod string;
 mod stubs;
+mod sums;
 mod vector;
 mod ways;
 mod x87;
@@ -32,6 +33,7 @@ use share::{Origin, RangeExit, Shares};
 use slots::Slots;
 use std::collections::{BTreeMap, HashMap};
 use std::mem::offset_of;
+use sums::Sums;
 use vector::Simd;
 use ways::Pages;
 
@@ -81,6 +83,7 @@ pub struct State {
     flags: FlagState,
     pages: Pages,
     shares: Shares,
+    sums: Sums,
     simd: Simd,
     unit: x87::Known,
 }
@@ -153,6 +156,8 @@ pub struct Emit<'a, 'f> {
     keeps_carry: bool,
     /// What is known of values.
     origins: HashMap<Value, Origin>,
+    /// How some of them were made.
+    made: HashMap<Value, arith::Made>,
     heads: Vec<Head>,
     exits: Vec<Exit>,
     ranges: Vec<RangeExit>,

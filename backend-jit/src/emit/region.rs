@@ -5,6 +5,7 @@ use super::finish::Why;
 use super::share::Shares;
 use super::slots::{LEFT, Slot, TLB};
 use super::stubs::{self, Jumping};
+use super::sums::Sums;
 use super::vector::Simd;
 use super::ways::Pages;
 use super::x87::Known;
@@ -76,6 +77,7 @@ pub fn translate(asm: &mut Asm, region: Region) -> bool {
         tails: BTreeMap::new(),
         keeps_carry: false,
         origins: HashMap::new(),
+        made: HashMap::new(),
         heads,
         exits: Vec::new(),
         ranges: Vec::new(),
@@ -376,6 +378,7 @@ impl State {
             flags: FlagState::Slots,
             pages: Pages::default(),
             shares: Shares::default(),
+            sums: Sums::default(),
             simd: Simd::default(),
             unit: Known::default(),
         }

@@ -42,7 +42,9 @@ struct Share {
     writes: bool,
     lo: i64,
     hi: i64,
+    /// The address that lies `at` from the root, and how far from it the host has it.
     linear: Value,
+    at: i64,
     addend: Value,
 }
 
@@ -52,9 +54,15 @@ pub struct Expected {
     origin: Origin,
     lo: i64,
     hi: i64,
+    writes: bool,
 }
 
 impl Expected {
+    /// What the check is to be for.
+    pub fn access(&self, first: Access) -> Access {
+        if self.writes { Access::Write } else { first }
+    }
+
     /// Nothing but the access itself.
     pub fn is_single(&self, w: Width) -> bool {
         self.hi - self.lo == w.bytes() as i64
@@ -83,14 +91,21 @@ struct Look {
     offsets: [Option<i64>; REGISTERS],
     /// The bytes that will be accessed.
     range: (i64, i64),
+    /// The first access's base, index and scale, while they are the same, and how far from the root it is without its displacement.
+    indexed: Option<(u8, u8, u8, i64)>,
+    /// No conditional jump has been seen.
+    certain: bool,
+    /// Bytes of the range will be written.
+    writes: bool,
 }
 
 impl Look {
-    fn access(&mut self, at: Option<i64>, bytes: u64) {
+    fn access(&mut self, at: Option<i64>, bytes: u64, write: bool) {
         let Some(at) = at else { return };
         let (lo, hi) = (self.range.0.min(at), self.range.1.max(at.saturating_add(bytes as i64)));
         if hi.saturating_sub(lo) <= FRAME {
             self.range = (lo, hi);
+            self.writes |= write && self.certain;
         }
     }
 
@@ -98,12 +113,12 @@ impl Look {
         let top = &mut self.offsets[usize::from(reg::RSP)];
         *top = top.and_then(|top| top.checked_sub(bytes as i64));
         let top = *top;
-        self.access(top, bytes);
+        self.access(top, bytes, true);
     }
 
     fn pop(&mut self, bytes: u64) {
         let top = self.offsets[usize::from(reg::RSP)];
-        self.access(top, bytes);
+        self.access(top, bytes, false);
         self.offsets[usize::from(reg::RSP)] = top.and_then(|top| top.checked_add(bytes as i64));
     }
 
@@ -111,8 +126,11 @@ impl Look {
     fn op(&mut self, op: &Op) -> bool {
         let i = hot::plain(op.ins);
         let known = |r: u8| self.offsets.get(usize::from(r)).copied().flatten();
-        let place = match op.index {
-            ZERO => known(op.base).and_then(|base| base.checked_add(op.disp)),
+        let place = match (op.index, self.indexed) {
+            (ZERO, _) => known(op.base).and_then(|base| base.checked_add(op.disp)),
+            (_, Some((base, index, scale, at))) if (base, index, scale) == (op.base, op.index, op.scale) => {
+                at.checked_add(op.disp)
+            }
             _ => None,
         };
         let bytes = i.w.bytes();
@@ -130,7 +148,10 @@ impl Look {
             _ => None,
         };
         if i.func != Func::Lea && (i.k0 == Kind::Mem || i.k1 == Kind::Mem) {
-            self.access(place, bytes);
+            let only_read = matches!((i.func, i.sub), (Func::Alu, 7 | 8));
+            let write =
+                i.k0 == Kind::Mem && !only_read && matches!(i.func, Func::Mov | Func::Alu | Func::Unary | Func::Setcc);
+            self.access(place, bytes, write);
         }
         match i.func {
             Func::Push => self.push(bytes),
@@ -151,10 +172,13 @@ impl Look {
                 self.pop(bytes);
                 self.offsets[usize::from(reg::RBP)] = None;
             }
-            Func::Jcc => {}
+            Func::Jcc => self.certain = false,
             _ if i.k0 == Kind::Reg => {
                 if let Some(offset) = self.offsets.get_mut(usize::from(op.r0)) {
                     *offset = result;
+                }
+                if !matches!((i.func, i.sub), (Func::Alu, 7 | 8)) {
+                    self.indexed = self.indexed.filter(|known| known.0 != op.r0 && known.1 != op.r0);
                 }
             }
             _ => {}
@@ -217,11 +241,14 @@ impl Emit<'_, '_> {
         let n = (0..SHARES).find(|n| self.state.shares.known[*n].as_ref().is_some_and(fits))?;
         let mut s = self.state.shares.known[n]?;
         if from < s.lo || to > s.hi {
-            let (lo, hi) = self.ahead(o, (from.min(s.lo), to.max(s.hi)));
+            let (lo, hi) = self.ahead(form, o, (from.min(s.lo), to.max(s.hi))).range;
             self.widen(&mut s, linear, from, (lo, hi));
             self.state.shares.known[n] = Some(s);
         }
-        let host = self.add(Q, linear, V::Value(s.addend));
+        // In 32 bits an address is an instruction of its own; in one page distances are the same in the host's memory.
+        let (near, on) = if form == Form::Flat32 { (V::Value(s.linear), from.wrapping_sub(s.at)) } else { (linear, 0) };
+        let host = self.add(Q, near, V::Value(s.addend));
+        let host = self.add(Q, host, V::Const(on as u64));
         Some(self.value_of(host))
     }
 
@@ -232,8 +259,9 @@ impl Emit<'_, '_> {
             return None;
         }
         let o = self.origin(at);
-        let (lo, hi) = self.ahead(o, (o.add, o.add.checked_add(w.bytes() as i64)?));
-        Some(Expected { linear: at, origin: o, lo, hi })
+        let look = self.ahead(form, o, (o.add, o.add.checked_add(w.bytes() as i64)?));
+        let (lo, hi) = look.range;
+        Some(Expected { linear: at, origin: o, lo, hi, writes: look.writes })
     }
 
     /// Its first byte's address, and its last one's.
@@ -263,8 +291,8 @@ impl Emit<'_, '_> {
 
     /// Remembers a check that has just been made.
     pub(super) fn note_share(&mut self, access: Access, addend: Value, e: Expected) {
-        let Expected { linear, origin: Origin { root, short, .. }, lo, hi } = e;
-        let share = Share { root, short, writes: access.writes(), lo, hi, linear, addend };
+        let Expected { linear, origin: Origin { root, short, add: at }, lo, hi, .. } = e;
+        let share = Share { root, short, writes: access.writes(), lo, hi, linear, at, addend };
         let shares = &mut self.state.shares;
         let place = (0..SHARES)
             .find(|n| shares.known[*n].is_some_and(|s| s.root == root && !s.writes && share.writes))
@@ -295,12 +323,15 @@ impl Emit<'_, '_> {
 
     /// A range, counted from a root, with what the ops ahead will access from the same root: function calls and stack
     /// frames so need one check. It is a guess: what it leaves out is checked later.
-    fn ahead(&self, o: Origin, range: (i64, i64)) -> (i64, i64) {
-        let mut look = Look { offsets: [None; REGISTERS], range };
+    fn ahead(&self, form: Form, o: Origin, range: (i64, i64)) -> Look {
+        let Op { base, index, scale, disp, .. } = self.op;
+        let indexed = o.add.checked_sub(disp).map(|at| (base, index, scale, at));
+        let mut look = Look { offsets: [None; REGISTERS], range, indexed, certain: true, writes: false };
         for r in 0..REGISTERS {
             if let Slot::Clean(v) | Slot::Loaded(V::Value(v)) | Slot::Dirty(V::Value(v)) = self.state.slots[r] {
                 let other = self.origin(v);
-                look.offsets[r] = (other.root == o.root && other.short == o.short).then_some(other.add);
+                look.offsets[r] =
+                    (other.root == o.root && (form == Form::Flat32 || other.short == o.short)).then_some(other.add);
             }
         }
         let ops = &self.region.members[self.member].ops[self.at..];
@@ -309,7 +340,7 @@ impl Emit<'_, '_> {
                 break;
             }
         }
-        look.range
+        look
     }
 
     /// The current op's exit for accesses that are not in the page that they were expected in.

@@ -134,8 +134,20 @@ impl Emit<'_, '_> {
         }
     }
 
-    /// Moves known flags into their slots.
+    /// Moves known flags into their slots, in a block in which nobody looks at them any more.
     pub fn flags_to_slots(&mut self) {
+        if let FlagState::Known(f) | FlagState::Stepped(f) = &self.state.flags {
+            let res = f.res;
+            let res = self.again(res);
+            if let FlagState::Known(f) | FlagState::Stepped(f) = &mut self.state.flags {
+                f.res = res;
+            }
+        }
+        self.flags_as_they_are();
+    }
+
+    /// Moves known flags into their slots.
+    fn flags_as_they_are(&mut self) {
         if let FlagState::Slots = self.state.flags {
             return;
         }
@@ -228,14 +240,14 @@ impl Emit<'_, '_> {
             _ => true,
         };
         if changed {
-            self.flags_to_slots();
+            self.flags_as_they_are();
         }
         let after = self.state;
         // What must agree on both sides is found on this side's end before it is left.
         let mut without = before;
         if changed {
             self.state = without;
-            self.flags_to_slots();
+            self.flags_as_they_are();
             without = self.state;
         }
         let dirty = |slot: Slot| matches!(slot, Slot::Dirty(_));

@@ -114,17 +114,18 @@ pub fn jump(asm: &mut Asm, j: Jumping, slow: Block) {
     let jumps = asm.load(Area::Own, Q, run, offset_of!(Run, jumps) as i32);
     // The first of the set: it begins with it.
     let jump = asm.bin(Bin::Add, Q, jumps, offset);
-    let tag = asm.load(Area::Own, Q, jump, offset_of!(Jump, tag) as i32);
     let wanted = asm.bin(Bin::Xor, Q, target, mark);
-    let known = asm.compare(Cmp::Eq, Q, tag, wanted);
+    let tag = asm.load(Area::Own, Q, jump, offset_of!(Jump, tag) as i32);
+    let known = asm.compare(Cmp::Eq, Q, wanted, tag);
     unless(asm, known, slow);
 
-    let index = and(asm, number, ENTRIES as u64 - 1);
-    let offset = shift(asm, Bin::Shl, index, u64::from(size_of::<Entry>().trailing_zeros()));
+    let size = size_of::<Entry>() as u64;
+    let rotated = shift(asm, Bin::Ror, target, 12 - u64::from(size.trailing_zeros()));
+    let offset = and(asm, rotated, (ENTRIES as u64 - 1) * size);
     let mapping = asm.bin(Bin::Add, Q, tlb, offset);
     let page = and(asm, target, !0xfff);
     let tag = asm.load(Area::Own, Q, mapping, offset_of!(Entry, execute) as i32);
-    let mapped = asm.compare(Cmp::Eq, Q, tag, page);
+    let mapped = asm.compare(Cmp::Eq, Q, page, tag);
     unless(asm, mapped, slow);
     let there = asm.load(Area::Own, Q, mapping, offset_of!(Entry, addend) as i32);
     let then = asm.load(Area::Own, Q, jump, offset_of!(Jump, addend) as i32);

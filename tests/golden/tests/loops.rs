@@ -104,6 +104,12 @@ fn x86(code: &[u8]) -> Vec<(u64, Option<u64>)> {
     found
 }
 
+/// The same for people: set `SHOW=64-copy`, say, to see a loop's code.
+fn x86_text(code: &[u8]) -> String {
+    let decoder = Decoder::with_ip(64, code, 0, DecoderOptions::NONE);
+    decoder.into_iter().map(|i| format!("{:5x}  {i}\n", i.ip())).collect()
+}
+
 /// The same: B, B.cond, CBZ, CBNZ, TBZ and TBNZ of the Arm ARM, chapter C4.1.
 fn aarch64(code: &[u8]) -> Vec<(u64, Option<u64>)> {
     let words = code.chunks_exact(4).map(|bytes| u32::from_le_bytes(bytes.try_into().unwrap()));
@@ -148,6 +154,9 @@ fn loops_have_so_many_host_instructions() {
             let (mut vcpu, address) = hottest(&guest, bits, name, false);
             let (instructions, code) = vcpu.emit_for(address, "x86_64").unwrap().expect("a region");
             let (_, arm) = vcpu.emit_for(address, "aarch64").unwrap().expect("a region");
+            if std::env::var_os("SHOW").is_some_and(|wanted| wanted == format!("{bits}-{name}").as_str()) {
+                println!("{bits} {name}:\n{}", x86_text(&code));
+            }
             let (code, arm) = (x86(&code), aarch64(&arm));
             writeln!(
                 text,

@@ -5,12 +5,30 @@
 use crate::fast::{Fast, Flow, GoSlow};
 use crate::run::{Run, TracedOp};
 use frontend_x86::algebra::{Access, Algebra};
-use frontend_x86::op::{Func, Kind, bits, reg};
+use frontend_x86::op::{Form, Func, Ins, Kind, Width, bits, reg};
 use frontend_x86::sem;
 use frontend_x86::system::control::cr0;
 use frontend_x86::tlb;
 use lyrebird_core::cpu::segment::SegReg;
 use lyrebird_memory::Backing;
+
+const DWORD: Ins = Ins {
+    func: Func::Mov,
+    sub: 0,
+    w: Width::D,
+    w2: Width::D,
+    k0: Kind::Mem,
+    k1: Kind::Reg,
+    form: Form::Flat32,
+    bits: 0,
+};
+const BYTE: Ins = Ins { w: Width::B, ..DWORD };
+
+/// What of a MOV's shape matters to it.
+#[inline(always)]
+const fn shape(i: Ins) -> u32 {
+    u32::from_le_bytes([i.w as u8, i.k0 as u8, i.k1 as u8, i.form as u8])
+}
 
 /// Executes the op, if all that kept it from its fast path is code elsewhere in the page that it stores to.
 ///
@@ -39,13 +57,21 @@ pub unsafe fn store(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> 
         return Err(GoSlow);
     }
     let physical = r.cpu.tlb.banks[r.cpu.bank as usize].physical[index];
-    let Backing::Ram(backing) = r.cpu.view.lookup(physical) else { return Err(GoSlow) };
+    let key = (physical & !0xfff, r.cache.map_epoch());
+    if r.last_beside.is_none_or(|(known, _)| known != key) {
+        let Backing::Ram(backing) = r.cpu.view.lookup(physical) else { return Err(GoSlow) };
+        r.last_beside = Some((key, backing));
+    }
+    let Some((_, backing)) = r.last_beside else { return Err(GoSlow) };
     if !r.cpu.memory.is_beside_code(&backing, linear & 0xfff, i.w.bytes()) {
         return Err(GoSlow);
     }
     // The fast path is open for this store alone, which is not to code.
     let closed = std::mem::replace(&mut entry.write, page);
     let flow = match i.func {
+        // The commonest shapes, as constants.
+        Func::Mov if shape(i) == shape(DWORD) => sem::mov::mov(&mut fast, DWORD),
+        Func::Mov if shape(i) == shape(BYTE) => sem::mov::mov(&mut fast, BYTE),
         Func::Mov => sem::mov::mov(&mut fast, i),
         _ => sem::string::movs(&mut fast, i),
     };

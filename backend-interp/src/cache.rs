@@ -5,6 +5,7 @@
 //! A page's traces are dropped together when its code is written to; their memory is kept until no handler can be in it.
 //! They belong to all vCPUs ([`crate::pool`]); here is what one of them has come across, so that it finds it without a lock.
 
+use crate::copies;
 use crate::crossing;
 use crate::handlers;
 use crate::hot::{self, Hot};
@@ -25,6 +26,8 @@ use std::sync::Arc;
 
 /// Most ops in a trace; `Op::count` holds their number.
 const MAX_TRACE: usize = 128;
+/// So many bytes hold most traces.
+const MOSTLY: usize = 256;
 /// So many at a time: the guest waits meanwhile.
 const PAGES_AT_ONCE: usize = 16;
 /// How often code is read again because some was written to.
@@ -96,6 +99,12 @@ impl CodeCache {
     #[inline]
     pub fn stale(&self, memory: &GuestMemory) -> bool {
         self.watch.pending() || memory.epoch() != self.epoch || self.pool.epoch() != self.seen || self.pool.is_full()
+    }
+
+    /// Changes with the map of memory.
+    #[inline]
+    pub fn map_epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Drops what is stale. Only between handlers.
@@ -271,6 +280,7 @@ impl CodeCache {
         let mut bytes = [0; 4096];
         let from = usize::from(offset);
         let at = gpa & !0xfff | u64::from(offset);
+        let alone = self.hot.is_none();
         let end = |ops: &[TracedOp]| ops.iter().rev().find(|op| op.op.len > 0).map(|op| op.op.next_offset());
         loop {
             let length = self.pool.lock().shelf().length(&key);
@@ -279,8 +289,15 @@ impl CodeCache {
             let (ops, behind) = match kept.and_then(|range| self.pool.lock().shelf().take(&key, &bytes[range])) {
                 Some(ops) => (ops, None),
                 None => {
-                    cpu.memory.read(at, &mut bytes[from..]).ok()?;
-                    build(cpu, &bytes, offset)
+                    let near = (from + MOSTLY).min(4096);
+                    cpu.memory.read(at, &mut bytes[from..near]).ok()?;
+                    match build(cpu, &bytes[..near], offset, alone) {
+                        Some(built) => built,
+                        None => {
+                            cpu.memory.read(at, &mut bytes[from..]).ok()?;
+                            build(cpu, &bytes, offset, alone)?
+                        }
+                    }
                 }
             };
             let last = end(&ops)?;
@@ -307,7 +324,7 @@ impl CodeCache {
             if behind.is_none() {
                 return Some((ops, behind, whole(&bytes)));
             }
-            let again = build(cpu, &bytes, offset);
+            let again = build(cpu, &bytes, offset, alone)?;
             if again.1 == behind && end(&again.0) == Some(last) && cpu.memory.code_epoch() == self.code_epoch {
                 return Some((again.0, again.1, Box::default()));
             }
@@ -405,20 +422,25 @@ pub fn single(decoded: Decoded) -> TracedOps {
 }
 
 /// Decodes a trace. Empty if the first instruction does not end in this page, unless what is mapped behind it is known: then
-/// the trace goes on to that instruction's end, and the host page that it ends in is given, too.
-fn build(cpu: &mut Cpu, page: &[u8; 4096], offset: u16) -> (Vec<TracedOp>, Option<usize>) {
+/// the trace goes on to that instruction's end, and the host page that it ends in is given, too. Where no engine above looks at the
+/// ops, loops that copy are made short work of (`alone`). Of the page only the beginning may be given: `None` if that is not enough.
+fn build(cpu: &mut Cpu, page: &[u8], offset: u16, alone: bool) -> Option<(Vec<TracedOp>, Option<usize>)> {
     let mut decoded: Vec<Decoded> = Vec::with_capacity(16);
     let mut at = usize::from(offset);
     let mut ended = false;
     let mut across = false;
     let mut behind = None;
     while at < 4096 && decoded.len() < MAX_TRACE && !ended {
+        if at >= page.len() {
+            return None;
+        }
         match decode::decode(&page[at..], at as u16, cpu.mode, &cpu.model) {
             Ok(d) => {
                 at += usize::from(d.op.len);
                 ended = d.ends_block;
                 decoded.push(d);
             }
+            Err(DecodeError::NeedMore) if page.len() < 4096 => return None,
             Err(DecodeError::NeedMore) => {
                 behind = crossing::decode(cpu, &page[at..], at as u16);
                 match &behind {
@@ -433,9 +455,11 @@ fn build(cpu: &mut Cpu, page: &[u8; 4096], offset: u16) -> (Vec<TracedOp>, Optio
         }
     }
     if decoded.is_empty() {
-        return (Vec::new(), None);
+        return Some((Vec::new(), None));
     }
     drop_dead_flags(&mut decoded);
+    let copies = if alone { copies::find(&decoded, offset) } else { None };
+    let back = copies.as_ref().map(|found| found.back);
     let behind = behind.map(|crossing| crossing.page);
     let mut ops: Vec<TracedOp> = Vec::with_capacity(decoded.len() + 2);
     for (n, d) in decoded.iter().enumerate() {
@@ -449,13 +473,17 @@ fn build(cpu: &mut Cpu, page: &[u8; 4096], offset: u16) -> (Vec<TracedOp>, Optio
             ops.push(guard);
         }
         let mut shape = op.ins;
-        let next = decoded.get(n + 1).filter(|next| next.op.next_offset() <= 4096);
+        let next = decoded.get(n + 1).filter(|next| next.op.next_offset() <= 4096 && back != Some(n + 1));
         if let Some(fused) = next.and_then(|next| fuse(op.ins, &next.op)) {
             shape = fused;
             op.ins = fused;
         }
         profile::begin(&mut op);
-        ops.push(TracedOp { handler: handlers::of_op(&op, shape), link: null(), op });
+        let mut handler = handlers::of_op(&op, shape);
+        if back == Some(n) {
+            handler = handlers::back;
+        }
+        ops.push(TracedOp { handler, link: null(), op });
     }
     let count = decoded.len() as u8;
     // What follows the last op, even after a jump: a handler may ask for the next op of a `Jcc` only, but nothing is
@@ -467,7 +495,12 @@ fn build(cpu: &mut Cpu, page: &[u8; 4096], offset: u16) -> (Vec<TracedOp>, Optio
         end.handler = handlers::of(end.op.ins);
         end
     });
-    (ops, behind)
+    if let Some(found) = copies {
+        // The plan stands behind the trace's end, where nothing goes.
+        ops[found.back].op.imm2 = (ops.len() - found.back) as u8;
+        ops.extend(found.plan);
+    }
+    Some((ops, behind))
 }
 
 /// The shape of an op together with the conditional jump after it, if a handler for both exists.

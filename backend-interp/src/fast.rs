@@ -194,6 +194,12 @@ impl ConcreteVector for Fast {
 }
 
 impl Fast {
+    /// Whether other vCPUs run at the same time.
+    #[inline(always)]
+    pub fn is_shared(&mut self) -> bool {
+        self.cpu().memory.is_shared()
+    }
+
     /// Behind a load, where other vCPUs run at the same time.
     #[inline(always)]
     pub fn after_load(&mut self) {

@@ -1,21 +1,20 @@
 //! Handlers: one wrapper for each semantic function, specialised by a packed shape, and one that is not. A handler ends in
 //! the call of the next handler, in tail position.
 
+use crate::copies;
 use crate::crossing;
 use crate::fast::{Fast, Flow, GoSlow};
+use crate::flags_word;
 use crate::pool::Hash;
 use crate::profile;
 use crate::run::{Handler, Run, TracedOp};
 use crate::slow;
-use frontend_x86::algebra::{Access, Algebra};
-use frontend_x86::flags::LazyFlags;
+use frontend_x86::algebra::Algebra;
 use frontend_x86::helper::Helper;
 use frontend_x86::op::Op;
 use frontend_x86::op::bits::{FLAGS, FUSED};
 use frontend_x86::op::{Form, Func, Ins, Kind, Width};
 use frontend_x86::sem;
-use frontend_x86::sem::stack::{probe_push, push_value, stack_form};
-use frontend_x86::system::flags_ops;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -242,67 +241,6 @@ pub unsafe fn nop<const SHAPE: u64>(run: *mut Run, op: *const TracedOp) -> *cons
     unsafe { go!(run, op.add(1)) }
 }
 
-/// How PUSHF and POPF use the stack: their ops do not say.
-fn flags_shape(run: &Run, op: &Op) -> Ins {
-    Ins { w2: run.cpu.mode.stack, form: Form::Seg32, ..op.ins }
-}
-
-/// PUSHF outside V86 mode: loops that decode bits are full of it.
-unsafe fn pushf(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
-    #[inline(never)]
-    unsafe fn body(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> {
-        // SAFETY: the contract of `Handler`.
-        let (r, o) = unsafe { (&*run, &(*op).op) };
-        if r.cpu.v86() {
-            return Err(GoSlow);
-        }
-        let (flags, i) = (flags_ops::pushed(&r.cpu), flags_shape(r, o));
-        let mut fast = Fast { run, op };
-        let (place, sp) = probe_push(&mut fast, i, i.w)?;
-        push_value(&mut fast, i, i.w, place, sp, flags);
-        Ok(Flow::Next)
-    }
-    // SAFETY: as above.
-    unsafe {
-        let flow = body(run, op);
-        follow!(run, op, flow)
-    }
-}
-
-/// POPF outside V86 mode, of flags that change nothing but the arithmetic and the direction.
-unsafe fn popf(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
-    #[inline(never)]
-    unsafe fn body(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> {
-        // SAFETY: the contract of `Handler`.
-        let (v86, i) = unsafe { ((*run).cpu.v86(), flags_shape(&*run, &(*op).op)) };
-        if v86 {
-            return Err(GoSlow);
-        }
-        let mut fast = Fast { run, op };
-        let sp = fast.reg(frontend_x86::op::reg::RSP, i.w2);
-        let place = fast.probe(stack_form(i), 2, sp, i.w, Access::Read)?;
-        let value = fast.load(i.w, place);
-        // SAFETY: as above.
-        let cpu = unsafe { &mut (*run).cpu };
-        if flags_ops::pops_arithmetic_only(cpu, i.w, value) {
-            cpu.flags = LazyFlags::word(value);
-        } else {
-            let new = flags_ops::popped(cpu, i.w, value);
-            if flags_ops::wants_a_look(cpu.rflags(), new) {
-                return Err(GoSlow);
-            }
-            cpu.set_rflags(new);
-        }
-        fast.set_reg(frontend_x86::op::reg::RSP, i.w2, sp.wrapping_add(i.w.bytes()) & i.w2.mask());
-        Ok(Flow::Next)
-    }
-    // SAFETY: as above.
-    unsafe {
-        let flow = body(run, op);
-        follow!(run, op, flow)
-    }
-}
-
 /// A plain function. Never inlined into anything: it has a frame.
 unsafe fn helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`.
@@ -313,6 +251,24 @@ unsafe fn helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
         }
         go!(run, next)
     }
+}
+
+/// PUSHF and POPF outside V86 mode: loops that decode bits are full of them.
+macro_rules! flags_handlers {
+    ($($name:ident = $body:ident;)*) => {$(
+        unsafe fn $name(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+            // SAFETY: the contract of `Handler`.
+            unsafe {
+                let flow = flags_word::$body(run, op);
+                follow!(run, op, flow)
+            }
+        }
+    )*};
+}
+
+flags_handlers! {
+    pushf = push;
+    popf = pop;
 }
 
 /// Runs the op by the slow algebra, then goes on. Kept out of the fast handlers, which would get a frame by it.
@@ -338,6 +294,25 @@ unsafe fn unlinked(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     unsafe {
         let flow = Fast { run, op }.jump_or_stop((*op).op.ins.w);
         follow!(run, op, flow)
+    }
+}
+
+/// The jump back to the start of a loop that copies.
+pub unsafe fn back(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: the contract of `Handler`; the op says how far the plan is.
+    unsafe {
+        if (*op).op.ins.func == Func::Jcc {
+            if !(*run).cpu.flags.condition((*op).op.ins.sub) {
+                profile::not_taken(op);
+                go!(run, op.add(1))
+            }
+            profile::taken(op);
+        }
+        if (*op).link.is_null() {
+            return unlinked(run, op);
+        }
+        copies::forward(run, op, op.add(usize::from((*op).op.imm2)));
+        link!(run, op)
     }
 }
 

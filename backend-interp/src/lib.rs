@@ -13,8 +13,10 @@
 
 mod beside;
 pub mod cache;
+mod copies;
 mod crossing;
 mod fast;
+mod flags_word;
 mod handlers;
 pub mod hot;
 pub mod jumps;

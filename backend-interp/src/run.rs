@@ -7,6 +7,7 @@ use frontend_x86::op::{Op, RIP_BASE};
 use frontend_x86::tlb::Entry;
 use frontend_x86::{Cpu, Ctx};
 use lyrebird_core::CpuBus;
+use lyrebird_memory::HostPage;
 use std::ptr::NonNull;
 
 /// Executes the op and what follows it; returns when the run has to look around. The result is the next op for a driving
@@ -63,6 +64,8 @@ pub struct Run {
     pub unexpected: u64,
     /// For the engine above: what it has to know of MXCSR before it computes, or zero.
     pub armed: u32,
+    /// The page that was last stored to beside its code: its guest-physical address, [`CodeCache::map_epoch`] then, and itself.
+    pub last_beside: Option<((u64, u64), HostPage)>,
     /// Where indirect jumps lead.
     pub jumps: JumpCache,
     /// Decoded code.

@@ -113,6 +113,7 @@ impl InterpVcpu {
             stepping: false,
             unexpected: 0,
             armed: 0,
+            last_beside: None,
             jumps: JumpCache::new(),
             cache,
         };

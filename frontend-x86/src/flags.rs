@@ -87,6 +87,12 @@ impl LazyFlags {
         match self.kind {
             FlagKind::Word => self.aux,
             // The commonest ones: where the compiler knows the kind, nothing is decided flag by flag.
+            FlagKind::Sub if self.w == Width::D => {
+                word(&mut Concrete, &Flags { kind: FlagKind::Sub, w: Width::D, ..*self })
+            }
+            FlagKind::Add if self.w == Width::D => {
+                word(&mut Concrete, &Flags { kind: FlagKind::Add, w: Width::D, ..*self })
+            }
             FlagKind::Sub => word(&mut Concrete, &Flags { kind: FlagKind::Sub, ..*self }),
             FlagKind::Add => word(&mut Concrete, &Flags { kind: FlagKind::Add, ..*self }),
             _ => word(&mut Concrete, self),

@@ -54,6 +54,7 @@ pub fn popf(ctx: &mut Ctx, op: &Op) -> Done {
 }
 
 /// What PUSHF pushes where IF is not virtual.
+#[inline]
 pub fn pushed(cpu: &Cpu) -> u64 {
     cpu.rflags() & !(rflags::VM | rflags::RF)
 }

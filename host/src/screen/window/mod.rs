@@ -4,6 +4,7 @@
 //! that was asked for.
 
 mod canvas;
+mod full;
 
 use super::held::{HOT_KEYS, Held, HotKey, Pressed};
 use super::pace::Pace;
@@ -11,12 +12,12 @@ use super::place::first_size;
 use super::typing::Typist;
 use super::{Guest, State, Wish, picture};
 use canvas::Picture;
+use full::FullScreen;
 use lyrebird_core::{InputEvent, Key, MouseButton};
 use sdl2::event::{Event, WindowEvent};
 use sdl2::keyboard::Scancode;
 use sdl2::mouse::MouseWheelDirection;
 use sdl2::render::Canvas;
-use sdl2::video::FullscreenType;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,7 @@ pub struct Window {
     held: Held,
     typist: Typist,
     grabbed: bool,
+    full: FullScreen,
 }
 
 fn fail(why: impl std::fmt::Display) -> io::Error {
@@ -66,10 +68,11 @@ impl Window {
         let video = sdl.video().map_err(fail)?;
         let mut builder = video.window(name, BEFORE.0, BEFORE.1);
         builder.position_centered().resizable();
+        let mut window = builder.build().map_err(fail)?;
+        let mut full = FullScreen::default();
         if full_screen {
-            builder.fullscreen_desktop();
+            full.turn(&mut window, &video).map_err(fail)?;
         }
-        let window = builder.build().map_err(fail)?;
         let canvas = window.into_canvas().build().map_err(fail)?;
         let events = sdl.event_pump().map_err(fail)?;
         video.text_input().stop();
@@ -85,6 +88,7 @@ impl Window {
             held: Held::default(),
             typist: Typist::default(),
             grabbed: false,
+            full,
         })
     }
 
@@ -144,9 +148,8 @@ impl Window {
     /// The guest has changed its mode: the window follows, unless somebody chose its size.
     fn fit(&mut self, picture: (u32, u32)) {
         let window = self.canvas.window_mut();
-        let flags = sdl2::sys::SDL_WindowFlags::SDL_WINDOW_MAXIMIZED as u32
-            | sdl2::sys::SDL_WindowFlags::SDL_WINDOW_FULLSCREEN as u32;
-        if window.window_flags() & flags != 0 || window.size() != self.given {
+        let maximized = window.window_flags() & sdl2::sys::SDL_WindowFlags::SDL_WINDOW_MAXIMIZED as u32 != 0;
+        if maximized || self.full.is_on(window) || window.size() != self.given {
             return;
         }
         let desktop = window.display_index().and_then(|display| self.video.display_usable_bounds(display));
@@ -266,12 +269,7 @@ impl Window {
         match hot {
             HotKey::Grab => self.set_grabbed(!self.grabbed),
             HotKey::FullScreen => {
-                let window = self.canvas.window_mut();
-                let full = match window.fullscreen_state() {
-                    FullscreenType::Off => FullscreenType::Desktop,
-                    _ => FullscreenType::Off,
-                };
-                if let Err(why) = window.set_fullscreen(full) {
+                if let Err(why) = self.full.turn(self.canvas.window_mut(), &self.video) {
                     self.say(format!("no full screen: {why}"));
                 }
             }

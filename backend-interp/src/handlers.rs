@@ -259,8 +259,10 @@ macro_rules! flags_handlers {
         unsafe fn $name(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
             // SAFETY: the contract of `Handler`.
             unsafe {
-                let flow = flags_word::$body(run, op);
-                follow!(run, op, flow)
+                match flags_word::$body(run, op) {
+                    Ok(_) => go!(run, op.add(1)),
+                    Err(GoSlow) => slow_path(run, op),
+                }
             }
         }
     )*};

@@ -68,13 +68,15 @@ impl Window {
         let video = sdl.video().map_err(fail)?;
         let mut builder = video.window(name, BEFORE.0, BEFORE.1);
         builder.position_centered().resizable();
-        let mut window = builder.build().map_err(fail)?;
+        let window = builder.build().map_err(fail)?;
+        let mut canvas = window.into_canvas().build().map_err(fail)?;
+        let mut events = sdl.event_pump().map_err(fail)?;
         let mut full = FullScreen::default();
         if full_screen {
-            full.turn(&mut window, &video).map_err(fail)?;
+            // What the window's beginning has led to comes first, or its old place would be its last.
+            events.pump_events();
+            full.turn(canvas.window_mut(), &video).map_err(fail)?;
         }
-        let canvas = window.into_canvas().build().map_err(fail)?;
-        let events = sdl.event_pump().map_err(fail)?;
         video.text_input().stop();
         Ok(Window {
             name: name.into(),

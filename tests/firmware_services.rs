@@ -228,6 +228,33 @@ fn vbe_describes_the_adapter_and_its_modes() {
 }
 
 #[test]
+fn the_monitor_can_be_put_to_sleep() {
+    let mut sector = Sector::new();
+    // The sequencer's clocking mode register, into what the call has left in ECX.
+    let clocking = |sector: &mut Sector, call: u32| {
+        sector.asm.mov(dx, 0x3c4u32).unwrap();
+        sector.asm.mov(al, 1).unwrap();
+        sector.asm.out(dx, al).unwrap();
+        sector.asm.inc(dx).unwrap();
+        sector.asm.in_(al, dx).unwrap();
+        sector.asm.movzx(eax, al).unwrap();
+        sector.asm.mov(dword_ptr(RESULTS + 20 * call + 8), eax).unwrap();
+    };
+    sector.call(0x10, 0x4f10, 0x0000, 0, 0).unwrap(); // 0: what there is
+    sector.call(0x10, 0x4f10, 0x0201, 0, 0).unwrap(); // 1: suspend
+    clocking(&mut sector, 1);
+    sector.call(0x10, 0x4f10, 0x0002, 0, 0).unwrap(); // 2: and now
+    sector.call(0x10, 0x4f10, 0x0801, 0, 0).unwrap(); // 3: reduced power is for flat panels
+    sector.call(0x10, 0x4f10, 0x0001, 0, 0).unwrap(); // 4: on
+    clocking(&mut sector, 4);
+    let got = run(sector);
+    assert_eq!((ax(&got[0]), got[0].ebx & 0xffff), (0x004f, 0x0710));
+    assert_eq!((ax(&got[1]), ax(&got[2]), got[2].ebx >> 8 & 0xff), (0x004f, 0x004f, 2));
+    assert_eq!((ax(&got[3]), ax(&got[4])), (0x014f, 0x004f));
+    assert_eq!((got[1].ecx & 0x20, got[4].ecx & 0x20), (0x20, 0), "screen off, and on");
+}
+
+#[test]
 fn there_is_one_monitor() {
     let mut sector = Sector::new();
     sector.asm.mov(di, 0x2000).unwrap();

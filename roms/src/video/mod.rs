@@ -39,6 +39,8 @@ pub struct VideoState {
     pub vbe: u16,
     /// The DAC has eight bits a colour.
     pub dac8: bool,
+    /// The monitor's power state, as VBE/PM numbers them; zero: on.
+    pub power: u8,
 }
 
 /// The ROM's initialisation, called by POST: the vectors, the data area, and mode 3.

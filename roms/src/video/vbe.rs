@@ -3,7 +3,7 @@
 use super::modes::Colours;
 use super::vbe_modes::{self, VbeMode};
 use super::vbe_tables::{controller, display_data_channel, fits, mode_information};
-use super::{DAC_DATA, DAC_READ, DAC_WRITE, mode, modes, palette};
+use super::{DAC_DATA, DAC_READ, DAC_WRITE, SEQUENCER, mode, modes, palette};
 use crate::bda;
 use crate::call::{Call, linear};
 use lyrebird_core::dispi::enable::{EIGHT_BIT_DAC, ENABLED, LFB_ENABLED, NOCLEARMEM};
@@ -41,6 +41,8 @@ pub(super) fn memory(call: &mut Call<'_>) -> Option<u32> {
 
 /// Back to the standard registers.
 pub fn disable(call: &mut Call<'_>) {
+    // Any mode turns the screen on.
+    call.state.video.power = 0;
     if call.state.video.vbe != 0 {
         write(call, register::ENABLE, 0);
         call.state.video.vbe = 0;
@@ -69,11 +71,33 @@ pub fn service(call: &mut Call<'_>) {
         0x07 => display_start(call),
         0x08 => dac_width(call),
         0x09 => colours(call),
+        0x10 => power(call),
         0x15 => display_data_channel(call),
         _ => FAILED,
     };
     call.regs.set_ax(result);
     debug_assert_eq!(result as u8, SUPPORTED);
+}
+
+/// AL=10h: the monitor's power (VESA BIOS Extensions/Power Management 1.0). In all states but "on" the screen is off.
+fn power(call: &mut Call<'_>) -> u16 {
+    /// Standby, suspend, off: a bit each, which is the state's number, too.
+    const STATES: u8 = 0b111;
+    let wanted = call.regs.bh();
+    match call.regs.bl() {
+        0x00 => call.regs.set_bx(u16::from(STATES) << 8 | 0x10),
+        0x01 if wanted == 0 || wanted & STATES == wanted && wanted.is_power_of_two() => {
+            let clocking = call.in_indexed(SEQUENCER, 1) & !0x20;
+            call.out_indexed(SEQUENCER, 1, clocking | if wanted == 0 { 0 } else { 0x20 });
+            call.state.video.power = wanted;
+        }
+        0x02 => {
+            let bx = u16::from(call.state.video.power) << 8 | 2;
+            call.regs.set_bx(bx);
+        }
+        _ => return FAILED,
+    }
+    OK
 }
 
 /// AL=02h.

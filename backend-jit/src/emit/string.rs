@@ -1,13 +1,17 @@
-//! String instructions. Single ones are compiled as they are written; of those with REP only STOS and MOVS are, as far as
-//! everything lies in one page: more than that, or a copy onto itself, the interpreter does.
+//! String instructions. Single ones are compiled as they are written; of those with REP only STOS and MOVS are, page by page.
+//! What is unusual, a copy onto itself say, the interpreter does, and what is long, so that nobody waits for the end.
 
+use super::finish::Why;
 use super::{C, Emit, V};
 use crate::clif::{Area, Value};
 use crate::code::Function;
-use frontend_x86::algebra::Access;
-use frontend_x86::op::{Form, Func, Ins, Op, Width, bits};
+use frontend_x86::algebra::{Access, Algebra, Arith, Cmp};
+use frontend_x86::op::{Form, Func, Ins, Op, Width, bits, reg};
 use frontend_x86::sem::block::{self, Blocks};
 use std::convert::Infallible;
+
+/// So many pages are done at once.
+const ROUNDS: u64 = 64;
 
 /// Whether an op is one of those.
 pub fn compiles(op: &Op) -> bool {
@@ -22,7 +26,48 @@ pub fn compiles(op: &Op) -> bool {
 impl Emit<'_, '_> {
     /// REP MOVS or REP STOS to its end.
     pub(super) fn whole_block(&mut self, i: Ins) {
+        let registers: &[u8] = match i.func {
+            Func::Movs => &[reg::RCX, reg::RDI, reg::RSI],
+            _ => &[reg::RCX, reg::RDI],
+        };
+        let again = self.asm.block();
+        let first = self.registers(registers, V::Const(ROUNDS));
+        self.asm.jump(again, &first);
+        for r in registers {
+            let v = self.asm.parameter(again);
+            self.write(usize::from(*r), V::Value(v));
+        }
+        let rounds = self.asm.parameter(again);
+        self.asm.at(again);
+        // What an exit goes back to.
+        self.before = self.state;
         let Ok(()) = block::block(self, i);
+
+        let count = self.reg(reg::RCX, i.w2);
+        let more = self.is_nonzero(i.w2, count);
+        let (on, rest) = (self.asm.block(), self.asm.cold_block());
+        self.branch(more, rest, on);
+        let state = self.state;
+        self.asm.at(rest);
+        let fewer = self.sub(Width::Q, V::Value(rounds), V::Const(1));
+        let enough = self.is_zero(Width::Q, fewer);
+        let (out, next) = (self.asm.cold_block(), self.asm.cold_block());
+        self.branch(enough, out, next);
+        self.asm.at(next);
+        let then = self.registers(registers, fewer);
+        self.asm.jump(again, &then);
+        self.asm.at(out);
+        self.flags_to_slots();
+        self.flush();
+        self.leave_at(Why::Interpret, self.member, self.at);
+        self.state = state;
+        self.asm.at(on);
+    }
+
+    fn registers(&mut self, registers: &[u8], last: V) -> Vec<Value> {
+        let mut values: Vec<V> = registers.iter().map(|r| self.read(usize::from(*r))).collect();
+        values.push(last);
+        values.into_iter().map(|v| self.value_of(v)).collect()
     }
 }
 
@@ -32,14 +77,14 @@ impl Blocks for Emit<'_, '_> {
         Ok(())
     }
 
-    /// All, or the interpreter does it.
+    /// None at all, of an item that lies across pages, is the end of the rounds.
     fn fitting(&mut self, n: V, room: V) -> Result<V, Infallible> {
-        self.exit_if_below(room, n);
-        Ok(n)
+        let less = self.cmp(Cmp::Ult, Width::Q, room, n);
+        Ok(self.select(Width::Q, less, room, n))
     }
 
-    fn left_over(&mut self, _w: Width, _count: V, _n: V) -> V {
-        V::Const(0)
+    fn left_over(&mut self, w: Width, count: V, n: V) -> V {
+        self.sub(w, count, n)
     }
 
     fn room_in_segment(&mut self, _i: Ins, _seg: u8, _offset: V, _access: Access) -> Option<V> {

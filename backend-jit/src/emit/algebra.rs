@@ -251,8 +251,8 @@ impl Algebra for Emit<'_, '_> {
         let tag = if access.writes() { offset_of!(Entry, write) } else { offset_of!(Entry, read) };
         let tag = self.asm.load(Area::Own, Q, entry, tag as i32);
         let miss = self.cmp(Cmp::Ne, Q, page, V::Value(tag));
-        if expected.as_ref().is_some_and(|e| !e.is_single(w)) {
-            let (out, on) = (self.exit_block_of_range(first, last), self.asm.block());
+        if let Some(e) = expected.as_ref().filter(|e| !e.is_single(w)) {
+            let (out, on) = (self.exit_block_of_range(first, e.more()), self.asm.block());
             self.branch(miss, out, on);
             self.asm.at(on);
         } else {

@@ -236,7 +236,7 @@ impl Emit<'_, '_> {
     /// Takes a direct jump; the block ends.
     fn take(&mut self, target: Target) {
         match target {
-            Target::Far(target) => self.leave_charged(target),
+            Target::Far(target) => self.leave_charged(target, false),
             Target::ByStub => {
                 self.flags_to_slots();
                 self.flush();
@@ -268,7 +268,7 @@ impl Emit<'_, '_> {
                     self.asm.jump(here, &[]);
                     self.asm.at(moved);
                     let target = self.add(Width::Q, base, V::Const(self.region.members[to].offset()));
-                    self.leave_charged(target);
+                    self.leave_charged(target, true);
                     self.state = state;
                     self.asm.at(here);
                     self.state.pages.add(&self.region, page);
@@ -304,7 +304,7 @@ impl Emit<'_, '_> {
                     self.branch(used, none, some);
                     let taken = self.state;
                     self.asm.at(none);
-                    self.leave_charged(target);
+                    self.leave_charged(target, true);
                     self.state = taken;
                     self.asm.at(some);
                 }
@@ -313,7 +313,7 @@ impl Emit<'_, '_> {
                 self.asm.at(on);
             }
         }
-        self.leave_charged(target);
+        self.leave_charged(target, false);
     }
 
     /// Goes on in another trace of the region, with the budget charged.
@@ -347,8 +347,9 @@ impl Emit<'_, '_> {
         false
     }
 
-    /// Leaves for a computed target, and charges the budget.
-    fn leave_charged(&mut self, target: V) {
+    /// Leaves for a computed target, and charges the budget. `rare`: less code is worth more than that the host learns where each
+    /// jump of the guest leads.
+    fn leave_charged(&mut self, target: V, rare: bool) {
         let left = self.read(LEFT);
         let left = self.sub(Width::Q, left, V::Const(u64::from(self.op.count)));
         self.write(LEFT, left);
@@ -356,13 +357,12 @@ impl Emit<'_, '_> {
         self.flush();
         let target = self.value_of(target);
         let code = self.asm.symbol(Symbol::Dispatch);
-        if self.op.ins.func == Func::Jcc {
+        if rare || self.op.ins.func == Func::Jcc {
             return self.asm.tail_call(code, self.run, target);
         }
         let [left, tlb] = [left, self.read(TLB)].map(|v| self.value_of(v));
         let mark = self.asm.constant(jumps::mark(self.mode));
         let slow = self.asm.cold_block();
-        // Here, so that the host learns where each jump of the guest leads.
         let jumping = Jumping { run: self.run, target, left, tlb, mark };
         stubs::jump(self.asm, jumping, slow);
         self.asm.at(slow);

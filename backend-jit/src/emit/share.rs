@@ -63,6 +63,11 @@ impl Expected {
         if self.writes { Access::Write } else { first }
     }
 
+    /// How far the last byte is behind the first one.
+    pub fn more(&self) -> u64 {
+        (self.hi - 1 - self.lo) as u64
+    }
+
     /// Nothing but the access itself.
     pub fn is_single(&self, w: Width) -> bool {
         self.hi - self.lo == w.bytes() as i64
@@ -73,7 +78,8 @@ impl Expected {
 pub struct RangeExit {
     block: Block,
     first: V,
-    last: V,
+    /// How far behind it the last byte is.
+    more: u64,
     missed: Block,
     apart: Block,
 }
@@ -271,17 +277,18 @@ impl Emit<'_, '_> {
     }
 
     /// Has a block leave in front of the current op: because of the range if it is in two pages, else for the interpreter.
-    pub(super) fn exit_block_of_range(&mut self, first: V, last: V) -> Block {
+    pub(super) fn exit_block_of_range(&mut self, first: V, more: u64) -> Block {
         let (missed, apart) = (self.exit_block(), self.apart_block());
         let block = self.asm.cold_block();
-        self.ranges.push(RangeExit { block, first, last, missed, apart });
+        self.ranges.push(RangeExit { block, first, more, missed, apart });
         block
     }
 
     /// Builds those blocks.
     pub(super) fn finish_ranges(&mut self) {
-        for RangeExit { block, first, last, missed, apart } in std::mem::take(&mut self.ranges) {
+        for RangeExit { block, first, more, missed, apart } in std::mem::take(&mut self.ranges) {
             self.asm.at(block);
+            let last = self.add(Q, first, V::Const(more));
             let differ = self.bin(Bin::Xor, Q, first, last);
             let pages = self.bin(Bin::And, Q, differ, V::Const(!0xfff));
             let elsewhere = self.is_nonzero(Q, pages);

@@ -101,32 +101,63 @@ impl Ctx<'_> {
                 _ => break (mapping, rights, mapping.dirty),
             }
         };
-        let physical = (mapping.physical | linear & 0xfff) & cpu.memory.a20_mask();
-        let backing = cpu.view.lookup(physical);
-        if mapping.bytes > 4096 {
-            cpu.tlb.note_large(linear, mapping.bytes, mapping.global);
+        Ok(cache(cpu, linear, bank, want, Found { mapping, rights, dirty }))
+    }
+}
+
+/// What a walk has come to.
+struct Found {
+    mapping: Mapping,
+    rights: Rights,
+    /// Stores need set no bit.
+    dirty: bool,
+}
+
+/// Caches a translation, and gives the physical address.
+fn cache(cpu: &mut Cpu, linear: u64, bank: Bank, want: Want, found: Found) -> u64 {
+    let Found { mapping, rights, dirty } = found;
+    let physical = (mapping.physical | linear & 0xfff) & cpu.memory.a20_mask();
+    let backing = cpu.view.lookup(physical);
+    if mapping.bytes > 4096 {
+        cpu.tlb.note_large(linear, mapping.bytes, mapping.global);
+    }
+    if let Some(page) = backing.readable() {
+        let in_place =
+            matches!(backing, Backing::Ram(_)) && page.watch().load(std::sync::atomic::Ordering::Acquire) == 0;
+        if want.write && !in_place && cpu.tlb.read_physical(bank, linear) == Some(physical) {
+            return physical; // the TLB has all that it can have of this page
         }
-        if let Some(page) = backing.readable() {
-            let in_place =
-                matches!(backing, Backing::Ram(_)) && page.watch().load(std::sync::atomic::Ordering::Acquire) == 0;
-            if want.write && !in_place && cpu.tlb.read_physical(bank, linear) == Some(physical) {
-                return Ok(physical); // the TLB has all that it can have of this page
-            }
-            cpu.tlb.fill(
-                bank,
-                Fill {
-                    linear,
-                    physical,
-                    host: page.key() as u64,
-                    page: Some(page.bytes()),
-                    read: rights.read,
-                    write: rights.write && dirty && in_place,
-                    execute: rights.execute,
-                    global: mapping.global,
-                },
-            );
+        cpu.tlb.fill(
+            bank,
+            Fill {
+                linear,
+                physical,
+                host: page.key() as u64,
+                page: Some(page.bytes()),
+                read: rights.read,
+                write: rights.write && dirty && in_place,
+                execute: rights.execute,
+                global: mapping.global,
+            },
+        );
+    }
+    physical
+}
+
+/// Translates pages before anybody asks: those that can be without setting a bit.
+pub fn look_again(cpu: &mut Cpu, pages: &[(Bank, u64)]) {
+    if cpu.state.cr0 & cr0::PG == 0 {
+        return;
+    }
+    for (bank, linear) in pages {
+        let Ok((Some(mapping), path)) = look(cpu, *linear) else { continue };
+        let accessed = path.into_iter().flatten().all(|entry| entry.entry & ACCESSED != 0);
+        let rights = rights(cpu, &mapping, *bank);
+        // A global page would stay when it is not wanted any more.
+        if accessed && !mapping.global && (rights.read || rights.execute) {
+            let dirty = mapping.dirty;
+            cache(cpu, *linear, *bank, Want { write: false, execute: false }, Found { mapping, rights, dirty });
         }
-        Ok(physical)
     }
 }
 
@@ -233,6 +264,18 @@ fn walk(cpu: &Cpu, linear: u64) -> Result<Mapping, u32> {
 
 /// [`walk`]; none if another CPU has changed an entry meanwhile.
 fn walk_once(cpu: &Cpu, linear: u64) -> Result<Option<Mapping>, u32> {
+    let (mapping, path) = look(cpu, linear)?;
+    let Some(mapping) = mapping else { return Ok(Some(flat(cpu, linear))) };
+    for entry in path.into_iter().flatten().filter(|entry| entry.entry & ACCESSED == 0) {
+        if !set_bits(cpu, entry, ACCESSED) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(mapping))
+}
+
+/// What the tables say, and their entries on the way; nothing is set in them. None without paging.
+fn look(cpu: &Cpu, linear: u64) -> Result<(Option<Mapping>, [Option<Leaf>; 4]), u32> {
     let (mut user, mut writable, mut no_execute) = (true, true, false);
     let nxe = cpu.state.efer & efer::NXE != 0;
     let mut path = [None; 4];
@@ -246,15 +289,7 @@ fn walk_once(cpu: &Cpu, linear: u64) -> Result<Option<Mapping>, u32> {
             depth += 1;
         }
     })?;
-    let Some((leaf, physical)) = found else {
-        return Ok(Some(flat(cpu, linear)));
-    };
-    for entry in path.into_iter().flatten().filter(|entry| entry.entry & ACCESSED == 0) {
-        if !set_bits(cpu, entry, ACCESSED) {
-            return Ok(None);
-        }
-    }
-    Ok(Some(Mapping {
+    let mapping = found.map(|(leaf, physical)| Mapping {
         physical,
         user,
         writable,
@@ -263,7 +298,8 @@ fn walk_once(cpu: &Cpu, linear: u64) -> Result<Option<Mapping>, u32> {
         dirty: leaf.entry & DIRTY != 0,
         bytes: leaf.bytes,
         leaf: Some(leaf),
-    }))
+    });
+    Ok((mapping, path))
 }
 
 /// Walks to the leaf, telling `each` of every entry with rights on the way: the leaf, and the 4 KiB page it leads to for

@@ -6,6 +6,7 @@ use crate::ctx::{Ctx, Done, Then};
 use crate::exception::Exception;
 use crate::model::{Feature, Model};
 use crate::op::{Kind, Op, Width};
+use crate::paging;
 
 /// CR0 bits.
 #[allow(missing_docs, reason = "the manual's names")]
@@ -216,9 +217,13 @@ pub fn set_cr3(ctx: &mut Ctx, value: u64) -> Result<(), Exception> {
             cpu.state.pdpte = load_pdptes(cpu, value).ok_or(Exception::protection(0))?;
         }
     }
-    let (from, to) = (pcid(cpu, cpu.state.cr3), pcid(cpu, value));
-    cpu.state.cr3 = value;
-    cpu.tlb.switch(from, to, keep);
+    let old = std::mem::replace(&mut cpu.state.cr3, value);
+    if cpu.state.cr4 & cr4::PCIDE != 0 {
+        cpu.tlb.switch(pcid(cpu, old), pcid(cpu, value), keep);
+    } else {
+        let pages = cpu.tlb.change(old, value);
+        paging::look_again(cpu, &pages);
+    }
     Ok(())
 }
 

@@ -135,6 +135,16 @@ impl BankEntries {
         }
     }
 
+    /// The local pages that were filled last, `most` of them at the most, in that order.
+    pub(super) fn last_locals(&self, most: usize) -> impl Iterator<Item = u64> {
+        let local = |i: &u16| self.holds[usize::from(*i)] & LOCAL != 0 && !self.entries[usize::from(*i)].is_empty();
+        let from = self.locals.len().saturating_sub(most);
+        self.locals[from..].iter().filter(move |i| local(i)).map(|i| {
+            let Entry { read, write, execute, .. } = self.entries[usize::from(*i)];
+            read.min(write).min(execute)
+        })
+    }
+
     /// Whether there may be global pages.
     pub(super) fn has_globals(&self) -> bool {
         !self.globals.is_empty()

@@ -11,6 +11,7 @@
 mod bank;
 mod large;
 mod parked;
+mod recent;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use bank::Kept;
 use large::LargePages;
 use lyrebird_memory::PageBytes;
 use parked::{CONTEXTS, Parked};
+use recent::Recent;
 
 /// Entries in each bank: so many that the sixty or so pages that a system call touches hardly ever want the same one. Only the lines that
 /// are used weigh on the host.
@@ -64,6 +66,8 @@ pub struct Tlb {
     parked: Vec<Parked>,
     /// Empty; for exchanges.
     spare: Vec<Kept>,
+    /// Address spaces without a PCID that were left.
+    recent: Recent,
 }
 
 /// Index of a linear address in a bank.
@@ -102,6 +106,7 @@ impl Tlb {
             large_globals: LargePages::default(),
             parked: Vec::new(),
             spare: Vec::new(),
+            recent: Recent::default(),
         }
     }
 
@@ -166,6 +171,14 @@ impl Tlb {
         other.exchange(&mut self.banks, &mut self.large, &mut self.spare);
         other.pcid = Some(from);
         self.parked.push(other);
+    }
+
+    /// Goes from one address space without a PCID to another (MOV to CR3 without CR4.PCIDE): all but global pages are forgotten. Gives the pages
+    /// that were known when the other one was left: to be looked up again.
+    pub fn change(&mut self, from: u64, to: u64) -> Vec<(Bank, u64)> {
+        self.recent.note(from, &self.banks);
+        self.flush_local();
+        self.recent.take(to).unwrap_or_default()
     }
 
     /// What is parked of a context; if nothing is, something empty.

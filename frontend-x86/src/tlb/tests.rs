@@ -202,3 +202,40 @@ fn the_oldest_context_makes_room() {
     assert!(tlb.read_physical(Bank::Supervisor, 0x1000 + ((ENTRIES as u64) << 12)).is_some());
     assert!(tlb.read_physical(Bank::Supervisor, 0x1000).is_none());
 }
+
+#[test]
+fn what_was_known_of_an_address_space_is_told_when_it_is_come_back_to() {
+    let mut tlb = Tlb::new();
+    let fill = |tlb: &mut Tlb, linear: u64, global: bool| {
+        let page = Fill {
+            linear,
+            physical: linear,
+            host: linear,
+            page: None,
+            read: true,
+            write: false,
+            execute: true,
+            global,
+        };
+        tlb.fill(Bank::User, page);
+    };
+    fill(&mut tlb, 0x1000, false);
+    fill(&mut tlb, 0x2000, true);
+    fill(&mut tlb, 0x3000, false);
+    assert_eq!(tlb.change(0x10_0000, 0x20_0000), []);
+    assert_eq!(tlb.read_physical(Bank::User, 0x1000), None, "forgotten");
+    assert_eq!(tlb.read_physical(Bank::User, 0x2000), Some(0x2000), "global");
+    fill(&mut tlb, 0x5000, false);
+    assert_eq!(tlb.change(0x20_0000, 0x10_0000), [(Bank::User, 0x1000), (Bank::User, 0x3000)]);
+    assert_eq!(tlb.change(0x10_0000, 0x20_0000), [(Bank::User, 0x5000)]);
+    // Many pages, many address spaces: the last ones.
+    for page in 0..1000 {
+        fill(&mut tlb, page << 12, false);
+    }
+    assert_eq!(tlb.change(0x20_0000, 0), []);
+    for cr3 in 1..8 {
+        assert_eq!(tlb.change(cr3 - 1, cr3), []);
+    }
+    let pages = tlb.change(7, 0x20_0000);
+    assert_eq!((pages.len(), pages.last()), (64, Some(&(Bank::User, 999 << 12))));
+}

@@ -88,3 +88,42 @@ fn sink_one(func: &mut Function, uses: &mut SecondaryMap<Value, Uses>, inst: Ins
     }
     func.layout.remove_inst(inst);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::clif::{Area, Compiler, Kind};
+    use frontend_x86::algebra::{Bin, Cmp};
+    use frontend_x86::op::Width;
+
+    #[test]
+    fn what_only_a_way_out_wants_is_made_there() {
+        let mut compiler = Compiler::new(true).unwrap();
+        let made = compiler.compile(Kind::Trace, |asm| {
+            let (entry, run) = (asm.entry(), asm.argument(0));
+            asm.at(entry);
+            let [l, r] = [0, 8].map(|at| asm.load(Area::Own, Width::Q, run, at));
+            let wanted = asm.bin(Bin::Xor, Width::Q, l, r);
+            let low = asm.bin(Bin::Sub, Width::Q, wanted, r);
+            let often = asm.bin(Bin::Or, Width::Q, l, r);
+            let nobody = asm.bin(Bin::Mul, Width::Q, l, r);
+            let _ = asm.bin(Bin::And, Width::Q, nobody, r);
+            let below = asm.compare(Cmp::Ult, Width::Q, l, r);
+            let (out, on) = (asm.cold_block(), asm.block());
+            asm.branch(below, out, on);
+            asm.at(on);
+            asm.store(Area::Own, Width::Q, run, 16, often);
+            asm.leave(run);
+            asm.at(out);
+            asm.store(Area::Own, Width::Q, run, 16, low);
+            asm.store(Area::Own, Width::Q, run, 24, often);
+            asm.leave(run);
+        });
+        made.unwrap();
+        let text = compiler.text();
+        let place = |what: &str| text.find(what).unwrap_or(usize::MAX);
+        let cold = place("cold:");
+        assert!(cold < place("bxor") && place("bxor") < place("isub"), "{text}");
+        assert!(place("bor") < cold, "{text}");
+        assert!(!text.contains("imul") && !text.contains("band"), "{text}");
+    }
+}

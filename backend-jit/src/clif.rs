@@ -22,6 +22,7 @@ use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use frontend_x86::algebra::{Bin, Cmp};
 use frontend_x86::op::Width;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use target_lexicon::Architecture;
 
 pub use cranelift_codegen::ir::{Block, Value};
@@ -130,8 +131,16 @@ impl Compiler {
         signature
     }
 
-    /// Compiles a function.
+    /// Compiles a function. Should the code generator panic over it, that is an error like any other: the guest goes on without.
     pub fn compile(&mut self, kind: Kind, body: impl FnOnce(&mut Asm)) -> Result<Code, CompileError> {
+        catch_unwind(AssertUnwindSafe(|| self.make(kind, body))).unwrap_or_else(|_| {
+            // What it has left behind may be anything.
+            (self.context, self.builder) = (Context::new(), FunctionBuilderContext::new());
+            Err(CompileError::Failed("it panicked".into()))
+        })
+    }
+
+    fn make(&mut self, kind: Kind, body: impl FnOnce(&mut Asm)) -> Result<Code, CompileError> {
         let host = self.isa.default_call_conv();
         self.context.clear();
         self.context.set_disasm(self.listings);
@@ -543,6 +552,22 @@ impl std::fmt::Display for Compiler {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_and_the_next_function_is_made() {
+        let mut compiler = Compiler::new(true).unwrap();
+        let unlucky = |asm: &mut Asm| {
+            asm.at(asm.entry());
+            panic!("as a defect of the code generator would");
+        };
+        assert!(matches!(compiler.compile(Kind::Trace, unlucky), Err(CompileError::Failed(_))));
+        let fine = |asm: &mut Asm| {
+            let (entry, run) = (asm.entry(), asm.argument(0));
+            asm.at(entry);
+            asm.leave(run);
+        };
+        assert!(!compiler.compile(Kind::Trace, fine).unwrap().bytes.is_empty());
+    }
 
     #[test]
     fn guest_accesses_are_ordered_where_that_is_asked_for() {

@@ -75,6 +75,14 @@ pub struct Done {
     pub time: Duration,
 }
 
+/// Compiles a region; `None` if it cannot be, and is left to the interpreter.
+pub fn compile_or_not(compiler: &mut Compiler, job: &Job) -> Option<Code> {
+    compile(compiler, job).unwrap_or_else(|error| {
+        tracing::warn!(%error, instructions = job.instructions(), "code stays interpreted; please report this");
+        None
+    })
+}
+
 /// Compiles a region; `None` if it holds what cannot be translated.
 pub fn compile(compiler: &mut Compiler, job: &Job) -> Result<Option<Code>, CompileError> {
     let members: Vec<Member> = job.members.iter().map(|(found, ops)| found.member(ops)).collect();
@@ -100,7 +108,7 @@ impl Worker {
         let body = move || {
             for job in queue {
                 let begun = Instant::now();
-                let code = compile(&mut compiler, &job).unwrap_or(None);
+                let code = compile_or_not(&mut compiler, &job);
                 let done = Done { ticket: job.ticket, closed: job.closed, code, time: begun.elapsed() };
                 if results.send(done).is_err() {
                     return;

@@ -176,7 +176,7 @@ impl Emit<'_, '_> {
                 Flags { kind: FlagKind::Word, w: Width::Q, res: zero, src: zero, aux }
             }
             FlagState::Stepped(f) => {
-                let word = self.flags_of_slots();
+                let word = self.carry_of_slots();
                 let aux = self.bin(Bin::And, Width::Q, word, V::Const(1));
                 Flags { aux, ..f }
             }
@@ -198,16 +198,36 @@ impl Emit<'_, '_> {
 
     /// What the slots say: at once if it is a word (an instruction that the interpreter executed), else by a call.
     fn flags_of_slots(&mut self) -> V {
+        let kind = self.kind_of_slots();
+        let word = self.is_zero(Width::Q, kind);
+        self.word_of_slots(word)
+    }
+
+    /// A word whose lowest bit is CF: of all kinds that are no sum, difference or logic it is the third number's.
+    fn carry_of_slots(&mut self) -> V {
+        const _: () = assert!(FlagKind::Logic as u8 == 5 && FlagKind::Inc as u8 == 6 && FlagKind::Word as u8 == 0);
+        let kind = self.kind_of_slots();
+        // Zero comes last so.
+        let order = self.sub(Width::D, kind, V::Const(1));
+        let ready = self.cmp(Cmp::Ule, Width::D, V::Const(FlagKind::Logic as u64), order);
+        self.word_of_slots(ready)
+    }
+
+    fn kind_of_slots(&mut self) -> V {
+        let shape = self.read(SHAPE);
+        self.bin(Bin::And, Width::Q, shape, V::Const(0xff))
+    }
+
+    /// The third number if it is `ready` to be used, or all flags.
+    fn word_of_slots(&mut self, ready: C) -> V {
         let [shape, res, src, aux] = [SHAPE, RES, SRC, AUX].map(|slot| {
             let v = self.read(slot);
             self.value_of(v)
         });
-        let kind = self.bin(Bin::And, Width::Q, V::Value(shape), V::Const(0xff));
-        let word = self.is_zero(Width::Q, kind);
-        let (ready, call, done) = (self.asm.block(), self.asm.block(), self.asm.block());
+        let (at_once, call, done) = (self.asm.block(), self.asm.block(), self.asm.block());
         let result = self.asm.parameter(done);
-        self.branch(word, ready, call);
-        self.asm.at(ready);
+        self.branch(ready, at_once, call);
+        self.asm.at(at_once);
         self.asm.jump(done, &[aux]);
         self.asm.at(call);
         let called = self.asm.call(Function::FlagsWord, &[shape, res, src, aux]);

@@ -129,7 +129,7 @@ impl Jit {
         match &mut self.tier {
             Tier::Now(compiler) => {
                 let begun = Instant::now();
-                let code = worker::compile(compiler, &job).unwrap_or(None);
+                let code = worker::compile_or_not(compiler, &job);
                 let done = Done { ticket: number, closed, code, time: begun.elapsed() };
                 // SAFETY: the caller's promise.
                 unsafe { self.finish(run, pool, mode, &region, done) }

@@ -197,6 +197,26 @@ fn a_key_asks_what_to_start() {
 }
 
 #[test]
+fn an_order_resets_and_asks_what_to_start() {
+    use lyrebird::machine::Order;
+    let after = |steps: Vec<(VmTime, Step)>| {
+        let mut sector = Sector::new();
+        sector.call(0x12, 0, 0, 0, 0).unwrap();
+        let (mut config, _) = from_floppy(sector);
+        if let Some(facts) = &mut config.firmware {
+            facts.boot = BootOrder { order: vec![BootDevice::Floppy], ..BootOrder::default() };
+        }
+        config.script = Script::new(steps);
+        Machine::new(config).unwrap().run()
+    };
+    let key = |down| Step::Input(InputEvent::Key { key: Key(0x1e), down }); // 1
+    let (order, quit) = ((VmTime(0), Step::Order(Order::BootMenu)), (VmTime(3_000_000_000), Step::Order(Order::Quit)));
+    assert_eq!(after(vec![order.clone(), quit.clone()]), Outcome::Quit, "it waits");
+    let chosen = [(VmTime(500_000_000), key(true)), (VmTime(550_000_000), key(false))];
+    assert_eq!(after([vec![order], chosen.to_vec(), vec![quit]].concat()), Outcome::DebugExit(3));
+}
+
+#[test]
 fn vbe_describes_the_adapter_and_its_modes() {
     let mut sector = Sector::new();
     sector.asm.mov(dword_ptr(0x2000), u32::from_le_bytes(*b"VBE2")).unwrap();

@@ -99,6 +99,11 @@ impl Firmware {
         }
     }
 
+    /// Asks what to start from, the next time that the machine starts.
+    pub fn ask_what_to_start(&mut self) {
+        self.state.start.asked = true;
+    }
+
     /// OUT to the trap ports.
     pub fn port_write(&mut self, machine: &mut dyn Platform, port: u16, bytes: u8, value: u32) {
         match port {
@@ -173,7 +178,7 @@ impl Firmware {
         let before = *regs;
         let state = &mut self.state;
         if regs.service == service::POST {
-            state.start = StartState { again: self.started, ..StartState::default() };
+            state.start = StartState { again: self.started, asked: state.start.asked, ..StartState::default() };
             self.started = true;
         }
         tracing::trace!(
@@ -240,7 +245,10 @@ impl Device for Firmware {
     }
 
     fn reset(&mut self, kind: ResetKind, _now: VmTime) {
+        let asked = self.state.start.asked;
         self.state = State::default();
+        // Whoever asked pulled this reset line.
+        self.state.start.asked = asked;
         self.passage = Passage::default();
         self.transit = Transit::default();
         if kind == ResetKind::Power {

@@ -18,6 +18,8 @@ const BOOT: u64 = 0x7c00;
 pub struct StartState {
     /// The machine was started before, since its power came on.
     pub again: bool,
+    /// Somebody wants to choose at the next start.
+    pub asked: bool,
     /// What was tried already.
     pub tried: usize,
     /// The menu is on the screen.
@@ -71,7 +73,8 @@ pub fn boot(call: &mut Call<'_>) -> Flow {
         call.regs.scratch = 1;
         call.state.start.tried = 0;
         call.state.start.chosen = None;
-        call.state.start.menu = call.facts.boot.menu && !call.state.start.again;
+        call.state.start.menu =
+            std::mem::take(&mut call.state.start.asked) || call.facts.boot.menu && !call.state.start.again;
         call.state.start.given_up = false;
         if call.state.start.menu {
             menu::show(call);

@@ -148,6 +148,7 @@ impl Guest for Shows {
         self.machine.order(match wish {
             Wish::Quit => Order::Quit,
             Wish::Reset => Order::Reset,
+            Wish::BootMenu => Order::BootMenu,
             Wish::PowerButton => Order::PowerButton,
             Wish::PauseOrResume if self.machine.is_paused() => Order::Resume,
             Wish::PauseOrResume => Order::Pause,

@@ -126,7 +126,8 @@ pub struct RunArgs {
     ///
     /// In the window, Ctrl+Alt+G gives it the mouse and takes it back (a click gives it, too), Ctrl+Alt+F is full screen,
     /// Ctrl+Alt+V types what was copied elsewhere, Ctrl+Alt+S writes a picture into the current folder, Ctrl+Alt+P pauses and
-    /// resumes, Ctrl+Alt+R resets, Ctrl+Alt+B presses the power button, and Ctrl+Alt+Q or closing it ends the program.
+    /// resumes, Ctrl+Alt+R resets, Ctrl+Alt+M too and asks what to start, Ctrl+Alt+B presses the power button, and Ctrl+Alt+Q
+    /// or closing it ends the program.
     #[arg(long, value_name = "WHERE", help_heading = "Screen and keyboard")]
     display: Option<Display>,
 
@@ -153,7 +154,7 @@ pub struct RunArgs {
     /// wait=SECONDS{n}
     /// mouse=RIGHT,DOWN   wheel=NOTCHES   click=left (or right, middle){n}
     /// press=KEY    release=KEY    mousedown=BUTTON    mouseup=BUTTON{n}
-    /// order=power-button (or reset, nmi, pause, eject for the CD, quit)    insert=FILE of a CD or floppy
+    /// order=power-button (or reset, boot-menu, nmi, pause, eject for the CD, quit)    insert=FILE of a CD or floppy
     #[arg(long, value_name = "SCRIPT", help_heading = "Screen and keyboard")]
     keys: Vec<Strokes>,
 

@@ -255,11 +255,12 @@ fn order(name: &str) -> Result<Order, String> {
     match name {
         "quit" => Ok(Order::Quit),
         "reset" => Ok(Order::Reset),
+        "boot-menu" => Ok(Order::BootMenu),
         "power-button" => Ok(Order::PowerButton),
         "nmi" => Ok(Order::Nmi),
         "pause" => Ok(Order::Pause),
         "eject" => Ok(Order::Eject),
-        _ => Err(format!("`{name}` is no order: use quit, reset, power-button, nmi, pause or eject")),
+        _ => Err(format!("`{name}` is no order: use quit, reset, boot-menu, power-button, nmi, pause or eject")),
     }
 }
 

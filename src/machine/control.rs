@@ -12,6 +12,8 @@ pub enum Order {
     Quit,
     /// Pull the reset line.
     Reset,
+    /// The same; our firmware asks what to start from.
+    BootMenu,
     /// Press the power button.
     PowerButton,
     /// Pull the NMI line.

@@ -235,6 +235,10 @@ impl Machine {
         match order {
             Order::Quit => return Some(Outcome::Quit),
             Order::Reset => return self.reset_or_fault(),
+            Order::BootMenu => {
+                self.lock().ask_what_to_start();
+                return self.reset_or_fault();
+            }
             Order::PowerButton => self.lock().press_power_button(now),
             Order::Nmi => self.lock().nmi(),
             Order::Pause => return self.pause_until_resumed(),
@@ -265,10 +269,10 @@ impl Machine {
             for order in orders {
                 match order {
                     Order::Quit => return Some(Outcome::Quit),
-                    Order::Resume | Order::Reset => {
+                    Order::Resume | Order::Reset | Order::BootMenu => {
                         self.clock.change(Clock::start);
                         self.handle.set_paused(false);
-                        return if order == Order::Reset { self.reset_or_fault() } else { None };
+                        return if order == Order::Resume { None } else { self.obey(order) };
                     }
                     Order::Eject => _ = self.lock().change_medium(Removable::Cdrom, None),
                     Order::PowerButton | Order::Nmi | Order::Pause => {}

@@ -18,6 +18,8 @@ pub enum HotKey {
     Pause,
     /// R: resets.
     Reset,
+    /// M: resets, and asks what to start from.
+    BootMenu,
     /// B: presses the power button.
     PowerButton,
     /// E: takes the CD out.
@@ -27,8 +29,7 @@ pub enum HotKey {
 }
 
 /// What to say about them.
-pub const HOT_KEYS: &str =
-    "Ctrl+Alt+G mouse, F full screen, V paste, S picture, P pause, R reset, B power button, E eject the CD, Q quit";
+pub const HOT_KEYS: &str = "Ctrl+Alt+G mouse, F full screen, V paste, S picture, P pause, R reset, M choose what to start, B power button, E eject the CD, Q quit";
 
 impl HotKey {
     fn of(letter: char) -> Option<Self> {
@@ -39,6 +40,7 @@ impl HotKey {
             's' => HotKey::Screenshot,
             'p' => HotKey::Pause,
             'r' => HotKey::Reset,
+            'm' => HotKey::BootMenu,
             'b' => HotKey::PowerButton,
             'e' => HotKey::Eject,
             'q' => HotKey::Quit,

@@ -26,6 +26,8 @@ pub enum Wish {
     Quit,
     /// The reset button.
     Reset,
+    /// The same, and to be asked what to start from.
+    BootMenu,
     /// The power button.
     PowerButton,
     /// Stop, or go on.

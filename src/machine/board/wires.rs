@@ -131,6 +131,13 @@ impl Board {
         self.settle();
     }
 
+    /// Somebody wants to choose what our firmware starts, the next time.
+    pub fn ask_what_to_start(&mut self) {
+        if let Some(firmware) = &mut self.firmware {
+            firmware.ask_what_to_start();
+        }
+    }
+
     /// Somebody presses the power button.
     pub fn press_power_button(&mut self, now: VmTime) {
         self.pm.press_power_button(now);

@@ -28,6 +28,7 @@ const HELP: &[&str] = &[
     "Ctrl-A s       write a picture into the current folder",
     "Ctrl-A p       pause, and resume",
     "Ctrl-A r       press the reset button",
+    "Ctrl-A m       the same, and choose what to start",
     "Ctrl-A b       press the power button",
     "Ctrl-A e       take the CD out",
     "Ctrl-A l       draw everything again",
@@ -194,6 +195,7 @@ impl TerminalScreen {
             }
             KeyCode::Char('p') => guest.wish(Wish::PauseOrResume),
             KeyCode::Char('r') => guest.wish(Wish::Reset),
+            KeyCode::Char('m') => guest.wish(Wish::BootMenu),
             KeyCode::Char('b') => guest.wish(Wish::PowerButton),
             KeyCode::Char('e') => guest.wish(Wish::Eject),
             KeyCode::Char('l') => self.shown = None,

@@ -300,6 +300,7 @@ impl Window {
             }
             HotKey::Pause => guest.wish(Wish::PauseOrResume),
             HotKey::Reset => guest.wish(Wish::Reset),
+            HotKey::BootMenu => guest.wish(Wish::BootMenu),
             HotKey::PowerButton => guest.wish(Wish::PowerButton),
             HotKey::Eject => {
                 guest.wish(Wish::Eject);

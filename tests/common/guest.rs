@@ -245,11 +245,17 @@ pub fn greeter() -> Vec<u8> {
     multiboot(|program| {
         let a = &mut program.asm;
         let mut wait = a.create_label();
+        // With the screen off (the sequencer's clocking mode, bit 5): no picture has half of it.
+        a.mov(edx, 0x3c4u32)?;
+        a.mov(eax, 0x2001u32)?;
+        a.out(dx, ax)?;
         for (at, text) in [(160u32, "Guten Tag! "), (320, "Type something.")] {
             for (n, byte) in (0u32..).zip(text.bytes()) {
                 a.mov(word_ptr(0xb_8000 + at + 2 * n), 0x1e00 | u32::from(byte))?;
             }
         }
+        a.mov(eax, 0x0001u32)?;
+        a.out(dx, ax)?;
         a.set_label(&mut wait)?;
         a.in_(al, 0x64)?;
         a.test(al, 1)?;

@@ -66,6 +66,8 @@ fn sink_one(func: &mut Function, uses: &mut SecondaryMap<Value, Uses>, inst: Ins
     }
     let users = std::mem::take(&mut uses[result].cold);
     let mut blocks: Vec<Block> = users.iter().map(|(_, block)| *block).collect();
+    // Copies that were made meanwhile stand last.
+    blocks.sort_unstable();
     blocks.dedup();
     if blocks.len() > MOST_COPIES {
         return;

@@ -5,10 +5,10 @@
 //! A page's traces are dropped together when its code is written to; their memory is kept until no handler can be in it.
 //! They belong to all vCPUs ([`crate::pool`]); here is what one of them has come across, so that it finds it without a lock.
 
-use crate::copies;
 use crate::crossing;
 use crate::handlers;
 use crate::hot::{self, Hot};
+use crate::iteration;
 use crate::jumps::PageJumps;
 use crate::pool::{Hash, Locked, Loss, Pool, Source, TraceKey, TracedOps, User};
 use crate::profile;
@@ -34,7 +34,7 @@ const PAGES_AT_ONCE: usize = 16;
 const TRIES: usize = 8;
 
 /// A trace that was decoded: its ops, the page behind that it goes on in, and its bytes if there is none.
-type Fresh = (Vec<TracedOp>, Option<usize>, Box<[u8]>);
+type Fresh = (TracedOps, Option<usize>, Box<[u8]>);
 
 /// What a vCPU has come across of a page.
 #[derive(Default)]
@@ -252,9 +252,8 @@ impl CodeCache {
             if let Some(above) = &self.hot {
                 let mut entry = pseudo(Func::Nop, hot::entry, u64::from(offset), 0);
                 (entry.op.imm, entry.op.disp) = (above.code, above.threshold);
-                ops.insert(0, entry);
+                ops = std::iter::once(entry).chain(ops.ops).collect::<Vec<_>>().into();
             }
-            let ops = TracedOps(ops.into_boxed_slice());
             let pool = self.pool.clone();
             let mut pool = pool.lock();
             // It was written to meanwhile, and another vCPU may have forgotten it already: it would not be told again.
@@ -281,7 +280,7 @@ impl CodeCache {
         let from = usize::from(offset);
         let at = gpa & !0xfff | u64::from(offset);
         let alone = self.hot.is_none();
-        let end = |ops: &[TracedOp]| ops.iter().rev().find(|op| op.op.len > 0).map(|op| op.op.next_offset());
+        let end = |ops: &TracedOps| ops.ops.iter().rev().find(|op| op.op.len > 0).map(|op| op.op.next_offset());
         loop {
             let length = self.pool.lock().shelf().length(&key);
             let kept = length.map(|length| from..from + length);
@@ -415,16 +414,14 @@ fn pseudo(func: Func, handler: Handler, offset: u64, count: u8) -> TracedOp {
 pub fn single(decoded: Decoded) -> TracedOps {
     let mut op = decoded.op;
     op.count = 1;
-    TracedOps(Box::new([
-        TracedOp { handler: handlers::of(op.ins), link: null(), op },
-        pseudo(Func::Goto, handlers::across_pages, op.next_offset(), 1),
-    ]))
+    let alone = TracedOp { handler: handlers::of(op.ins), link: null(), op };
+    vec![alone, pseudo(Func::Goto, handlers::across_pages, op.next_offset(), 1)].into()
 }
 
 /// Decodes a trace. Empty if the first instruction does not end in this page, unless what is mapped behind it is known: then
 /// the trace goes on to that instruction's end, and the host page that it ends in is given, too. Where no engine above looks at the
 /// ops, loops that copy are made short work of (`alone`). Of the page only the beginning may be given: `None` if that is not enough.
-fn build(cpu: &mut Cpu, page: &[u8], offset: u16, alone: bool) -> Option<(Vec<TracedOp>, Option<usize>)> {
+fn build(cpu: &mut Cpu, page: &[u8], offset: u16, alone: bool) -> Option<(TracedOps, Option<usize>)> {
     let mut decoded: Vec<Decoded> = Vec::with_capacity(16);
     let mut at = usize::from(offset);
     let mut ended = false;
@@ -455,11 +452,11 @@ fn build(cpu: &mut Cpu, page: &[u8], offset: u16, alone: bool) -> Option<(Vec<Tr
         }
     }
     if decoded.is_empty() {
-        return Some((Vec::new(), None));
+        return Some((Vec::new().into(), None));
     }
     drop_dead_flags(&mut decoded);
-    let copies = if alone { copies::find(&decoded, offset) } else { None };
-    let back = copies.as_ref().map(|found| found.back);
+    let copies = if alone { iteration::find(&decoded, offset) } else { None };
+    let (back, plan) = copies.map(|found| (found.back, Arc::new(found.plan))).unzip();
     let behind = behind.map(|crossing| crossing.page);
     let mut ops: Vec<TracedOp> = Vec::with_capacity(decoded.len() + 2);
     for (n, d) in decoded.iter().enumerate() {
@@ -480,8 +477,9 @@ fn build(cpu: &mut Cpu, page: &[u8], offset: u16, alone: bool) -> Option<(Vec<Tr
         }
         profile::begin(&mut op);
         let mut handler = handlers::of_op(&op, shape);
-        if back == Some(n) {
+        if let Some(plan) = plan.as_ref().filter(|_| back == Some(n)) {
             handler = handlers::back;
+            op.disp = Arc::as_ptr(plan).expose_provenance() as i64;
         }
         ops.push(TracedOp { handler, link: null(), op });
     }
@@ -495,12 +493,7 @@ fn build(cpu: &mut Cpu, page: &[u8], offset: u16, alone: bool) -> Option<(Vec<Tr
         end.handler = handlers::of(end.op.ins);
         end
     });
-    if let Some(found) = copies {
-        // The plan stands behind the trace's end, where nothing goes.
-        ops[found.back].op.imm2 = (ops.len() - found.back) as u8;
-        ops.extend(found.plan);
-    }
-    Some((ops, behind))
+    Some((TracedOps { plan, ..ops.into() }, behind))
 }
 
 /// The shape of an op together with the conditional jump after it, if a handler for both exists.

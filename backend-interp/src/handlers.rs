@@ -1,7 +1,7 @@
 //! Handlers: one wrapper for each semantic function, specialised by a packed shape, and one that is not. A handler ends in
 //! the call of the next handler, in tail position.
 
-use crate::copies;
+use crate::copies::{self, Plan};
 use crate::crossing;
 use crate::fast::{Fast, Flow, GoSlow};
 use crate::flags_word;
@@ -301,7 +301,7 @@ unsafe fn unlinked(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
 
 /// The jump back to the start of a loop that copies.
 pub unsafe fn back(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
-    // SAFETY: the contract of `Handler`; the op says how far the plan is.
+    // SAFETY: the contract of `Handler`; the op says where the plan is, which lives as long as its trace.
     unsafe {
         if (*op).op.ins.func == Func::Jcc {
             if !(*run).cpu.flags.condition((*op).op.ins.sub) {
@@ -313,7 +313,7 @@ pub unsafe fn back(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
         if (*op).link.is_null() {
             return unlinked(run, op);
         }
-        copies::forward(run, op, op.add(usize::from((*op).op.imm2)));
+        copies::forward(run, op, &*std::ptr::with_exposed_provenance::<Plan>((*op).op.disp as usize));
         link!(run, op)
     }
 }

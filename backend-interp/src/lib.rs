@@ -19,6 +19,7 @@ mod fast;
 mod flags_word;
 mod handlers;
 pub mod hot;
+mod iteration;
 pub mod jumps;
 pub mod pool;
 pub mod profile;
@@ -26,6 +27,7 @@ pub mod run;
 mod shelf;
 mod slow;
 mod string;
+mod sums;
 mod vcpu;
 
 pub use vcpu::{InterpEngine, InterpVcpu};

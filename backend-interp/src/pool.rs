@@ -8,6 +8,7 @@
 //! What is dropped gets a number, the *epoch*. A vCPU that looks around forgets everything up to the epoch of that moment,
 //! and says so ([`User`]); when all that run have said it, nobody can be inside, and memory is freed.
 
+use crate::copies::Plan;
 use crate::run::TracedOp;
 use crate::shelf::Shelf;
 use std::collections::{HashMap, VecDeque};
@@ -19,15 +20,26 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 pub type TraceKey = (usize, u16, u16);
 
 /// The ops of a trace, at an address that does not move.
-pub struct TracedOps(pub(crate) Box<[TracedOp]>);
+pub struct TracedOps {
+    pub(crate) ops: Box<[TracedOp]>,
+    /// If it is a loop that copies: what its way back looks at.
+    #[expect(dead_code, reason = "the way back has its address")]
+    pub(crate) plan: Option<Arc<Plan>>,
+}
 
 // SAFETY: whoever follows the pointers in them keeps to the rules of the pool.
 unsafe impl Send for TracedOps {}
 
+impl From<Vec<TracedOp>> for TracedOps {
+    fn from(ops: Vec<TracedOp>) -> Self {
+        TracedOps { ops: ops.into_boxed_slice(), plan: None }
+    }
+}
+
 impl TracedOps {
     /// The trace's first op.
     pub fn first(&self) -> *const TracedOp {
-        self.0.as_ptr()
+        self.ops.as_ptr()
     }
 }
 
@@ -226,7 +238,7 @@ impl Locked<'_> {
     pub fn around(&self, page: usize, mode: u16, offset: u16) -> Option<*const TracedOp> {
         let traces = self.inner.pages.get(&page)?;
         let with = traces.keys.iter().zip(&traces.traces).filter(|((_, m, first), ops)| {
-            *m == mode && *first <= offset && ops.0.iter().any(|op| op.op.len > 0 && op.op.offset == offset)
+            *m == mode && *first <= offset && ops.ops.iter().any(|op| op.op.len > 0 && op.op.offset == offset)
         });
         with.max_by_key(|((_, _, first), _)| *first).map(|(_, ops)| ops.first())
     }
@@ -250,7 +262,7 @@ impl Locked<'_> {
         }
         self.inner.counts.added += 1;
         let first = ops.first();
-        self.pool.ops.fetch_add(ops.0.len(), Ordering::Relaxed);
+        self.pool.ops.fetch_add(ops.ops.len(), Ordering::Relaxed);
         let page = self.inner.pages.entry(key.0).or_insert_with(|| PageTraces { stamp, ..Default::default() });
         page.keys.push(key);
         page.traces.push(ops);
@@ -284,7 +296,7 @@ impl Locked<'_> {
         }
         let (traces, before) = (&page_traces.traces, std::mem::take(&mut page_traces.before));
         self.inner.counts.dropped += 1;
-        self.pool.ops.fetch_sub(traces.iter().map(|t| t.0.len()).sum::<usize>(), Ordering::Relaxed);
+        self.pool.ops.fetch_sub(traces.iter().map(|t| t.ops.len()).sum::<usize>(), Ordering::Relaxed);
         let mut others = false;
         if let Some(above) = self.pool.above.get() {
             traces.iter().for_each(|trace| others |= above.dropped(trace.first()));
@@ -342,7 +354,7 @@ impl Locked<'_> {
             && let Some((_, PageTraces { keys, traces, bytes, .. })) = self.inner.graveyard.pop_front()
         {
             for ((key, trace), bytes) in keys.into_iter().zip(traces).zip(bytes) {
-                self.inner.shelf.put(key, bytes, trace.0.into_vec());
+                self.inner.shelf.put(key, bytes, trace);
             }
         }
     }

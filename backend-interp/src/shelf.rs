@@ -1,8 +1,7 @@
 //! Traces whose page was dropped, in case that their own bytes are as they were: programs that keep data between their code, as
 //! boot loaders and BIOSes do, lose the page's traces again and again, and decoding them is dear.
 
-use crate::pool::{Hash, TraceKey};
-use crate::run::TracedOp;
+use crate::pool::{Hash, TraceKey, TracedOps};
 use frontend_x86::op::Func;
 use std::collections::HashMap;
 use std::ptr::null;
@@ -13,7 +12,7 @@ const MAX_OPS: usize = 1 << 15;
 /// A trace, and the bytes that it was decoded from.
 struct Kept {
     bytes: Box<[u8]>,
-    ops: Vec<TracedOp>,
+    ops: TracedOps,
 }
 
 /// The traces.
@@ -25,23 +24,26 @@ pub struct Shelf {
 
 impl Shelf {
     /// Keeps a trace that nothing leads to any more. One without bytes is not kept.
-    pub fn put(&mut self, key: TraceKey, bytes: Box<[u8]>, mut ops: Vec<TracedOp>) {
-        if bytes.is_empty() || ops.len() > MAX_OPS {
+    pub fn put(&mut self, key: TraceKey, bytes: Box<[u8]>, mut ops: TracedOps) {
+        if bytes.is_empty() || ops.ops.len() > MAX_OPS {
             return;
         }
         // The entry op belongs to the engine above, which has been told.
-        if ops.first().is_some_and(|op| op.op.ins.func == Func::Nop && op.op.len == 0) {
-            ops.remove(0);
+        if ops.ops.first().is_some_and(|op| op.op.ins.func == Func::Nop && op.op.len == 0) {
+            let mut rest = ops.ops.into_vec();
+            rest.remove(0);
+            ops.ops = rest.into_boxed_slice();
         }
-        if self.ops + ops.len() > MAX_OPS {
+        let number = ops.ops.len();
+        if self.ops + number > MAX_OPS {
             self.kept.clear();
             self.ops = 0;
         }
         // Where jumps lead is no more.
-        ops.iter_mut().for_each(|op| op.link = null());
-        self.ops += ops.len();
+        ops.ops.iter_mut().for_each(|op| op.link = null());
+        self.ops += number;
         if let Some(old) = self.kept.insert(key, Kept { bytes, ops }) {
-            self.ops -= old.ops.len();
+            self.ops -= old.ops.ops.len();
         }
     }
 
@@ -51,12 +53,12 @@ impl Shelf {
     }
 
     /// The trace for this key, if it is what these bytes decode to.
-    pub fn take(&mut self, key: &TraceKey, bytes: &[u8]) -> Option<Vec<TracedOp>> {
+    pub fn take(&mut self, key: &TraceKey, bytes: &[u8]) -> Option<TracedOps> {
         if *self.kept.get(key)?.bytes != *bytes {
             return None;
         }
         let kept = self.kept.remove(key)?;
-        self.ops -= kept.ops.len();
+        self.ops -= kept.ops.ops.len();
         Some(kept.ops)
     }
 }

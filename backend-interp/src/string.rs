@@ -1,5 +1,6 @@
 //! What [`frontend_x86::sem::block`] needs: REP MOVS and REP STOS as block operations on plain RAM.
 
+use crate::beside;
 use crate::fast::{Fast, GoSlow};
 use frontend_x86::algebra::{Access, Algebra};
 use frontend_x86::op::{Func, Ins, Width};
@@ -8,7 +9,7 @@ use frontend_x86::sem::block::{self, Blocks};
 /// Does as many iterations as lie in one page on each side, without overlap; false if none. The count is not zero.
 #[inline(never)]
 pub fn block(a: &mut Fast, i: Ins) -> bool {
-    matches!(i.func, Func::Movs | Func::Stos) && block::block(a, i).is_ok()
+    matches!(i.func, Func::Movs | Func::Stos) && (block::block(a, i).is_ok() || beside::block(a, i))
 }
 
 impl Blocks for Fast {

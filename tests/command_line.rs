@@ -311,6 +311,11 @@ struct OnTerminal {
 
 impl OnTerminal {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_in(arguments, true)
+    }
+
+    /// The terminal may be that of the program's session, which is sent SIGHUP when the terminal is gone.
+    fn start_in(arguments: &[&str], session: bool) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -323,9 +328,12 @@ impl OnTerminal {
         command.stdin(end()).stdout(end()).stderr(end());
         // SAFETY: setsid and the ioctl are allowed between fork and exec.
         unsafe {
-            command.pre_exec(|| {
+            command.pre_exec(move || {
                 rustix::process::setsid()?;
-                Ok(rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?)
+                if session {
+                    rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+                }
+                Ok(())
             })
         };
         let child = command.spawn().unwrap();
@@ -366,6 +374,23 @@ fn a_terminal_has_a_way_out_and_is_given_back() {
         assert!(wait(&mut terminal.child).success());
         assert!(!terminal.is_raw());
     }
+}
+
+#[test]
+fn a_terminal_that_vanishes_takes_the_machine_with_it() {
+    let folder = Folder::new("vanish");
+    let kernel = folder.file("greeter.elf", guest::greeter());
+    for session in [true, false] {
+        let mut terminal = OnTerminal::start_in(&["run", "--display", "terminal", &kernel], session);
+        terminal.until("Type something.");
+        drop(terminal.master);
+        assert!(wait(&mut terminal.child).success(), "{session}");
+    }
+    let kernel = folder.file("echo.elf", echo());
+    let mut terminal = OnTerminal::start(&["run", &kernel]);
+    terminal.until("> ");
+    drop(terminal.master);
+    assert!(wait(&mut terminal.child).success());
 }
 
 #[test]

@@ -315,7 +315,7 @@ fn boot_loader(spec: &MachineSpec, board: tables::Board, physical_bits: u32) -> 
     Ok(Some(Box::new(move |target| {
         let plan = loader.install(target.memory, target.cpus).map_err(boot_error)?;
         if !std::mem::replace(&mut told, true) {
-            plan.warnings.iter().for_each(|warning| eprintln!("lyrebird: note: {warning}"));
+            plan.warnings.iter().for_each(|warning| say!("lyrebird: note: {warning}"));
         }
         Ok(())
     })))

@@ -30,7 +30,7 @@ pub fn open(spec: &MachineSpec) -> Result<Option<Arc<Kept>>> {
             let Some(folder) = default_folder() else { return Ok(None) };
             // Nobody has asked for it: the machine runs without.
             Kept::of_this_host(&folder, limit, shared).unwrap_or_else(|error| {
-                eprintln!("lyrebird: note: translations are not kept: {error}");
+                say!("lyrebird: note: translations are not kept: {error}");
                 None
             })
         }

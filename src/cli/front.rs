@@ -82,7 +82,7 @@ impl Front {
             Front::WindowPerhaps { name, full_screen } => match open_window(&name, full_screen) {
                 Ok(window) => window.run(&*guest).context("the window"),
                 Err(why) => {
-                    eprintln!("lyrebird: note: the guest's screen is not shown: {why:#}");
+                    say!("lyrebird: note: the guest's screen is not shown: {why:#}");
                     Ok(())
                 }
             },

@@ -94,7 +94,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("lyrebird: {error:#}");
+            say!("lyrebird: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -74,7 +74,7 @@ pub fn run(spec: &MachineSpec, voice: Voice, watch: Settings) -> Result<u8> {
     let mut plan = assemble::plan(spec, &decision.serial)?.watch(watch)?;
     let lost_pictures = Arc::new(AtomicBool::new(false));
     plan.pictures(spec.screenshot_on_exit.clone(), album(lost_pictures.clone()));
-    plan.notes.iter().chain(&decision.notes).for_each(|note| eprintln!("lyrebird: note: {note}"));
+    plan.notes.iter().chain(&decision.notes).for_each(|note| say!("lyrebird: note: {note}"));
 
     let exit = Arc::new(Exit::default());
     exit.watch_signals()?;
@@ -93,20 +93,20 @@ pub fn run(spec: &MachineSpec, voice: Voice, watch: Settings) -> Result<u8> {
     let losses = lines.finish();
 
     tracing::info!(instructions, ?outcome, "the machine has ended");
-    losses.iter().for_each(|loss| eprintln!("lyrebird: {loss}"));
+    losses.iter().for_each(|loss| say!("lyrebird: {loss}"));
     let code = match outcome {
         Outcome::PowerOff | Outcome::Reset => 0,
         // A process can tell its parent 8 bits.
         Outcome::DebugExit(code) => code as u8,
         Outcome::TripleFault => {
-            eprintln!("lyrebird: the guest's CPU shut down (triple fault)");
+            say!("lyrebird: the guest's CPU shut down (triple fault)");
             0
         }
         Outcome::Quit => {
             let exit = exit.lock();
             match exit.signal {
-                Some(signal) => eprintln!("lyrebird: terminating on signal {signal}"),
-                None if exit.asked => eprintln!("\nlyrebird: terminated"),
+                Some(signal) => say!("lyrebird: terminating on signal {signal}"),
+                None if exit.asked => say!("\nlyrebird: terminated"),
                 // The window was closed, or the machine's time was over.
                 None => {}
             }
@@ -129,7 +129,7 @@ fn name(spec: &MachineSpec) -> String {
 fn album(lost: Arc<AtomicBool>) -> Album {
     Box::new(move |path, frame| {
         if let Err(error) = picture::save(frame, path) {
-            eprintln!("lyrebird: {error}");
+            say!("lyrebird: {error}");
             lost.store(true, Ordering::Relaxed);
         }
     })
@@ -137,8 +137,8 @@ fn album(lost: Arc<AtomicBool>) -> Album {
 
 fn tell(message: Message<'_>, voice: Voice) {
     match (message, voice) {
-        (Message::Waiting(text), _) => eprintln!("lyrebird: {text}"),
-        (Message::Place(name, place), Voice::Own) => eprintln!("lyrebird: {name} is at {place}"),
+        (Message::Waiting(text), _) => say!("lyrebird: {text}"),
+        (Message::Place(name, place), Voice::Own) => say!("lyrebird: {name} is at {place}"),
         // Scripts look for this line of QEMU's to find the pty.
         (Message::Place(name, place), Voice::Qemu) if place.starts_with("/dev/") => {
             println!("char device redirected to {place} (label {name})");
@@ -178,7 +178,7 @@ impl Exit {
             _ => {
                 #[cfg(unix)]
                 host::terminal::restore();
-                eprintln!("\nlyrebird: terminated");
+                say!("\nlyrebird: terminated");
                 std::process::exit(1);
             }
         }

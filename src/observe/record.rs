@@ -174,7 +174,7 @@ impl Record {
 
     /// A text of its own.
     pub fn explain(&mut self, text: &str) {
-        eprintln!("{text}");
+        say!("{text}");
     }
 }
 
@@ -188,10 +188,10 @@ impl Drop for Record {
             text.push_str(&format!("{count:14}  {name}\n"));
         }
         match place {
-            None => eprintln!("{text}"),
+            None => say!("{text}"),
             Some(path) => {
                 if let Err(error) = std::fs::write(path, text) {
-                    eprintln!("lyrebird: cannot write `{}`: {error}", path.display());
+                    say!("lyrebird: cannot write `{}`: {error}", path.display());
                 }
             }
         }

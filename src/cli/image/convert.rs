@@ -132,7 +132,7 @@ impl Meter {
         match (self.shown, self.asked) {
             (None, _) => {}
             (Some(_), true) => println!(),
-            (Some(_), false) => eprintln!(),
+            (Some(_), false) => say!(),
         }
     }
 }

@@ -76,7 +76,7 @@ pub fn main(flavour: Flavour, arguments: &[OsString]) -> Result<u8> {
         print!("{answer}");
         return Ok(0);
     }
-    request.notes.iter().for_each(|note| eprintln!("lyrebird: note: {note}"));
+    request.notes.iter().for_each(|note| say!("lyrebird: note: {note}"));
     start::log(0, &request.log, request.log_file.as_deref())?;
     if let Some(file) = &request.pidfile {
         std::fs::write(file, format!("{}\n", std::process::id()))

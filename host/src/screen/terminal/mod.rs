@@ -13,6 +13,7 @@ use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifier
 use crossterm::style::{Color, Print, SetBackgroundColor, SetForegroundColor};
 use crossterm::{QueueableCommand, queue};
 use grid::Grid;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,16 @@ const HELP: &[&str] = &[
     "Ctrl-A l       draw everything again",
     "Ctrl-A Ctrl-A  send Ctrl-A",
 ];
+
+/// Waits for something to read, and says whether nothing will ever come again: the terminal was closed.
+fn is_gone(wait: Duration) -> bool {
+    let stdin = rustix::stdio::stdin();
+    let mut waits = [PollFd::new(&stdin, PollFlags::IN)];
+    let wait = Timespec { tv_sec: wait.as_secs() as _, tv_nsec: wait.subsec_nanos().into() };
+    // A signal, as of another size, ends the wait, too.
+    _ = rustix::event::poll(&mut waits, Some(&wait));
+    waits[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
+}
 
 /// The terminal, with the guest's screen in it.
 pub struct TerminalScreen {
@@ -61,8 +72,17 @@ impl TerminalScreen {
         })
     }
 
-    /// Shows the guest until it ends.
+    /// Shows the guest until it ends. Without its terminal it ends, too.
     pub fn run(mut self, guest: &dyn Guest) -> io::Result<()> {
+        let shown = self.show(guest);
+        if is_gone(Duration::ZERO) {
+            guest.wish(Wish::Quit);
+            return Ok(());
+        }
+        shown
+    }
+
+    fn show(&mut self, guest: &dyn Guest) -> io::Result<()> {
         let mut pace = Pace::new(FASTEST);
         let mut version = None;
         while guest.state() != State::Ended {
@@ -75,12 +95,14 @@ impl TerminalScreen {
             }
             // Nothing but the terminal can end this wait, and a picture may be there soon.
             let wait = self.typist.wait(now).unwrap_or(FASTEST).min(pace.wait(now)).min(FASTEST);
-            if event::poll(wait)? {
+            // Of a terminal that is gone crossterm would read for ever.
+            if is_gone(wait) {
+                return Ok(());
+            }
+            while event::poll(Duration::ZERO)? {
                 pace.hurry();
                 version = None;
-                while event::poll(Duration::ZERO)? {
-                    self.event(event::read()?, guest);
-                }
+                self.event(event::read()?, guest);
             }
             if self.message.as_ref().is_some_and(|(_, until)| *until <= Instant::now()) {
                 self.message = None;

@@ -18,7 +18,7 @@ use sdl2::event::{Event, WindowEvent};
 use sdl2::keyboard::Scancode;
 use sdl2::mouse::MouseWheelDirection;
 use sdl2::render::Canvas;
-use std::io;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 /// The size before the first picture: that of 80 by 25 characters.
@@ -225,7 +225,7 @@ impl Window {
             }
             Event::DropFile { filename, .. } => {
                 let text = guest.insert(filename.as_ref()).unwrap_or_else(|why| why);
-                eprintln!("lyrebird: {text}");
+                _ = writeln!(std::io::stderr(), "lyrebird: {text}");
                 self.say(text);
             }
             Event::MouseButtonDown { .. } if !self.grabbed => self.set_grabbed(true),
@@ -295,7 +295,7 @@ impl Window {
                         Err(error) => error.to_string(),
                     };
                 });
-                eprintln!("lyrebird: {text}");
+                _ = writeln!(std::io::stderr(), "lyrebird: {text}");
                 self.say(text);
             }
             HotKey::Pause => guest.wish(Wish::PauseOrResume),

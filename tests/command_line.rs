@@ -316,7 +316,8 @@ impl OnTerminal {
 
     /// The terminal may be that of the program's session, which is sent SIGHUP when the terminal is gone.
     fn start_in(arguments: &[&str], session: bool) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        // The program must not have it, too: then it would never vanish.
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let path = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();

@@ -169,8 +169,9 @@ fn main() {
     l.add("Nop", "0", "D", "D", "None", "None", "A64", "FLAGS");
     fused(l);
     list.text.push(']');
-    let out = std::path::Path::new(&std::env::var("OUT_DIR").unwrap()).join("shapes.rs");
-    std::fs::write(out, list.text).unwrap();
+    let out = |name: &str| std::path::Path::new(&std::env::var("OUT_DIR").unwrap()).join(name);
+    std::fs::write(out("shapes.rs"), list.text).unwrap();
+    std::fs::write(out("pairs.rs"), pairs()).unwrap();
     println!("cargo:rerun-if-changed=build.rs");
 }
 
@@ -212,4 +213,45 @@ fn fused(l: &mut List) {
             }
         }
     }
+}
+
+/// Which two ops one after the other have a handler for both: those that compilers' code is full of.
+fn pairs() -> String {
+    let mut text = String::from("&[\n");
+    for (form, w) in FORMS {
+        let shape = |op: &str| {
+            let (func, k0, k1, form) = match op {
+                "push" => ("Push", "Reg", "None", form),
+                "pop" => ("Pop", "Reg", "None", form),
+                "ret" => ("Ret", "None", "None", form),
+                "load" => ("Mov", "Reg", "Mem", form),
+                "store" => ("Mov", "Mem", "Reg", form),
+                _ => ("Mov", "Reg", "Reg", "A64"),
+            };
+            format!(
+                "Ins {{ func: Func::{func}, sub: 0, w: Width::{w}, w2: Width::{w}, k0: Kind::{k0}, k1: Kind::{k1}, \
+                 form: Form::{form}, bits: FLAGS }}"
+            )
+        };
+        let pairs = [
+            ("pop", "pop"),
+            ("pop", "ret"),
+            ("push", "push"),
+            ("push", "move"),
+            ("move", "push"),
+            ("move", "move"),
+            ("load", "load"),
+            ("load", "store"),
+            ("store", "load"),
+            ("store", "store"),
+        ];
+        for (first, second) in pairs {
+            let function = |op| if matches!(op, "load" | "store" | "move") { "mov" } else { op };
+            let (a, b) = (shape(first), shape(second));
+            let name = format!("{}_{}", function(first), function(second));
+            writeln!(text, "    (({a}, {b}), {name}::<{{ {a}.pack() }}, {{ {b}.pack() }}>),").unwrap();
+        }
+    }
+    text.push(']');
+    text
 }

@@ -483,6 +483,7 @@ fn build(cpu: &mut Cpu, page: &[u8], offset: u16, alone: bool) -> Option<(Traced
         }
         ops.push(TracedOp { handler, link: null(), op });
     }
+    pair(&mut ops);
     let count = decoded.len() as u8;
     // What follows the last op, even after a jump: a handler may ask for the next op of a `Jcc` only, but nothing is
     // lost by an end behind every trace.
@@ -494,6 +495,18 @@ fn build(cpu: &mut Cpu, page: &[u8], offset: u16, alone: bool) -> Option<(Traced
         end
     });
     Some((TracedOps { plan, ..ops.into() }, behind))
+}
+
+/// Gives ops that go well together one handler, that of the first. Nothing comes to the second but from there.
+fn pair(ops: &mut [TracedOp]) {
+    let mut at = 0;
+    while let [first, second, ..] = &mut ops[at..] {
+        at += 1;
+        if let Some(handler) = handlers::of_pair(first.op.ins, second.op.ins) {
+            first.handler = handler;
+            at += 1;
+        }
+    }
 }
 
 /// The shape of an op together with the conditional jump after it, if a handler for both exists.

@@ -166,6 +166,32 @@ handlers! {
     lods lods_dyn = string::lods ();
 }
 
+/// Handlers of two ops one after the other, of which the first goes on with the second: one jump less.
+macro_rules! pairs {
+    ($($name:ident = $($first:ident)::+, $($second:ident)::+;)*) => {$(
+        unsafe fn $name<const A: u64, const B: u64>(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+            // SAFETY: the contract of `Handler`; the second op follows.
+            unsafe {
+                if sem::$($first)::+(&mut Fast { run, op }, const { Ins::unpack(A) }).is_err() {
+                    return slow_path(run, op);
+                }
+                let op = op.add(1);
+                let flow = sem::$($second)::+(&mut Fast { run, op }, const { Ins::unpack(B) });
+                follow!(run, op, flow)
+            }
+        }
+    )*};
+}
+
+pairs! {
+    pop_pop = stack::pop, stack::pop;
+    pop_ret = stack::pop, flow::ret;
+    push_push = stack::push, stack::push;
+    push_mov = stack::push, mov::mov;
+    mov_push = mov::mov, stack::push;
+    mov_mov = mov::mov, mov::mov;
+}
+
 /// Handlers of functions that are too rare for shapes of their own.
 macro_rules! unspecialised {
     ($($name:ident = $($function:ident)::+;)*) => {$(
@@ -351,6 +377,20 @@ unsafe fn indirect(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
 }
 
 static SHAPES: &[(u64, Handler)] = include!(concat!(env!("OUT_DIR"), "/shapes.rs"));
+
+type Pair = ((Ins, Ins), Handler);
+static PAIRS: &[Pair] = include!(concat!(env!("OUT_DIR"), "/pairs.rs"));
+
+/// The handler of two ops with these shapes, if there is one.
+pub fn of_pair(a: Ins, b: Ins) -> Option<Handler> {
+    let (first, second) = (a.func, b.func);
+    if !matches!(first, Func::Mov | Func::Push | Func::Pop)
+        || !matches!(second, Func::Mov | Func::Push | Func::Pop | Func::Ret)
+    {
+        return None;
+    }
+    PAIRS.iter().find(|(pair, _)| *pair == (a, b)).map(|(_, handler)| *handler)
+}
 
 /// Handlers by shape.
 fn table() -> &'static HashMap<u64, Handler, Hash> {

@@ -38,6 +38,8 @@ pub struct Window {
     events: sdl2::EventPump,
     /// The size that we gave it last; if it has another, somebody likes that better.
     given: (u32, u32),
+    /// The size of the guest's picture.
+    picture: (u32, u32),
     title: String,
     message: Option<(String, Instant)>,
     held: Held,
@@ -85,6 +87,7 @@ impl Window {
             canvas,
             events,
             given: BEFORE,
+            picture: BEFORE,
             title: String::new(),
             message: None,
             held: Held::default(),
@@ -134,7 +137,8 @@ impl Window {
                 }
             });
             if updated.map_err(fail)? {
-                self.fit(picture.size());
+                self.picture = picture.size();
+                self.fit();
             }
             if present {
                 present = false;
@@ -148,7 +152,7 @@ impl Window {
     }
 
     /// The guest has changed its mode: the window follows, unless somebody chose its size.
-    fn fit(&mut self, picture: (u32, u32)) {
+    fn fit(&mut self) {
         let window = self.canvas.window_mut();
         let maximized = window.window_flags() & sdl2::sys::SDL_WindowFlags::SDL_WINDOW_MAXIMIZED as u32 != 0;
         if maximized || self.full.is_on(window) || window.size() != self.given {
@@ -157,7 +161,7 @@ impl Window {
         let desktop = window.display_index().and_then(|display| self.video.display_usable_bounds(display));
         let (left, top, width, height) =
             desktop.map_or((0, 0, 1920, 1080), |area| (area.x(), area.y(), area.width(), area.height()));
-        let size = first_size(picture, (width, height));
+        let size = first_size(self.picture, (width, height));
         if window.set_size(size.0, size.1).is_err() {
             return;
         }
@@ -274,6 +278,8 @@ impl Window {
                 if let Err(why) = self.full.turn(self.canvas.window_mut(), &self.video) {
                     self.say(format!("no full screen: {why}"));
                 }
+                // The guest may have changed its mode meanwhile.
+                self.fit();
             }
             HotKey::Paste => {
                 // Ctrl and Alt are down, and would change every key.

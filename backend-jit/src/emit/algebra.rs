@@ -224,7 +224,10 @@ impl Algebra for Emit<'_, '_> {
             }
             false => V::Const(disp as u64 & w.mask()),
         };
-        let sum = self.bin_once(Bin::Add, w, sum, disp);
+        let sum = match (w, disp) {
+            (Width::D | Q, V::Const(disp)) => self.plus(w, sum, disp),
+            _ => self.bin_once(Bin::Add, w, sum, disp),
+        };
         match i.form {
             Form::Seg16 => self.truncate(Width::W, sum),
             // Where nothing was added, it may still be too long.
@@ -240,17 +243,19 @@ impl Algebra for Emit<'_, '_> {
         let expected = self.expected(form, linear, w);
         // What is written right after it was read is checked for that at once.
         let access = expected.as_ref().map_or(access, |e| e.access(access));
-        let (first, last) = match &expected {
-            Some(expected) => self.ends(linear, expected),
-            None => (linear, self.plus(linear, w.bytes() - 1)),
+        let (first, more) = match &expected {
+            Some(expected) => (self.first(linear, expected), expected.more()),
+            None => (linear, w.bytes() - 1),
         };
-        // First what a way out wants done: the comparison can have the tag from memory so.
+        // First what a way out wants done: the subtraction can have the tag from memory so.
         self.flush();
-        let page = self.bin(Bin::And, Q, last, V::Const(!0xfff));
         let entry = self.tlb_entry(first);
         let tag = if access.writes() { offset_of!(Entry, write) } else { offset_of!(Entry, read) };
         let tag = self.asm.load(Area::Own, Q, entry, tag as i32);
-        let miss = self.cmp(Cmp::Ne, Q, page, V::Value(tag));
+        let inside = self.sub(Q, first, V::Value(tag));
+        // All of its bytes are in the page: see `frontend_x86::tlb`.
+        let there = self.cmp(Cmp::Ule, Q, inside, V::Const(4095 - more));
+        let miss = self.not(there);
         if let Some(e) = expected.as_ref().filter(|e| !e.is_single(w)) {
             let (out, on) = (self.exit_block_of_range(first, e.more()), self.asm.block());
             self.branch(miss, out, on);

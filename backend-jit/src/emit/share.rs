@@ -202,15 +202,16 @@ impl Emit<'_, '_> {
     }
 
     /// An address a few bytes on: counted from what it was itself counted from, which saves an addition.
-    pub(super) fn plus(&mut self, v: V, more: u64) -> V {
+    pub(super) fn plus(&mut self, w: Width, v: V, more: u64) -> V {
         if let V::Value(value) = v
             && more != 0
-            && let Origin { root, add, short: false } = self.origin(value)
-            && let Some(sum) = add.checked_add(more as i64)
+            && let Origin { root, add, short } = self.origin(value)
+            && (w == Width::D || !short)
         {
-            return self.add(Q, V::Value(root), V::Const(sum as u64));
+            let sum = (add as u64).wrapping_add(more) & w.mask();
+            return self.bin_once(Bin::Add, w, V::Value(root), V::Const(sum));
         }
-        self.add(Q, v, V::Const(more))
+        self.bin_once(Bin::Add, w, v, V::Const(more))
     }
 
     /// Notes that `sum` is `v` plus a constant, in `w`.
@@ -270,10 +271,9 @@ impl Emit<'_, '_> {
         Some(Expected { linear: at, origin: o, lo, hi, writes: look.writes })
     }
 
-    /// Its first byte's address, and its last one's.
-    pub(super) fn ends(&mut self, linear: V, e: &Expected) -> (V, V) {
-        let [first, last] = [e.lo, e.hi - 1].map(|at| self.plus(linear, at.wrapping_sub(e.origin.add) as u64));
-        (first, last)
+    /// Its first byte's address.
+    pub(super) fn first(&mut self, linear: V, e: &Expected) -> V {
+        self.plus(Q, linear, e.lo.wrapping_sub(e.origin.add) as u64)
     }
 
     /// Has a block leave in front of the current op: because of the range if it is in two pages, else for the interpreter.

@@ -3,8 +3,16 @@
 use super::{ENTRIES, Entry, Fill, index};
 use lyrebird_memory::PageBytes;
 
-pub(super) const NO_TAG: u64 = u64::MAX;
-pub(super) const EMPTY: Entry = Entry { read: NO_TAG, write: NO_TAG, execute: NO_TAG, addend: 0 };
+/// The tag of nothing: a page that is half of a bank away from those that have this place, so that no address there, nor one
+/// behind it that an access reaches, is in it, or less than a page above its beginning.
+pub(super) const fn no_tag(i: usize) -> u64 {
+    ((i ^ (ENTRIES / 2)) as u64) << 12
+}
+
+/// An entry with nothing in it, at this place.
+pub(super) const fn empty(i: usize) -> Entry {
+    Entry { read: no_tag(i), write: no_tag(i), execute: no_tag(i), addend: 0 }
+}
 
 /// What an entry was filled with last, if that has not been flushed: a page that a CR3 load forgets, or one that it does not. It may have
 /// been forgotten by itself.
@@ -48,10 +56,16 @@ fn filled<T: Clone>(with: T) -> Box<[T; ENTRIES]> {
     }
 }
 
+fn nothing() -> Box<[Entry; ENTRIES]> {
+    let mut entries = filled(empty(0));
+    (0..ENTRIES).for_each(|i| entries[i] = empty(i));
+    entries
+}
+
 impl BankEntries {
     pub(super) fn new() -> Self {
         BankEntries {
-            entries: filled(EMPTY),
+            entries: nothing(),
             physical: filled(0),
             pages: filled(None),
             holds: filled(0),
@@ -62,7 +76,7 @@ impl BankEntries {
 
     pub(super) fn fill(&mut self, fill: Fill) {
         let (i, page) = (index(fill.linear), fill.linear & !0xfff);
-        let tag = |on: bool| if on { page } else { NO_TAG };
+        let tag = |on: bool| if on { page } else { no_tag(i) };
         let entry = Entry {
             read: tag(fill.read),
             write: tag(fill.write),
@@ -100,7 +114,7 @@ impl BankEntries {
             self.holds[i] &= !IN_LOCALS;
             if self.holds[i] & LOCAL != 0 {
                 self.holds[i] &= !LOCAL;
-                self.entries[i] = EMPTY;
+                self.entries[i] = empty(i);
             }
         }
     }
@@ -109,7 +123,7 @@ impl BankEntries {
     pub(super) fn flush_all(&mut self) {
         for i in self.locals.drain(..).chain(self.globals.drain(..)).map(usize::from) {
             self.holds[i] = 0;
-            self.entries[i] = EMPTY;
+            self.entries[i] = empty(i);
         }
     }
 
@@ -121,15 +135,15 @@ impl BankEntries {
             self.holds[i] &= !IN_LOCALS;
             if self.holds[i] & LOCAL != 0 {
                 self.holds[i] &= !LOCAL;
-                let entry = std::mem::replace(&mut self.entries[i], EMPTY);
-                if !entry.is_empty() && to.len() < most {
+                let entry = std::mem::replace(&mut self.entries[i], empty(i));
+                if !entry.is_empty(i) && to.len() < most {
                     to.push(Kept { index, physical: self.physical[i], page: self.pages[i], entry });
                 }
             }
         }
         for kept in from.drain(..) {
             // A global page that has taken the place meanwhile is as likely to be wanted.
-            if self.entries[usize::from(kept.index)].is_empty() {
+            if self.has_nothing(usize::from(kept.index)) {
                 self.put(kept, false);
             }
         }
@@ -137,12 +151,16 @@ impl BankEntries {
 
     /// The local pages that were filled last, `most` of them at the most, in that order.
     pub(super) fn last_locals(&self, most: usize) -> impl Iterator<Item = u64> {
-        let local = |i: &u16| self.holds[usize::from(*i)] & LOCAL != 0 && !self.entries[usize::from(*i)].is_empty();
         let from = self.locals.len().saturating_sub(most);
-        self.locals[from..].iter().filter(move |i| local(i)).map(|i| {
-            let Entry { read, write, execute, .. } = self.entries[usize::from(*i)];
-            read.min(write).min(execute)
+        let locals = self.locals[from..].iter().map(|i| usize::from(*i)).filter(|i| self.holds[*i] & LOCAL != 0);
+        locals.filter_map(|i| {
+            let Entry { read, write, execute, .. } = self.entries[i];
+            [read, write, execute].into_iter().find(|tag| *tag != no_tag(i))
         })
+    }
+
+    fn has_nothing(&self, i: usize) -> bool {
+        self.entries[i].is_empty(i)
     }
 
     /// Whether there may be global pages.
@@ -152,15 +170,15 @@ impl BankEntries {
 
     /// Forgets the pieces of a large page.
     pub(super) fn forget_within(&mut self, base: u64, mask: u64) {
-        self.each(|entry| {
-            if entry.is_within(base, mask) {
-                *entry = EMPTY;
+        self.each(|i, entry| {
+            if entry.is_within(i, base, mask) {
+                *entry = empty(i);
             }
         });
     }
 
     pub(super) fn forget(&mut self, linear: u64) {
-        self.entries[index(linear)] = EMPTY;
+        self.entries[index(linear)] = empty(index(linear));
     }
 
     /// Forgets a page if it is global.
@@ -171,9 +189,9 @@ impl BankEntries {
     }
 
     /// All entries that may hold something, some of them twice.
-    pub(super) fn each(&mut self, mut f: impl FnMut(&mut Entry)) {
-        for i in self.locals.iter().chain(&self.globals) {
-            f(&mut self.entries[usize::from(*i)]);
+    pub(super) fn each(&mut self, mut f: impl FnMut(usize, &mut Entry)) {
+        for i in self.locals.iter().chain(&self.globals).map(|i| usize::from(*i)) {
+            f(i, &mut self.entries[i]);
         }
     }
 }
@@ -183,27 +201,43 @@ impl Kept {
     pub(super) fn has_place_of(&self, linear: u64) -> bool {
         usize::from(self.index) == index(linear)
     }
+
+    /// See [`Entry::is_within`].
+    pub(super) fn is_within(&self, base: u64, mask: u64) -> bool {
+        self.entry.is_within(self.index.into(), base, mask)
+    }
+
+    /// See [`Entry::close`].
+    pub(super) fn close(&mut self) {
+        self.entry.close(self.index.into());
+    }
+
+    /// See [`Entry::close_if_to`].
+    pub(super) fn close_if_to(&mut self, host: u64) {
+        self.entry.close_if_to(self.index.into(), host);
+    }
 }
 
+/// An entry does not know its place, `i`.
 impl Entry {
-    pub(super) fn is_empty(&self) -> bool {
-        self.read == NO_TAG && self.write == NO_TAG && self.execute == NO_TAG
+    pub(super) fn is_empty(&self, i: usize) -> bool {
+        self.read == no_tag(i) && self.write == no_tag(i) && self.execute == no_tag(i)
     }
 
     /// Whether it is a piece of a large page.
-    pub(super) fn is_within(&self, base: u64, mask: u64) -> bool {
-        [self.read, self.write, self.execute].iter().any(|tag| *tag != NO_TAG && tag & mask == base)
+    pub(super) fn is_within(&self, i: usize, base: u64, mask: u64) -> bool {
+        [self.read, self.write, self.execute].iter().any(|tag| *tag != no_tag(i) && tag & mask == base)
     }
 
     /// Forgets that its page may be written in place.
-    pub(super) fn close(&mut self) {
-        self.write = NO_TAG;
+    pub(super) fn close(&mut self, i: usize) {
+        self.write = no_tag(i);
     }
 
     /// The same, if it leads to this host page.
-    pub(super) fn close_if_to(&mut self, host: u64) {
-        if self.write != NO_TAG && (self.write & !0xfff).wrapping_add(self.addend) == host {
-            self.write = NO_TAG;
+    pub(super) fn close_if_to(&mut self, i: usize, host: u64) {
+        if self.write != no_tag(i) && self.write.wrapping_add(self.addend) == host {
+            self.close(i);
         }
     }
 }

@@ -2,7 +2,8 @@
 //! rights depend on the mode. Engines look it up in place.
 //!
 //! A tag is the linear page address. An access of `n` bytes at `a` compares with the page of `a + n - 1`, so that an access
-//! across pages never matches. A flush goes through the entries that have been filled; they are few when flushes are
+//! across pages never matches; or it sees that `a` is at most 4096 - `n` above the tag, which is as good: what an entry without a
+//! page has for a tag is far from all addresses that have its place. A flush goes through the entries that have been filled; they are few when flushes are
 //! frequent.
 //!
 //! The banks hold translations of the current process context (PCID) and global ones. Those of contexts that were left are
@@ -250,13 +251,13 @@ impl Tlb {
 
     /// Forgets that pages may be written in place: somebody wants to hear of writes now.
     pub fn flush_writes(&mut self) {
-        self.banks.iter_mut().for_each(|bank| bank.each(|entry| entry.close()));
+        self.banks.iter_mut().for_each(|bank| bank.each(|i, entry| entry.close(i)));
         self.parked.iter_mut().for_each(Parked::flush_writes);
     }
 
     /// Forgets that this host page may be written in place.
     pub fn flush_writes_to(&mut self, host: u64) {
-        self.banks.iter_mut().for_each(|bank| bank.each(|entry| entry.close_if_to(host)));
+        self.banks.iter_mut().for_each(|bank| bank.each(|i, entry| entry.close_if_to(i, host)));
         self.parked.iter_mut().for_each(|parked| parked.flush_writes_to(host));
     }
 }

@@ -59,7 +59,7 @@ impl Parked {
         let Parked { user, others, large, .. } = self;
         large.take(linear, |base, mask| {
             user.forget_within(base, mask);
-            others.iter_mut().for_each(|kept| kept.retain(|k| !k.entry.is_within(base, mask)));
+            others.iter_mut().for_each(|kept| kept.retain(|k| !k.is_within(base, mask)));
         });
         user.forget(linear);
         others.iter_mut().for_each(|kept| kept.retain(|k| !k.has_place_of(linear)));
@@ -79,13 +79,13 @@ impl Parked {
 
     /// Forgets that pages may be written in place.
     pub(super) fn flush_writes(&mut self) {
-        self.user.each(|entry| entry.close());
-        self.others.iter_mut().flatten().for_each(|kept| kept.entry.close());
+        self.user.each(|i, entry| entry.close(i));
+        self.others.iter_mut().flatten().for_each(Kept::close);
     }
 
     /// Forgets that this host page may be written in place.
     pub(super) fn flush_writes_to(&mut self, host: u64) {
-        self.user.each(|entry| entry.close_if_to(host));
-        self.others.iter_mut().flatten().for_each(|kept| kept.entry.close_if_to(host));
+        self.user.each(|i, entry| entry.close_if_to(i, host));
+        self.others.iter_mut().flatten().for_each(|kept| kept.close_if_to(host));
     }
 }

@@ -357,7 +357,7 @@ pub fn linear_of(cpu: &Cpu, rip: u64) -> u64 {
 pub fn executable(cpu: &Cpu, linear: u64) -> Option<Entry> {
     let bank = &cpu.tlb.banks[cpu.bank as usize];
     let entry = bank.entries[frontend_x86::tlb::index(linear)];
-    (entry.execute == linear & !0xfff).then_some(entry)
+    entry.fetches(linear).then_some(entry)
 }
 
 /// Whether every byte of the page whose first byte has this RIP is inside the code segment. A RIP below zero belongs to a

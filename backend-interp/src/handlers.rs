@@ -15,6 +15,7 @@ use frontend_x86::op::Op;
 use frontend_x86::op::bits::{FLAGS, FUSED};
 use frontend_x86::op::{Form, Func, Ins, Kind, Width};
 use frontend_x86::sem;
+use frontend_x86::tlb::fetch_tag;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -356,7 +357,7 @@ pub unsafe fn across(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     unsafe {
         let next = crossing::next_page(&(*run).cpu);
         let entry = &*(*run).tlb.add(frontend_x86::tlb::index(next));
-        if entry.execute == next && next.wrapping_add(entry.addend) == (*op).op.disp as u64 {
+        if entry.execute == fetch_tag(next, (*op).op.disp as u64) {
             go!(run, op.add(1))
         }
         across_pages(run, op)

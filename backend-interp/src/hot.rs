@@ -178,7 +178,7 @@ pub(crate) unsafe fn jump_target(run: *mut Run, op: *const TracedOp) -> *const T
     r.cpu.left -= i64::from(op.count);
     let rip = r.cpu.next_rip;
     // SAFETY: `sync_tlb` has set the bank's entries.
-    let (found, base) = unsafe { r.jumps.find(r.jump_mark, r.tlb, rip) };
+    let (found, base) = unsafe { r.jumps.find(r.tlb, rip) };
     if r.cpu.left < 0 || found.is_null() {
         r.cpu.rip = rip;
         r.left = if r.cpu.left < 0 { Left::Look } else { Left::Find };

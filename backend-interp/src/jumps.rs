@@ -2,31 +2,34 @@
 //!
 //! An entry holds only while the TLB maps its page to the same host page, so no flush is needed when mappings change; dropped
 //! traces empty it. Only in 64-bit and flat 32-bit mode is a target's RIP all there is to know: elsewhere limits and wrapping
-//! have to be looked at, and nothing is cached.
+//! have to be looked at, and nothing is cached. Both have their own part of the cache, so that a target that is no canonical address
+//! is never found.
 
 use crate::hot;
 use crate::run::TracedOp;
 use frontend_x86::cpu::{CodeSize, Mode};
 use frontend_x86::tlb::{self, Entry};
-use std::ptr::null;
+use std::ptr::{NonNull, null};
 
-/// How many sets there are: so many that the thousands of targets of a fork and an exec hardly ever want the same one. Only the lines that
-/// are used weigh on the host.
+/// How many sets there are for a mode: so many that the thousands of targets of a fork and an exec hardly ever want the same one. Only the
+/// lines that are used weigh on the host.
 pub const JUMPS: usize = 32768;
-const _: () = assert!(JUMPS <= 1 << 16, "places have 16 bits");
+const _: () = assert!(2 * JUMPS <= 1 << 16, "places have 16 bits");
 
-/// What no linear address has: see [`mark`].
-pub const NEVER: u64 = 0x80 << 48;
+/// A linear address times this, wrapped, has its place in the bits from [`SPREAD`] on.
+pub const FACTOR: i32 = 0x61c8_8647;
+/// See [`FACTOR`].
+pub const SPREAD: u32 = 32;
 
 /// One cached target.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Jump {
-    /// The linear address, with the mode's [`mark`] in its upper bits.
+    /// The linear address.
     pub tag: u64,
-    /// The TLB's addend for its page.
-    pub addend: u64,
-    /// The trace there.
+    /// What the TLB's [`Entry::execute`] is as long as the page is mapped to the same host page.
+    pub page: u64,
+    /// The trace there; null if this is nothing.
     pub op: *const TracedOp,
     /// The code of the engine above for it: the immediate of its entry op. May lag behind it: what is found here works,
     /// slowly.
@@ -45,10 +48,8 @@ pub struct Set {
 
 impl Jump {
     /// The host page that it leads to.
-    fn page(&self) -> usize {
-        // Upper bits do not matter: they are the same in both.
-        let linear = (self.tag as i64) << 16 >> 16;
-        (linear as u64 & !0xfff).wrapping_add(self.addend) as usize
+    fn host(&self) -> usize {
+        ((self.page & ((1 << 36) - 1)) << 12) as usize
     }
 }
 
@@ -73,40 +74,73 @@ impl PageJumps {
     }
 }
 
-const NO_JUMP: Jump = Jump { tag: NEVER, addend: 0, op: null(), code: 0 };
-const NO_SET: Set = Set { first: NO_JUMP, second: NO_JUMP };
+// All zero, so that what was never used takes no memory. No TLB entry is zero.
+const NO_JUMP: Jump = Jump { tag: 0, page: 0, op: null(), code: 0 };
 
-/// What is exclusive-ored to linear addresses: the bits of a canonical address above bit 47 are all alike, so one of 64
-/// modes can be told there.
-pub fn mark(mode: Mode) -> u64 {
-    if mode.flat || mode.code == CodeSize::Bits64 { u64::from(mode.key() & 0x3f) << 48 } else { NEVER }
+/// In which part of the cache a mode's targets are. A 32-bit target in a flat segment is a linear address; so are 64-bit ones.
+fn part(mode: Mode) -> Option<usize> {
+    match mode {
+        Mode { code: CodeSize::Bits64, .. } => Some(0),
+        Mode { flat: true, real: false, .. } => Some(1),
+        _ => None,
+    }
+}
+
+/// Whether targets are cached in a mode.
+pub fn has(mode: Mode) -> bool {
+    part(mode).is_some()
 }
 
 /// The cache. Compiled code finds its entries by the pointer that it begins with.
 #[repr(C)]
 pub struct JumpCache {
-    sets: Box<[Set; JUMPS]>,
+    /// The current mode's part.
+    current: *mut Set,
+    /// 64-bit mode's, flat 32-bit mode's, and one that stays empty, for all others.
+    sets: NonNull<[Set; 3 * JUMPS]>,
 }
 
-// SAFETY: the pointers lead into traces of the vCPU that owns this.
+// SAFETY: the pointers lead into traces of the vCPU that owns this, and to its own sets.
 unsafe impl Send for JumpCache {}
+
+impl Drop for JumpCache {
+    fn drop(&mut self) {
+        // SAFETY: it came from a box, and nobody has it any more.
+        drop(unsafe { Box::from_raw(self.sets.as_ptr()) });
+    }
+}
 
 impl JumpCache {
     /// Nothing known.
     pub fn new() -> Self {
-        match vec![NO_SET; JUMPS].into_boxed_slice().try_into() {
-            Ok(sets) => JumpCache { sets },
-            Err(_) => unreachable!("it has so many"),
-        }
+        // SAFETY: zeros are what an empty set consists of.
+        let sets: Box<[Set; 3 * JUMPS]> = unsafe { Box::new_zeroed().assume_init() };
+        let sets = NonNull::from(Box::leak(sets));
+        // SAFETY: the beginning of the third part.
+        JumpCache { current: unsafe { sets.cast::<Set>().add(2 * JUMPS) }.as_ptr(), sets }
+    }
+
+    fn sets(&mut self) -> &mut [Set; 3 * JUMPS] {
+        // SAFETY: they are this cache's own, borrowed as it is.
+        unsafe { self.sets.as_mut() }
+    }
+
+    /// The mode has changed, perhaps.
+    #[inline(always)]
+    pub fn turn_to(&mut self, mode: Mode) {
+        let part = part(mode).unwrap_or(2);
+        // SAFETY: the beginning of one of the three parts.
+        self.current = unsafe { self.sets.cast::<Set>().add(part * JUMPS) }.as_ptr();
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.sets.fill(NO_SET);
+        self.all().filter(|jump| !jump.op.is_null()).for_each(|jump| *jump = NO_JUMP);
     }
 
     fn all(&mut self) -> impl Iterator<Item = &mut Jump> {
-        self.sets.iter_mut().flat_map(|set| [&mut set.first, &mut set.second])
+        // The third part stays empty.
+        self.sets()[..2 * JUMPS].iter_mut().flat_map(|set| [&mut set.first, &mut set.second])
     }
 
     /// Forgets the targets in these host pages, whose traces have been dropped. They are at these places; if none are given,
@@ -120,10 +154,10 @@ impl JumpCache {
             return unsafe { self.forget_all_of(pages) };
         };
         for place in places {
-            let set = &mut self.sets[usize::from(*place) & (JUMPS - 1)];
+            let set = &mut self.sets()[usize::from(*place)];
             for jump in [&mut set.first, &mut set.second] {
                 // Another page's target may have taken the place.
-                if pages.contains(&jump.page()) {
+                if pages.contains(&jump.host()) {
                     *jump = NO_JUMP;
                 }
             }
@@ -132,7 +166,7 @@ impl JumpCache {
 
     unsafe fn forget_all_of(&mut self, pages: &[usize]) {
         for jump in self.all().filter(|jump| !jump.op.is_null()) {
-            if pages.contains(&jump.page()) {
+            if pages.contains(&jump.host()) {
                 *jump = NO_JUMP;
             } else {
                 // SAFETY: the caller's promise.
@@ -151,9 +185,17 @@ impl JumpCache {
         self.all().filter(|jump| jump.op == op).for_each(|jump| jump.code = cold);
     }
 
+    /// Its place in a part.
     #[inline(always)]
     fn index(linear: u64) -> usize {
-        (linear ^ linear >> 12) as usize & (JUMPS - 1)
+        (linear.wrapping_mul(FACTOR as u64) >> SPREAD) as usize & (JUMPS - 1)
+    }
+
+    /// The set that it would be in.
+    #[inline(always)]
+    fn set(&self, linear: u64) -> *mut Set {
+        // SAFETY: the index is below the number of sets in a part.
+        unsafe { self.current.add(Self::index(linear)) }
     }
 
     /// The op at an instruction pointer and the page's RIP; null if it is not known.
@@ -161,14 +203,12 @@ impl JumpCache {
     /// # Safety
     /// `tlb` points to the entries of a whole bank.
     #[inline(always)]
-    pub unsafe fn find(&self, mark: u64, tlb: *const Entry, rip: u64) -> (*const TracedOp, u64) {
+    pub unsafe fn find(&self, tlb: *const Entry, rip: u64) -> (*const TracedOp, u64) {
         // Segments are flat wherever something is cached, so RIP is the linear address.
-        let jump = &self.sets[Self::index(rip)].first;
-        let page = rip & !0xfff;
         // SAFETY: the caller's promise; the index is below the number of entries of a bank.
-        let entry = unsafe { &*tlb.add(tlb::index(rip)) };
-        let known = jump.tag == rip ^ mark && entry.execute == page && entry.addend == jump.addend;
-        (if known { jump.op } else { null() }, page)
+        let (jump, entry) = unsafe { (&(*self.set(rip)).first, &*tlb.add(tlb::index(rip))) };
+        let known = jump.tag == rip && entry.execute == jump.page;
+        (if known { jump.op } else { null() }, rip & !0xfff)
     }
 
     /// The same, where the first of the set is not it: the second becomes the first, if it is.
@@ -176,35 +216,36 @@ impl JumpCache {
     /// # Safety
     /// As for [`JumpCache::find`].
     #[inline(always)]
-    pub unsafe fn find_second(&mut self, mark: u64, tlb: *const Entry, rip: u64) -> (*const TracedOp, u64) {
-        let set = &mut self.sets[Self::index(rip)];
-        if set.second.tag == rip ^ mark {
+    pub unsafe fn find_second(&mut self, tlb: *const Entry, rip: u64) -> (*const TracedOp, u64) {
+        // SAFETY: sets of this cache, borrowed as it is.
+        let set = unsafe { &mut *self.set(rip) };
+        if set.second.tag == rip {
             std::mem::swap(&mut set.first, &mut set.second);
         }
         // SAFETY: the caller's promise.
-        unsafe { self.find(mark, tlb, rip) }
+        unsafe { self.find(tlb, rip) }
     }
 
-    /// Remembers one, if this mode's are, and gives its place, unless another target in the page had it; `code` is for the engine
-    /// above.
-    pub fn insert(&mut self, mark: u64, linear: u64, page: u64, op: *const TracedOp, code: u64) -> Option<u16> {
-        if mark == NEVER {
+    /// Remembers one, if this mode's are, and gives its place, unless another target in the page had it; `page` is the host's, `code` for
+    /// the engine above.
+    pub fn insert(&mut self, mode: Mode, linear: u64, page: u64, op: *const TracedOp, code: u64) -> Option<u16> {
+        let place = part(mode)? * JUMPS + Self::index(linear);
+        if page >> 48 != 0 {
             return None;
         }
-        let place = Self::index(linear);
-        let addend = page.wrapping_sub(linear & !0xfff);
-        let set = &mut self.sets[place];
-        let old = std::mem::replace(&mut set.first, Jump { tag: linear ^ mark, addend, op, code });
+        let set = &mut self.sets()[place];
+        let old = std::mem::replace(&mut set.first, Jump { tag: linear, page: tlb::fetch_tag(linear, page), op, code });
         if old.tag != set.first.tag && !old.op.is_null() {
             set.second = old;
         }
-        (old.op.is_null() || old.page() != page as usize).then_some(place as u16)
+        (old.op.is_null() || old.host() != page as usize).then_some(place as u16)
     }
 
     /// The engine above has other code for the trace now, of which one address is this.
     #[inline]
     pub fn renew(&mut self, linear: u64, op: *const TracedOp, code: u64) {
-        let jump = &mut self.sets[Self::index(linear)].first;
+        // SAFETY: a set of this cache, borrowed as it is.
+        let jump = unsafe { &mut (*self.set(linear)).first };
         if jump.op == op {
             jump.code = code;
         }
@@ -220,9 +261,10 @@ impl Default for JumpCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use frontend_x86::op::Width;
     use frontend_x86::tlb::{Bank, Fill, Tlb};
 
-    const MARK: u64 = 5 << 48;
+    const MODE: Mode = Mode { code: CodeSize::Bits64, stack: Width::Q, flat: false, real: false };
 
     /// Pages at these addresses, each at itself plus 16 MiB.
     fn mapped(pages: &[u64]) -> Tlb {
@@ -238,22 +280,28 @@ mod tests {
         tlb
     }
 
+    /// Three addresses whose index is the same, and whose pages have different entries in the TLB.
+    fn together() -> [u64; 3] {
+        let first = 0x1000;
+        let mut others = (2..).map(|n| n << 12 | 0x80).filter(|x| JumpCache::index(*x) == JumpCache::index(first));
+        [first, others.next().unwrap(), others.next().unwrap()]
+    }
+
     #[test]
     fn two_targets_share_a_place() {
-        // Addresses whose index is the same, and whose pages have different entries in the TLB.
-        let (a, b, c) = (0x1000, 0x1_0000 * 8 + 0x1080, 0x1_0000 * 16 + 0x1100);
-        assert!([b, c].iter().all(|x| JumpCache::index(*x) == JumpCache::index(a)));
+        let [a, b, c] = together();
         let tlb = mapped(&[a, b, c].map(|x| x & !0xfff));
         let bank = tlb.banks[Bank::User as usize].entries.as_ptr();
         let mut cache = JumpCache::new();
+        cache.turn_to(MODE);
         let op = |n: usize| std::ptr::without_provenance::<TracedOp>(64 * n);
         let host = |x: u64| (x & !0xfff) + (16 << 20);
-        let insert = |cache: &mut JumpCache, x, n| cache.insert(MARK, x, host(x), op(n), 7);
+        let insert = |cache: &mut JumpCache, x, n| cache.insert(MODE, x, host(x), op(n), 7);
         assert!(insert(&mut cache, a, 1).is_some() && insert(&mut cache, b, 2).is_some());
         // SAFETY: the entries are a whole bank's.
-        let find = |cache: &JumpCache, x| unsafe { cache.find(MARK, bank, x).0 };
+        let find = |cache: &JumpCache, x| unsafe { cache.find(bank, x).0 };
         // SAFETY: as above.
-        let find_second = |cache: &mut JumpCache, x| unsafe { cache.find_second(MARK, bank, x) };
+        let find_second = |cache: &mut JumpCache, x| unsafe { cache.find_second(bank, x) };
         assert_eq!((find(&cache, a), find(&cache, b)), (null(), op(2)));
         assert_eq!(find_second(&mut cache, a), (op(1), a & !0xfff));
         assert_eq!((find(&cache, a), find(&cache, b)), (op(1), null()));
@@ -262,14 +310,35 @@ mod tests {
         insert(&mut cache, c, 3);
         assert_eq!((find_second(&mut cache, a).0, find(&cache, c)), (null(), op(3)));
         cache.forget_code_of(op(2), 9);
-        assert_eq!(cache.sets[JumpCache::index(b)].second.code, 9);
+        assert_eq!(cache.sets()[JumpCache::index(b)].second.code, 9);
         // SAFETY: no op is looked at.
         unsafe { cache.forget(&[host(b) as usize], Some(&[JumpCache::index(b) as u16])) };
         assert_eq!((find_second(&mut cache, b).0, find(&cache, c)), (null(), op(3)));
         // The same address elsewhere takes its own place.
         insert(&mut cache, c, 4);
-        assert_eq!((find(&cache, c), cache.sets[JumpCache::index(c)].second.op), (op(4), null()));
+        let second = cache.sets()[JumpCache::index(c)].second.op;
+        assert_eq!((find(&cache, c), second), (op(4), null()));
         cache.clear();
         assert!(find(&cache, c).is_null());
+    }
+
+    #[test]
+    fn modes_do_not_find_each_others_targets() {
+        let tlb = mapped(&[0x1000]);
+        let bank = tlb.banks[Bank::User as usize].entries.as_ptr();
+        let flat = Mode { code: CodeSize::Bits32, stack: Width::D, flat: true, real: false };
+        let real = Mode { code: CodeSize::Bits16, stack: Width::W, flat: false, real: true };
+        let op = |n: usize| std::ptr::without_provenance::<TracedOp>(64 * n);
+        let mut cache = JumpCache::new();
+        for (n, mode) in [MODE, flat, real].into_iter().enumerate() {
+            cache.turn_to(mode);
+            // SAFETY: the entries are a whole bank's.
+            let find = |cache: &JumpCache, x| unsafe { cache.find(bank, x).0 };
+            assert!(find(&cache, 0x1010).is_null());
+            let known = cache.insert(mode, 0x1010, 0x1000 + (16 << 20), op(n + 1), 7).is_some();
+            assert_eq!((known, find(&cache, 0x1010)), if n < 2 { (true, op(n + 1)) } else { (false, null()) });
+            // What differs in bits that the page's tag does not have.
+            assert!([1 << 54, 1 << 48, 1 << 40].iter().all(|bit| find(&cache, 0x1010 ^ bit).is_null()));
+        }
     }
 }

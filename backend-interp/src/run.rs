@@ -1,7 +1,7 @@
 //! What one run of a vCPU works on, and the contract of handlers.
 
 use crate::cache::CodeCache;
-use crate::jumps::{self, JumpCache};
+use crate::jumps::JumpCache;
 use frontend_x86::exception::Exception;
 use frontend_x86::op::{Op, RIP_BASE};
 use frontend_x86::tlb::Entry;
@@ -47,8 +47,6 @@ pub struct Run {
     pub cpu: Cpu,
     /// The entries of the current TLB bank.
     pub tlb: *mut Entry,
-    /// What the current mode adds to the tags of [`JumpCache`].
-    pub jump_mark: u64,
     /// The bus, while a run lasts.
     pub bus: Option<NonNull<dyn CpuBus>>,
     /// Why the handlers came back.
@@ -95,7 +93,7 @@ impl Run {
     pub fn sync_tlb(&mut self) {
         let bank = &mut self.cpu.tlb.banks[self.cpu.bank as usize];
         self.tlb = bank.entries.as_mut_ptr();
-        self.jump_mark = jumps::mark(self.cpu.mode);
+        self.jumps.turn_to(self.cpu.mode);
     }
 
     /// RIP of the instruction at this offset of the current page.

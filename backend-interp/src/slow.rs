@@ -225,7 +225,7 @@ pub unsafe fn run_helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp 
                 let calm = !r.cpu.careful && r.cpu.state.shadow == Shadow::None && !must_look(r);
                 r.left = if calm { Left::Find } else { Left::Look };
                 if calm && !r.stepping && r.cpu.left > 0 {
-                    let (found, base) = r.jumps.find(r.jump_mark, r.tlb, r.cpu.rip);
+                    let (found, base) = r.jumps.find(r.tlb, r.cpu.rip);
                     if !found.is_null() {
                         r.cpu.regs[usize::from(RIP_BASE)] = base;
                         return found;

@@ -2,7 +2,7 @@
 
 use crate::cache::{self, CodeCache, Dropped};
 use crate::hot;
-use crate::jumps::{self, JumpCache};
+use crate::jumps::JumpCache;
 use crate::pool::{Pool, TracedOps};
 use crate::run::{Left, Run, TracedOp};
 use crate::slow;
@@ -105,7 +105,6 @@ impl InterpVcpu {
         let run = Run {
             cpu: Cpu::new(index, model, memory, signals),
             tlb: std::ptr::null_mut(),
-            jump_mark: jumps::NEVER,
             bus: None,
             left: Left::Look,
             uncounted: 0,
@@ -333,13 +332,13 @@ fn fetch_bytes(run: &mut Run, linear: u64, buf: &mut [u8]) -> Result<(), Excepti
 fn find(run: &mut Run) -> Result<*const TracedOp, Exception> {
     let rip = run.cpu.rip;
     // SAFETY: `sync_tlb` has set the bank's entries.
-    let (known, base) = unsafe { run.jumps.find(run.jump_mark, run.tlb, rip) };
+    let (known, base) = unsafe { run.jumps.find(run.tlb, rip) };
     if !known.is_null() {
         run.cpu.regs[RIP_BASE as usize] = base;
         return Ok(known);
     }
     // SAFETY: as above.
-    let (known, base) = unsafe { run.jumps.find_second(run.jump_mark, run.tlb, rip) };
+    let (known, base) = unsafe { run.jumps.find_second(run.tlb, rip) };
     if !known.is_null() {
         run.cpu.regs[RIP_BASE as usize] = base;
         return Ok(known);
@@ -359,7 +358,7 @@ fn find(run: &mut Run) -> Result<*const TracedOp, Exception> {
             let physical = unsafe { run.ctx() }.fill_execute(linear)?;
             run.sync_tlb();
             // SAFETY: as above. Often only the TLB had forgotten it.
-            let (known, base) = unsafe { run.jumps.find(run.jump_mark, run.tlb, rip) };
+            let (known, base) = unsafe { run.jumps.find(run.tlb, rip) };
             if !known.is_null() {
                 run.cpu.regs[RIP_BASE as usize] = base;
                 return Ok(known);
@@ -373,7 +372,7 @@ fn find(run: &mut Run) -> Result<*const TracedOp, Exception> {
     if !op.is_null() {
         // SAFETY: a trace of the cache, of which nothing has been dropped since.
         let code = unsafe { hot::code(op) };
-        if let Some(place) = run.jumps.insert(run.jump_mark, linear, page.key() as u64, op, code) {
+        if let Some(place) = run.jumps.insert(run.cpu.mode, linear, page.key() as u64, op, code) {
             run.cache.note_jump(page.key(), place);
         }
     }

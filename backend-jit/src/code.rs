@@ -88,12 +88,12 @@ pub enum Symbol {
         /// Which op.
         op: u16,
     },
-    /// The host page in which a trace lies.
+    /// The number of the host page in which a trace lies.
     Page {
         /// Which trace.
         member: u8,
     },
-    /// The host page in which a trace's last instruction ends, if it lies across two.
+    /// The number of the host page in which a trace's last instruction ends, if it lies across two.
     Behind {
         /// Which trace.
         member: u8,

@@ -72,10 +72,10 @@ pub fn address(members: &[Found], symbol: Symbol) -> Option<u64> {
             (usize::from(op) <= found.ops.len())
                 .then(|| found.entry as u64 + (size_of::<TracedOp>() * usize::from(op)) as u64)
         }
-        Symbol::Page { member } => Some(members.get(usize::from(member))?.host),
+        Symbol::Page { member } => Some(members.get(usize::from(member))?.host >> 12),
         Symbol::Behind { member } => {
             let across = members.get(usize::from(member))?.ops.iter().find(|op| op.op.ins.func == Func::Across)?;
-            Some(across.op.disp as u64)
+            Some(across.op.disp as u64 >> 12)
         }
         _ => None,
     }

@@ -94,15 +94,13 @@ impl Emit<'_, '_> {
     /// in which RIP is the linear address.
     pub(super) fn check_mapped(&mut self, base: V, host: Symbol, moved: Block) {
         let entry = self.tlb_entry(base);
-        let tag = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, execute) as i32);
-        let same = self.cmp(Cmp::Eq, Q, base, V::Value(tag));
-        let on = self.asm.block();
-        self.branch(same, on, moved);
-        self.asm.at(on);
-        let addend = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, addend) as i32);
-        let there = self.add(Q, base, V::Value(addend));
+        // `frontend_x86::tlb::fetch_tag`.
+        let high = self.bin(Bin::Shr, Q, base, V::Const(26));
+        let high = self.bin(Bin::Shl, Q, high, V::Const(36));
         let host = self.asm.symbol(host);
-        let same = self.cmp(Cmp::Eq, Q, there, V::Value(host));
+        let wanted = self.bin(Bin::Or, Q, high, V::Value(host));
+        let tag = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, execute) as i32);
+        let same = self.cmp(Cmp::Eq, Q, wanted, V::Value(tag));
         let on = self.asm.block();
         self.branch(same, on, moved);
         self.asm.at(on);
@@ -399,7 +397,10 @@ impl Algebra for Emit<'_, '_> {
     }
 
     fn check_target_or_stop(&mut self, _: Width, target: V) -> Result<(), Infallible> {
-        if self.mode.code == CodeSize::Bits64 {
+        if self.steps() {
+            // The way out of the step, made while nothing has changed.
+            self.exit_block();
+        } else if self.mode.code == CodeSize::Bits64 {
             let up = self.bin(Bin::Shl, Q, target, V::Const(16));
             let canonical = self.bin(Bin::Sar, Q, up, V::Const(16));
             let crooked = self.cmp(Cmp::Ne, Q, canonical, target);

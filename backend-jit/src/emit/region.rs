@@ -347,26 +347,40 @@ impl Emit<'_, '_> {
         false
     }
 
+    /// Whether the op's jump out of the region looks for its target before anything has changed: if the cache of jumps does not know it, the
+    /// interpreter executes the op, and finds out whether the target is an address at all. (What a CALL pushes may be pushed twice; but not
+    /// where the target is read from memory, which the first one may have changed.)
+    pub(super) fn steps(&self) -> bool {
+        let ins = hot::plain(self.op.ins);
+        jumps::has(self.mode)
+            && match ins.func {
+                Func::Jmp | Func::JmpIndirect | Func::Call | Func::Goto | Func::Ret => true,
+                Func::CallIndirect => ins.k0 == Kind::Reg,
+                _ => false,
+            }
+    }
+
     /// Leaves for a computed target, and charges the budget. `rare`: less code is worth more than that the host learns where each
     /// jump of the guest leads.
     fn leave_charged(&mut self, target: V, rare: bool) {
         let left = self.read(LEFT);
         let left = self.sub(Width::Q, left, V::Const(u64::from(self.op.count)));
+        if rare || !self.steps() {
+            self.write(LEFT, left);
+            self.flags_to_slots();
+            self.flush();
+            let target = self.value_of(target);
+            let code = self.asm.symbol(Symbol::Dispatch);
+            return self.asm.tail_call(code, self.run, target);
+        }
+        // There is one: see `check_target_or_stop`.
+        let slow = self.exit_block();
+        let [target, left_after, tlb] = [target, left, self.read(TLB)].map(|v| self.value_of(v));
+        let step = stubs::find(self.asm, &Jumping { run: self.run, target, left: left_after, tlb }, slow);
         self.write(LEFT, left);
         self.flags_to_slots();
         self.flush();
-        let target = self.value_of(target);
-        let code = self.asm.symbol(Symbol::Dispatch);
-        if rare || self.op.ins.func == Func::Jcc {
-            return self.asm.tail_call(code, self.run, target);
-        }
-        let [left, tlb] = [left, self.read(TLB)].map(|v| self.value_of(v));
-        let mark = self.asm.constant(jumps::mark(self.mode));
-        let slow = self.asm.cold_block();
-        let jumping = Jumping { run: self.run, target, left, tlb, mark };
-        stubs::jump(self.asm, jumping, slow);
-        self.asm.at(slow);
-        self.asm.tail_call(code, self.run, target);
+        step.take(self.asm, self.run);
     }
 }
 

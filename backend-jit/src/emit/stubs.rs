@@ -3,7 +3,7 @@
 use super::slots::{LEFT, TLB, place};
 use crate::clif::{Area, Asm, Block, Value};
 use crate::code::Function;
-use backend_interp::jumps::{JUMPS, Jump, Set};
+use backend_interp::jumps::{FACTOR, JUMPS, Jump, SPREAD, Set};
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::algebra::{Bin, Cmp};
 use frontend_x86::op::{Op, RIP_BASE, Width};
@@ -39,9 +39,9 @@ pub fn dispatch(asm: &mut Asm) {
         target,
         left: own(asm, LEFT),
         tlb: own(asm, TLB),
-        mark: asm.load(Area::Own, Q, run, offset_of!(Run, jump_mark) as i32),
     };
-    jump(asm, jumping, slow);
+    let step = find(asm, &jumping, slow);
+    step.take(asm, run);
     asm.at(slow);
     let next = asm.call(Function::LeaveFor, &[run, target]);
     asm.leave(next);
@@ -82,18 +82,28 @@ pub struct Jumping {
     pub left: Value,
     /// The TLB's bank.
     pub tlb: Value,
-    /// See [`backend_interp::jumps::mark`].
-    pub mark: Value,
 }
 
-/// Goes on in the trace at a RIP, or at `slow`, with nothing changed, if the cache of jumps does not know it.
-pub fn jump(asm: &mut Asm, j: Jumping, slow: Block) {
-    let Jumping { run, target, left, tlb, mark } = j;
-    let and = |asm: &mut Asm, v: Value, mask: u64| {
-        let mask = asm.constant(mask);
-        asm.bin(Bin::And, Q, v, mask)
-    };
-    let shift = |asm: &mut Asm, op: Bin, v: Value, by: u64| {
+/// The trace that a jump leads to.
+pub struct Step {
+    page: Value,
+    op: Value,
+    code: Value,
+}
+
+impl Step {
+    /// Goes on there.
+    pub fn take(self, asm: &mut Asm, run: Value) {
+        asm.store(Area::Own, Q, run, place(usize::from(RIP_BASE)).0, self.page);
+        asm.tail_call(self.code, run, self.op);
+    }
+}
+
+/// The trace at a RIP, or on at `slow`, with nothing changed, if the cache of jumps does not know it or the budget is used up. See
+/// [`backend_interp::jumps::JumpCache::find`].
+pub fn find(asm: &mut Asm, j: &Jumping, slow: Block) -> Step {
+    let Jumping { run, target, left, tlb } = *j;
+    let with = |asm: &mut Asm, op: Bin, v: Value, by: u64| {
         let by = asm.constant(by);
         asm.bin(op, Q, v, by)
     };
@@ -102,40 +112,36 @@ pub fn jump(asm: &mut Asm, j: Jumping, slow: Block) {
         asm.branch(c, on, out);
         asm.at(on);
     };
+    let own = |asm: &mut Asm, at: Value, offset: usize| asm.load(Area::Own, Q, at, offset as i32);
 
     let zero = asm.constant(0);
     let some = asm.compare(Cmp::Sle, Q, zero, left);
     unless(asm, some, slow);
 
-    let number = shift(asm, Bin::Shr, target, 12);
-    let spread = asm.bin(Bin::Xor, Q, number, target);
-    let index = and(asm, spread, JUMPS as u64 - 1);
-    let offset = shift(asm, Bin::Shl, index, u64::from(size_of::<Set>().trailing_zeros()));
-    let jumps = asm.load(Area::Own, Q, run, offset_of!(Run, jumps) as i32);
+    let set = size_of::<Set>() as u64;
+    let spread = with(asm, Bin::Mul, target, FACTOR as u64);
+    let place = with(asm, Bin::Shr, spread, u64::from(SPREAD - set.trailing_zeros()));
+    let offset = with(asm, Bin::And, place, (JUMPS as u64 - 1) * set);
+    let jumps = own(asm, run, offset_of!(Run, jumps));
     // The first of the set: it begins with it.
     let jump = asm.bin(Bin::Add, Q, jumps, offset);
-    let wanted = asm.bin(Bin::Xor, Q, target, mark);
-    let tag = asm.load(Area::Own, Q, jump, offset_of!(Jump, tag) as i32);
-    let known = asm.compare(Cmp::Eq, Q, wanted, tag);
+    let tag = own(asm, jump, offset_of!(Jump, tag));
+    let known = asm.compare(Cmp::Eq, Q, target, tag);
     unless(asm, known, slow);
 
     let size = size_of::<Entry>() as u64;
-    let rotated = shift(asm, Bin::Ror, target, 12 - u64::from(size.trailing_zeros()));
-    let offset = and(asm, rotated, (ENTRIES as u64 - 1) * size);
+    let rotated = with(asm, Bin::Ror, target, 12 - u64::from(size.trailing_zeros()));
+    let offset = with(asm, Bin::And, rotated, (ENTRIES as u64 - 1) * size);
     let mapping = asm.bin(Bin::Add, Q, tlb, offset);
-    let page = and(asm, target, !0xfff);
-    let tag = asm.load(Area::Own, Q, mapping, offset_of!(Entry, execute) as i32);
-    let mapped = asm.compare(Cmp::Eq, Q, page, tag);
-    unless(asm, mapped, slow);
-    let there = asm.load(Area::Own, Q, mapping, offset_of!(Entry, addend) as i32);
-    let then = asm.load(Area::Own, Q, jump, offset_of!(Jump, addend) as i32);
+    let there = own(asm, mapping, offset_of!(Entry, execute));
+    let then = own(asm, jump, offset_of!(Jump, page));
     let same = asm.compare(Cmp::Eq, Q, there, then);
     unless(asm, same, slow);
 
-    let op = asm.load(Area::Own, Q, jump, offset_of!(Jump, op) as i32);
-    let code = asm.load(Area::Own, Q, jump, offset_of!(Jump, code) as i32);
-    asm.store(Area::Own, Q, run, place(usize::from(RIP_BASE)).0, page);
-    asm.tail_call(code, run, op);
+    let page = with(asm, Bin::And, target, !0xfff);
+    let op = own(asm, jump, offset_of!(Jump, op));
+    let code = own(asm, jump, offset_of!(Jump, code));
+    Step { page, op, code }
 }
 
 const _: () =

@@ -1,6 +1,6 @@
 //! One bank of the TLB: entries, what they were filled with, and lists of those that are to be emptied by a flush.
 
-use super::{ENTRIES, Entry, Fill, index};
+use super::{ENTRIES, Entry, Fill, NO_FETCH, fetch_tag, index};
 use lyrebird_memory::PageBytes;
 
 /// The tag of nothing: a page that is half of a bank away from those that have this place, so that no address there, nor one
@@ -11,7 +11,7 @@ pub(super) const fn no_tag(i: usize) -> u64 {
 
 /// An entry with nothing in it, at this place.
 pub(super) const fn empty(i: usize) -> Entry {
-    Entry { read: no_tag(i), write: no_tag(i), execute: no_tag(i), addend: 0 }
+    Entry { read: no_tag(i), write: no_tag(i), execute: NO_FETCH, addend: 0 }
 }
 
 /// What an entry was filled with last, if that has not been flushed: a page that a CR3 load forgets, or one that it does not. It may have
@@ -80,7 +80,7 @@ impl BankEntries {
         let entry = Entry {
             read: tag(fill.read),
             write: tag(fill.write),
-            execute: tag(fill.execute),
+            execute: if fill.execute && fill.host >> 48 == 0 { fetch_tag(page, fill.host) } else { NO_FETCH },
             addend: fill.host.wrapping_sub(page),
         };
         let (index, physical) = (i as u16, fill.physical & !0xfff);
@@ -153,10 +153,7 @@ impl BankEntries {
     pub(super) fn last_locals(&self, most: usize) -> impl Iterator<Item = u64> {
         let from = self.locals.len().saturating_sub(most);
         let locals = self.locals[from..].iter().map(|i| usize::from(*i)).filter(|i| self.holds[*i] & LOCAL != 0);
-        locals.filter_map(|i| {
-            let Entry { read, write, execute, .. } = self.entries[i];
-            [read, write, execute].into_iter().find(|tag| *tag != no_tag(i))
-        })
+        locals.filter_map(|i| self.entries[i].linear(i))
     }
 
     fn has_nothing(&self, i: usize) -> bool {
@@ -221,12 +218,33 @@ impl Kept {
 /// An entry does not know its place, `i`.
 impl Entry {
     pub(super) fn is_empty(&self, i: usize) -> bool {
-        self.read == no_tag(i) && self.write == no_tag(i) && self.execute == no_tag(i)
+        self.linear(i).is_none()
+    }
+
+    /// The page that it is for.
+    fn linear(&self, i: usize) -> Option<u64> {
+        match self {
+            Entry { read, .. } if *read != no_tag(i) => Some(*read),
+            Entry { write, .. } if *write != no_tag(i) => Some(*write),
+            Entry { execute, .. } if *execute != NO_FETCH => {
+                let high = execute >> 36 << 26 | (i as u64) << 12;
+                Some(((high << 16) as i64 >> 16) as u64)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether instructions may be fetched from a linear address by it.
+    #[inline]
+    pub fn fetches(&self, linear: u64) -> bool {
+        let page = linear & !0xfff;
+        let host = page.wrapping_add(self.addend);
+        host >> 48 == 0 && self.execute == fetch_tag(page, host)
     }
 
     /// Whether it is a piece of a large page.
     pub(super) fn is_within(&self, i: usize, base: u64, mask: u64) -> bool {
-        [self.read, self.write, self.execute].iter().any(|tag| *tag != no_tag(i) && tag & mask == base)
+        self.linear(i).is_some_and(|linear| linear & mask == base)
     }
 
     /// Forgets that its page may be written in place.

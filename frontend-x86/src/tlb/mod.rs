@@ -48,7 +48,7 @@ pub struct Entry {
     pub read: u64,
     /// Tag for stores in place: the page is RAM, dirty already, and nobody wants to hear of writes.
     pub write: u64,
-    /// Tag for instruction fetches.
+    /// For instruction fetches, the [`fetch_tag`] of both pages, or [`NO_FETCH`].
     pub execute: u64,
     /// What to add to the linear address to get the host address.
     pub addend: u64,
@@ -76,6 +76,17 @@ pub struct Tlb {
 pub const fn index(linear: u64) -> usize {
     (linear >> 12) as usize & (ENTRIES - 1)
 }
+
+/// A page and the host page that it is mapped to in one number, for those who remember where jumps lead: bits 26 to 53 of the
+/// linear address, the others being told by the entry's place, or alike in canonical addresses; and the host's page number, whose
+/// addresses have 48 bits.
+#[inline(always)]
+pub const fn fetch_tag(linear: u64, host: u64) -> u64 {
+    (linear >> 26) << 36 | host >> 12
+}
+
+/// What [`fetch_tag`] never is.
+pub const NO_FETCH: u64 = u64::MAX;
 
 /// What is to be cached.
 #[derive(Clone, Copy, Debug)]

@@ -215,6 +215,8 @@ pub(crate) struct Jit {
     asks: [i64; 2],
     /// How often they have been.
     asked: HashMap<*const TracedOp, usize>,
+    /// Those whose kept wide regions were looked for once.
+    awaited: HashSet<*const TracedOp>,
     /// The code of traces that have none.
     cold: u64,
     threshold: i64,
@@ -285,6 +287,7 @@ impl Jit {
             kept: kept.filter(|_| options.sabotage.is_none()),
             asks: reuse::asks(threshold),
             asked: HashMap::new(),
+            awaited: HashSet::new(),
             cold,
             threshold,
             regions: Regions::default(),
@@ -389,6 +392,7 @@ impl Jit {
         self.hopeless.remove(&entry);
         self.unshared.remove(&entry);
         self.asked.remove(&entry);
+        self.awaited.remove(&entry);
         let others = self.regions.end(entry);
         for other in &others {
             // SAFETY: a region ends when the first of its traces is dropped, so they have not been dropped before, and what is being
@@ -420,9 +424,7 @@ impl Jit {
         self.statistics.time += done.time;
         match done.code {
             Some(code) => {
-                if !done.closed {
-                    self.keep(mode, region, &code);
-                }
+                self.keep(mode, region, &code, done.closed);
                 // SAFETY: the caller's promise.
                 unsafe { self.install(run, pool, done.ticket, region, code) }
             }

@@ -42,6 +42,15 @@ pub unsafe fn is_plain(entry: *const TracedOp) -> bool {
     unsafe { (*entry).op.imm2 >= TIMES }
 }
 
+/// Whether it has at all.
+///
+/// # Safety
+/// The entry op's trace is not freed.
+pub unsafe fn has_disappointed(entry: *const TracedOp) -> bool {
+    // SAFETY: as above.
+    unsafe { (*entry).op.imm2 > 0 }
+}
+
 /// Counts that a region was left unexpectedly; whether it has been so often that something is to be done.
 ///
 /// # Safety

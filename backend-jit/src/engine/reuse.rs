@@ -3,7 +3,7 @@
 use super::Jit;
 use crate::code::Code;
 use crate::gather::{self, Found};
-use crate::kept::{self, key};
+use crate::kept::{self, Kept, key};
 use backend_interp::hot;
 use backend_interp::pool::Locked;
 use backend_interp::run::{Run, TracedOp};
@@ -17,6 +17,16 @@ pub(super) const ASKS: [i64; 2] = [64, 8];
 pub fn asks(threshold: i64) -> [i64; 2] {
     let first = (threshold / ASKS[0]).max(1);
     [first, (threshold / ASKS[1]).max(first + 1)]
+}
+
+/// What came of looking for kept code.
+pub(super) enum Looked {
+    /// It is installed.
+    Installed,
+    /// There is some, but of regions with other traces than those that are known.
+    Others,
+    /// There is none.
+    Nothing,
 }
 
 impl Jit {
@@ -35,12 +45,18 @@ impl Jit {
         !self.unshared.contains(&entry)
     }
 
+    /// What the kept regions that begin with this trace are looked for by.
+    pub(super) fn name(&self, mode: Mode, first: &Found, closed: bool) -> key::Hash {
+        let hash = if closed { key::wide } else { key::ops };
+        hash(mode, self.shares(first.entry), first.ops)
+    }
+
     /// Keeps a region's code for other runs.
-    pub(super) fn keep(&self, mode: Mode, region: &[Found], code: &Code) {
+    pub(super) fn keep(&self, mode: Mode, region: &[Found], code: &Code, closed: bool) {
         let Some(kept) = &self.kept else { return };
         let hash = |found: &Found| key::ops(mode, self.shares(region[0].entry), found.ops);
         let member = |found: &Found| kept::Member { page: found.page, offset: found.offset(), ops: hash(found) };
-        kept.add(hash(&region[0]), region[1..].iter().map(member).collect(), code);
+        kept.add(self.name(mode, &region[0], closed), region[1..].iter().map(member).collect(), code);
     }
 
     /// Installs kept code for a trace, or has it counted further. False: it is to be compiled.
@@ -53,32 +69,58 @@ impl Jit {
         if self.asks.get(asked).is_none_or(|asks| *asks >= self.threshold) {
             return false;
         }
-        let (mode, share) = (run.cpu.mode, self.shares(entry));
-        let hash = |found: &Found| key::ops(mode, share, found.ops);
         // SAFETY: the caller's promise.
-        let Some(alone) = (unsafe { gather::find(run, pool, entry, std::iter::empty()) }) else { return false };
-        let first = hash(&alone[0]);
-        let candidates = kept.regions(&first);
+        let next = match unsafe { self.install_kept(&kept, run, pool, entry, false) } {
+            Looked::Installed => return true,
+            Looked::Others => asked + 1,
+            Looked::Nothing => self.asks.len(),
+        };
+        self.asked.insert(entry, next);
+        let until = self.asks.get(next).map_or(self.threshold, |asks| self.threshold.min(*asks));
+        // SAFETY: the caller's promise.
+        unsafe { hot::set_left(entry, until - self.asks[asked]) };
+        true
+    }
+
+    /// Looks for kept code for a trace, and installs it.
+    ///
+    /// # Safety
+    /// The interpreter is about to enter the trace, or has just left compiled code in front of it.
+    pub(super) unsafe fn install_kept(
+        &mut self,
+        kept: &Kept,
+        run: &mut Run,
+        pool: &mut Locked<'_>,
+        entry: *mut TracedOp,
+        closed: bool,
+    ) -> Looked {
+        let (mode, share) = (run.cpu.mode, self.shares(entry));
+        // SAFETY: the caller's promise.
+        let Some(alone) = (unsafe { gather::find(run, pool, entry, std::iter::empty()) }) else { return Looked::Nothing };
+        let candidates = kept.regions(&self.name(mode, &alone[0], closed));
         let none = candidates.is_empty();
         // What was compiled last may know better.
         for kept::Candidate { members, code } in candidates.into_iter().rev() {
             let places = members.iter().map(|member| (member.page, member.offset));
             // SAFETY: the caller's promise.
             let Some(region) = (unsafe { gather::find(run, pool, entry, places) }) else { continue };
-            if region[1..].iter().zip(&members).any(|(found, member)| hash(found) != member.ops) {
+            let same = |(found, member): (&Found, &kept::Member)| key::ops(mode, share, found.ops) == member.ops;
+            if !region[1..].iter().zip(&members).all(same) {
                 continue;
             }
             kept.note_found();
             let number = self.regions.add(&region);
             // SAFETY: the traces were found in the cache just now; the hashes say that the code was made for their like.
             unsafe { self.install(run, pool, number, &region, code) };
-            return self.has_code(entry);
+            if self.has_code(entry) {
+                if !closed {
+                    // SAFETY: it has just got its code.
+                    unsafe { self.expect_wide(kept, mode, &alone[0]) };
+                }
+                return Looked::Installed;
+            }
+            break;
         }
-        let next = if none { self.asks.len() } else { asked + 1 };
-        self.asked.insert(entry, next);
-        let until = self.asks.get(next).map_or(self.threshold, |asks| self.threshold.min(*asks));
-        // SAFETY: the caller's promise.
-        unsafe { hot::set_left(entry, until - self.asks[asked]) };
-        true
+        if none { Looked::Nothing } else { Looked::Others }
     }
 }

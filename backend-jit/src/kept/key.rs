@@ -32,8 +32,17 @@ pub fn set(host: &str) -> Hash {
 
 /// A trace's ops, decoded for a mode. `share` is the region's: see [`emit::Region::share`].
 pub fn ops(mode: Mode, share: bool, ops: &[TracedOp]) -> Hash {
+    hash(mode, share.into(), ops)
+}
+
+/// The same of a wide region's first trace: by its ops alone it would find the others that begin with it.
+pub fn wide(mode: Mode, share: bool, ops: &[TracedOp]) -> Hash {
+    hash(mode, 2 | u8::from(share), ops)
+}
+
+fn hash(mode: Mode, kind: u8, ops: &[TracedOp]) -> Hash {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&[mode.key(), share.into()]);
+    hasher.update(&[mode.key(), kind]);
     for op in ops {
         // Every field, so that none is forgotten when one comes.
         let Op { ins, imm, disp, base, index, scale, seg, r0, r1, r2, len, offset, helper, count, imm2, fop } =

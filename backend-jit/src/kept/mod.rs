@@ -162,6 +162,11 @@ impl Kept {
         })
     }
 
+    /// Whether there may be regions that begin with a trace of these ops.
+    pub fn has(&self, first: &Hash) -> bool {
+        self.with(|inner| inner.index.get(first).is_some_and(|records| !records.is_empty()))
+    }
+
     /// One of [`Kept::regions`] is used.
     pub fn note_found(&self) {
         self.with(|inner| inner.used.found += 1);

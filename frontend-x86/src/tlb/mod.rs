@@ -190,7 +190,7 @@ impl Tlb {
     pub fn change(&mut self, from: u64, to: u64) -> Vec<(Bank, u64)> {
         self.recent.note(from, &self.banks);
         self.flush_local();
-        self.recent.take(to).unwrap_or_default()
+        self.recent.wanted(to).to_vec()
     }
 
     /// What is parked of a context; if nothing is, something empty.

@@ -239,3 +239,29 @@ fn what_was_known_of_an_address_space_is_told_when_it_is_come_back_to() {
     let pages = tlb.change(6, 0x20_0000);
     assert_eq!((pages.len(), pages.last()), (64, Some(&(Bank::User, 999 << 12))));
 }
+
+#[test]
+fn what_is_not_wanted_any_more_is_not_looked_up_for_ever() {
+    let mut tlb = Tlb::new();
+    let (one, other) = (0x10_0000, 0x20_0000);
+    let fill = |tlb: &mut Tlb, linear| {
+        let (read, write, execute, global) = (true, true, false, false);
+        tlb.fill(Bank::User, Fill { linear, physical: linear, host: linear, page: None, read, write, execute, global });
+    };
+    // It begins with two pages, of which only one is used again when nothing is there.
+    fill(&mut tlb, 0x1000);
+    fill(&mut tlb, 0x3000);
+    let mut counts = Vec::new();
+    for _ in 0..40 {
+        tlb.change(one, other);
+        let wanted = tlb.change(other, one);
+        counts.push(wanted.len());
+        wanted.iter().for_each(|(_, linear)| fill(&mut tlb, *linear));
+        if wanted.is_empty() {
+            fill(&mut tlb, 0x3000);
+        }
+    }
+    assert_eq!(counts[..3], [2, 2, 2]);
+    assert!(counts.iter().filter(|count| **count == 0).count() <= 3, "{counts:?}");
+    assert_eq!(counts[20..].iter().filter(|count| **count == 2).count(), 0, "{counts:?}");
+}

@@ -34,12 +34,7 @@ pub fn dispatch(asm: &mut Asm) {
     asm.at(entry);
     let slow = asm.cold_block();
     let own = |asm: &mut Asm, slot: usize| asm.load(Area::Own, Q, run, place(slot).0);
-    let jumping = Jumping {
-        run,
-        target,
-        left: own(asm, LEFT),
-        tlb: own(asm, TLB),
-    };
+    let jumping = Jumping { run, target, left: own(asm, LEFT), tlb: own(asm, TLB) };
     let step = find(asm, &jumping, slow);
     step.take(asm, run);
     asm.at(slow);

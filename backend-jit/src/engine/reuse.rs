@@ -96,7 +96,9 @@ impl Jit {
     ) -> Looked {
         let (mode, share) = (run.cpu.mode, self.shares(entry));
         // SAFETY: the caller's promise.
-        let Some(alone) = (unsafe { gather::find(run, pool, entry, std::iter::empty()) }) else { return Looked::Nothing };
+        let Some(alone) = (unsafe { gather::find(run, pool, entry, std::iter::empty()) }) else {
+            return Looked::Nothing;
+        };
         let candidates = kept.regions(&self.name(mode, &alone[0], closed));
         let none = candidates.is_empty();
         // What was compiled last may know better.

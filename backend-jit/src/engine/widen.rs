@@ -1,8 +1,8 @@
 //! A second look at what is entered very often: see [`crate::gather::wide`].
 
 use super::reconsider::has_disappointed;
-use super::{Jit, is_plain};
 use super::reuse::Looked;
+use super::{Jit, is_plain};
 use crate::gather::{Found, wide};
 use crate::kept::Kept;
 use backend_interp::hot;

@@ -28,7 +28,8 @@ pub(super) struct Recent(Vec<Space>);
 impl Recent {
     /// Remembers what is translated.
     pub(super) fn note(&mut self, cr3: u64, banks: &[BankEntries; 3]) {
-        let Space { mut pages, times, .. } = self.remove(cr3).unwrap_or_else(|| Space { cr3, pages: Vec::new(), times: 0 });
+        let Space { mut pages, times, .. } =
+            self.remove(cr3).unwrap_or_else(|| Space { cr3, pages: Vec::new(), times: 0 });
         pages.clear();
         for (bank, entries) in [Bank::User, Bank::Supervisor, Bank::SupervisorSmap].into_iter().zip(banks) {
             pages.extend(entries.last_locals(PAGES).map(|linear| (bank, linear)));

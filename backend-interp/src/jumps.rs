@@ -98,6 +98,8 @@ pub struct JumpCache {
     current: *mut Set,
     /// 64-bit mode's, flat 32-bit mode's, and one that stays empty, for all others.
     sets: NonNull<[Set; 3 * JUMPS]>,
+    /// The parts that something was put in.
+    used: [bool; 2],
 }
 
 // SAFETY: the pointers lead into traces of the vCPU that owns this, and to its own sets.
@@ -117,7 +119,7 @@ impl JumpCache {
         let sets: Box<[Set; 3 * JUMPS]> = unsafe { Box::new_zeroed().assume_init() };
         let sets = NonNull::from(Box::leak(sets));
         // SAFETY: the beginning of the third part.
-        JumpCache { current: unsafe { sets.cast::<Set>().add(2 * JUMPS) }.as_ptr(), sets }
+        JumpCache { current: unsafe { sets.cast::<Set>().add(2 * JUMPS) }.as_ptr(), sets, used: [false; 2] }
     }
 
     fn sets(&mut self) -> &mut [Set; 3 * JUMPS] {
@@ -139,8 +141,9 @@ impl JumpCache {
     }
 
     fn all(&mut self) -> impl Iterator<Item = &mut Jump> {
-        // The third part stays empty.
-        self.sets()[..2 * JUMPS].iter_mut().flat_map(|set| [&mut set.first, &mut set.second])
+        let used = self.used;
+        let parts = self.sets().chunks_exact_mut(JUMPS).zip(used).filter(|(_, used)| *used);
+        parts.flat_map(|(part, _)| part).flat_map(|set| [&mut set.first, &mut set.second])
     }
 
     /// Forgets the targets in these host pages, whose traces have been dropped. They are at these places; if none are given,
@@ -229,10 +232,9 @@ impl JumpCache {
     /// Remembers one, if this mode's are, and gives its place, unless another target in the page had it; `page` is the host's, `code` for
     /// the engine above.
     pub fn insert(&mut self, mode: Mode, linear: u64, page: u64, op: *const TracedOp, code: u64) -> Option<u16> {
-        let place = part(mode)? * JUMPS + Self::index(linear);
-        if page >> 48 != 0 {
-            return None;
-        }
+        let part = part(mode).filter(|_| page >> 48 == 0)?;
+        self.used[part] = true;
+        let place = part * JUMPS + Self::index(linear);
         let set = &mut self.sets()[place];
         let old = std::mem::replace(&mut set.first, Jump { tag: linear, page: tlb::fetch_tag(linear, page), op, code });
         if old.tag != set.first.tag && !old.op.is_null() {

@@ -407,14 +407,14 @@ fn pseudo(func: Func, handler: Handler, offset: u64, count: u8) -> TracedOp {
         imm2: 0,
         fop: 0,
     };
-    TracedOp { handler, link: null(), op }
+    TracedOp { handler, op }
 }
 
 /// One op alone with an end after it, for [`crate::slow::step`].
 pub fn single(decoded: Decoded) -> TracedOps {
     let mut op = decoded.op;
     op.count = 1;
-    let alone = TracedOp { handler: handlers::of(op.ins), link: null(), op };
+    let alone = TracedOp { handler: handlers::of(op.ins), op };
     vec![alone, pseudo(Func::Goto, handlers::across_pages, op.next_offset(), 1)].into()
 }
 
@@ -458,6 +458,7 @@ fn build(cpu: &mut Cpu, page: &[u8], offset: u16, alone: bool) -> Option<(Traced
     let copies = if alone { iteration::find(&decoded, offset) } else { None };
     let (back, plan) = copies.map(|found| (found.back, Arc::new(found.plan))).unzip();
     let behind = behind.map(|crossing| crossing.page);
+    let mut jump = 0;
     let mut ops: Vec<TracedOp> = Vec::with_capacity(decoded.len() + 2);
     for (n, d) in decoded.iter().enumerate() {
         let mut op = d.op;
@@ -477,11 +478,11 @@ fn build(cpu: &mut Cpu, page: &[u8], offset: u16, alone: bool) -> Option<(Traced
         }
         profile::begin(&mut op);
         let mut handler = handlers::of_op(&op, shape);
-        if let Some(plan) = plan.as_ref().filter(|_| back == Some(n)) {
+        if back == Some(n) {
             handler = handlers::back;
-            op.disp = Arc::as_ptr(plan).expose_provenance() as i64;
+            jump = ops.len();
         }
-        ops.push(TracedOp { handler, link: null(), op });
+        ops.push(TracedOp { handler, op });
     }
     pair(&mut ops);
     let count = decoded.len() as u8;
@@ -494,6 +495,13 @@ fn build(cpu: &mut Cpu, page: &[u8], offset: u16, alone: bool) -> Option<(Traced
         end.handler = handlers::of(end.op.ins);
         end
     });
+    if let Some(plan) = &plan {
+        // Behind the trace's end, where nothing goes.
+        ops[jump].op.imm2 = (ops.len() - jump) as u8;
+        let mut told = pseudo(Func::Nop, handlers::across_pages, at as u64, count);
+        told.op.disp = Arc::as_ptr(plan).expose_provenance() as i64;
+        ops.push(told);
+    }
     Some((TracedOps { plan, ..ops.into() }, behind))
 }
 

@@ -323,7 +323,7 @@ impl Algebra for Fast {
         // A link exists only where the target has been checked. Jumps that leave the page have none: they go by the cache of
         // jump targets. What is left is linked by the slow path.
         // SAFETY: see `Handler`.
-        if !unsafe { (*self.op).link.is_null() } {
+        if !unsafe { (*self.op).link().is_null() } {
             return Ok(Flow::Link);
         }
         if self.op().imm < 4096 {

@@ -53,7 +53,7 @@ macro_rules! link {
     ($run:expr, $op:expr) => {{
         let left = (*$run).cpu.left - i64::from((*$op).op.count);
         (*$run).cpu.left = left;
-        if left < 0 { slow::stop_at_target($run, $op) } else { go!($run, (*$op).link) }
+        if left < 0 { slow::stop_at_target($run, $op) } else { go!($run, (*$op).link()) }
     }};
 }
 
@@ -123,7 +123,7 @@ macro_rules! fused {
                 let jump = $op.add(1);
                 if (*$run).cpu.flags.condition($i.sub >> 4) {
                     profile::taken($op);
-                    if (*jump).link.is_null() { unlinked($run, jump) } else { link!($run, jump) }
+                    if (*jump).link().is_null() { unlinked($run, jump) } else { link!($run, jump) }
                 } else {
                     profile::not_taken($op);
                     go!($run, $op.add(2))
@@ -328,7 +328,8 @@ unsafe fn unlinked(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
 
 /// The jump back to the start of a loop that copies.
 pub unsafe fn back(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
-    // SAFETY: the contract of `Handler`; the op says where the plan is, which lives as long as its trace.
+    // SAFETY: the contract of `Handler`; the op says which one behind the trace's end has the address of the plan, which lives as long as the
+    // trace.
     unsafe {
         if (*op).op.ins.func == Func::Jcc {
             if !(*run).cpu.flags.condition((*op).op.ins.sub) {
@@ -337,10 +338,11 @@ pub unsafe fn back(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
             }
             profile::taken(op);
         }
-        if (*op).link.is_null() {
+        if (*op).link().is_null() {
             return unlinked(run, op);
         }
-        copies::forward(run, op, &*std::ptr::with_exposed_provenance::<Plan>((*op).op.disp as usize));
+        let plan = op.add(usize::from((*op).op.imm2));
+        copies::forward(run, op, &*std::ptr::with_exposed_provenance::<Plan>((*plan).op.disp as usize));
         link!(run, op)
     }
 }

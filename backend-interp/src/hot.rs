@@ -65,21 +65,23 @@ pub unsafe fn code(entry: *const TracedOp) -> u64 {
 /// Where a direct jump leads, if that is known.
 ///
 /// # Safety
-/// The op is of a trace that is not freed.
+/// The op is of a trace that is not freed, and [may be linked](TracedOp::may_link).
 pub unsafe fn link(op: *const TracedOp) -> *const TracedOp {
     // SAFETY: as above.
-    unsafe { AtomicPtr::from_ptr((&raw const (*op).link).cast_mut().cast::<*mut TracedOp>()).load(Ordering::Acquire) }
+    let link = unsafe { AtomicI64::from_ptr((&raw const (*op).op.disp).cast_mut()).load(Ordering::Acquire) };
+    std::ptr::with_exposed_provenance(link as usize)
 }
 
 /// Says where.
 ///
 /// # Safety
-/// The ops are of traces that are not freed.
+/// The ops are of traces that are not freed, and the first may be linked.
 pub unsafe fn set_link(op: *const TracedOp, target: *const TracedOp) {
     // SAFETY: as above. Others may follow it from now on.
     unsafe {
-        let place = AtomicPtr::from_ptr((&raw const (*op).link).cast_mut().cast::<*mut TracedOp>());
-        place.store(target.cast_mut(), Ordering::Release);
+        debug_assert!(TracedOp::may_link(&(*op).op));
+        AtomicI64::from_ptr((&raw const (*op).op.disp).cast_mut())
+            .store(target.expose_provenance() as i64, Ordering::Release);
     }
 }
 

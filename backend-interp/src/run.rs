@@ -3,12 +3,12 @@
 use crate::cache::CodeCache;
 use crate::jumps::JumpCache;
 use frontend_x86::exception::Exception;
-use frontend_x86::op::{Op, RIP_BASE};
+use frontend_x86::op::{Func, Op, RIP_BASE};
 use frontend_x86::tlb::Entry;
 use frontend_x86::{Cpu, Ctx};
 use lyrebird_core::CpuBus;
 use lyrebird_memory::HostPage;
-use std::ptr::NonNull;
+use std::ptr::{NonNull, null};
 
 /// Executes the op and what follows it; returns when the run has to look around. The result is the next op for a driving
 /// loop, or null; handlers that call their successor return what that returns.
@@ -23,10 +23,27 @@ pub type Handler = unsafe fn(run: *mut Run, op: *const TracedOp) -> *const Trace
 pub struct TracedOp {
     /// Executes it.
     pub handler: Handler,
-    /// Where a direct jump inside the page leads: resolved when it is first taken.
-    pub link: *const TracedOp,
-    /// The op.
+    /// The op. Its `disp` is a link, if it may have one: see [`TracedOp::may_link`].
     pub op: Op,
+}
+
+impl TracedOp {
+    /// Whether it is a direct jump: where one inside the page leads is found out when it is first taken, and stands in the op's
+    /// displacement, which such an op has not got. There are a million ops, and each takes a good part of a line of the host's cache.
+    pub fn may_link(op: &Op) -> bool {
+        matches!(op.ins.func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto)
+    }
+
+    /// Where a direct jump inside the page leads; null if that has not been found out. Only of ops that [`TracedOp::may_link`].
+    #[inline(always)]
+    pub fn link(&self) -> *const TracedOp {
+        std::ptr::with_exposed_provenance(self.op.disp as usize)
+    }
+
+    /// The same, of any op.
+    pub fn link_if_any(&self) -> *const TracedOp {
+        if Self::may_link(&self.op) { self.link() } else { null() }
+    }
 }
 
 /// Why handlers came back to the run loop. In every case `cpu.rip` stands at the next instruction to execute.

@@ -2,9 +2,9 @@
 //! boot loaders and BIOSes do, lose the page's traces again and again, and decoding them is dear.
 
 use crate::pool::{Hash, TraceKey, TracedOps};
+use crate::run::TracedOp;
 use frontend_x86::op::Func;
 use std::collections::HashMap;
-use std::ptr::null;
 
 /// No more ops than this, about 3 MiB.
 const MAX_OPS: usize = 1 << 15;
@@ -40,7 +40,7 @@ impl Shelf {
             self.ops = 0;
         }
         // Where jumps lead is no more.
-        ops.ops.iter_mut().for_each(|op| op.link = null());
+        ops.ops.iter_mut().filter(|op| TracedOp::may_link(&op.op)).for_each(|op| op.op.disp = 0);
         self.ops += number;
         if let Some(old) = self.kept.insert(key, Kept { bytes, ops }) {
             self.ops -= old.ops.ops.len();

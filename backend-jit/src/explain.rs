@@ -84,7 +84,7 @@ pub fn explain(run: &mut Run, pool: &Locked<'_>, jit: &Jit, linear: u64) -> Opti
                 o.base,
                 o.index,
                 o.scale,
-                o.disp,
+                if TracedOp::may_link(o) { 0 } else { o.disp },
                 o.imm,
                 o.ins.bits
             );

@@ -37,11 +37,13 @@ unsafe impl Send for Job {}
 impl Job {
     /// A job, with the ops copied. `share` and `closed`: see [`Region`].
     pub fn new(ticket: u64, region: &[Found], mode: Mode, share: bool, closed: bool) -> Self {
-        // SAFETY: ops of live traces.
-        let link = |op: &TracedOp| unsafe { hot::link(op) };
         let copy = |found: &Found, op: &TracedOp| {
-            let copied = if found.plain { profile::without(op.op) } else { op.op };
-            TracedOp { handler: op.handler, link: link(op), op: copied }
+            let mut copied = if found.plain { profile::without(op.op) } else { op.op };
+            if TracedOp::may_link(&copied) {
+                // SAFETY: ops of live traces.
+                copied.disp = unsafe { hot::link(op) }.addr() as i64;
+            }
+            TracedOp { handler: op.handler, op: copied }
         };
         let copies = |found: &Found| found.ops[..found.used].iter().map(|op| copy(found, op)).collect();
         let members = region.iter().map(|found| (*found, copies(found))).collect();

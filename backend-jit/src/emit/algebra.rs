@@ -84,7 +84,7 @@ impl Emit<'_, '_> {
         }
         let left = self.charge_or_exit();
         let op = self.op_address(self.member, self.at);
-        let target = self.asm.load(Area::Own, Q, op, offset_of!(TracedOp, link) as i32);
+        let target = self.asm.load(Area::Own, Q, op, (offset_of!(TracedOp, op) + offset_of!(Op, disp)) as i32);
         let unknown = self.cmp(Cmp::Eq, Q, V::Value(target), V::Const(0));
         self.exit_if(unknown);
         Target::Linked(target, left)

@@ -49,7 +49,7 @@ pub fn linked(asm: &mut Asm) {
     asm.at(entry);
     let (out, on, go) = (asm.cold_block(), asm.block(), asm.block());
     let op_at = offset_of!(TracedOp, op);
-    let target = asm.load(Area::Own, Q, op, offset_of!(TracedOp, link) as i32);
+    let target = asm.load(Area::Own, Q, op, (op_at + offset_of!(Op, disp)) as i32);
     let zero = asm.constant(0);
     let known = asm.compare(Cmp::Ne, Q, target, zero);
     asm.branch(known, on, out);

@@ -93,7 +93,7 @@ impl Region<'_> {
         let op = &ops[at];
         if op.op.imm < 4096 {
             // A link says that the jump leads there at every address at which the page may be mapped.
-            return self.members.iter().position(|m| !op.link.is_null() && m.entry == op.link);
+            return self.members.iter().position(|m| !op.link().is_null() && m.entry == op.link());
         }
         let wide = op.op.ins.w >= self.mode.ip_width() && (self.mode.flat || self.mode.code == CodeSize::Bits64);
         let (page, offset) = destination(page, op);

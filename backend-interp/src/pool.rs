@@ -77,7 +77,7 @@ pub type Hash = BuildHasherDefault<KeyHasher>;
 const RESTS: u64 = u64::MAX;
 /// A vCPU that has missed more than this forgets everything.
 const LOG: usize = 1 << 15;
-/// More decoded ops than this, about 115 MiB, and some pages are dropped. A Debian that starts up decodes 1.4 million: with half of
+/// More decoded ops than this, about 100 MiB, and some pages are dropped. A Debian that starts up decodes 1.4 million: with half of
 /// this it did everything three times.
 const MAX_OPS: usize = 2 << 20;
 

@@ -49,7 +49,7 @@ pub struct Set {
 impl Jump {
     /// The host page that it leads to.
     fn host(&self) -> usize {
-        ((self.page & ((1 << 36) - 1)) << 12) as usize
+        ((self.page & ((1 << tlb::HOST_BITS) - 1)) << 12) as usize
     }
 }
 

@@ -13,7 +13,7 @@ use frontend_x86::algebra::{Access, Algebra, Arith, Bin, Cmp};
 use frontend_x86::cpu::{Bounds, CodeSize};
 use frontend_x86::flags::{Flags, condition, rflags, word};
 use frontend_x86::op::{Form, Func, Ins, Op, RIP_BASE, Width, bits};
-use frontend_x86::tlb::{ENTRIES, Entry};
+use frontend_x86::tlb::{ENTRIES, Entry, HOST_BITS, PLACED};
 use lyrebird_core::CpuState;
 use lyrebird_core::cpu::segment::Segment;
 use std::convert::Infallible;
@@ -95,8 +95,8 @@ impl Emit<'_, '_> {
     pub(super) fn check_mapped(&mut self, base: V, host: Symbol, moved: Block) {
         let entry = self.tlb_entry(base);
         // `frontend_x86::tlb::fetch_tag`.
-        let high = self.bin(Bin::Shr, Q, base, V::Const(26));
-        let high = self.bin(Bin::Shl, Q, high, V::Const(36));
+        let high = self.bin(Bin::Shr, Q, base, V::Const(PLACED.into()));
+        let high = self.bin(Bin::Shl, Q, high, V::Const(HOST_BITS.into()));
         let host = self.asm.symbol(host);
         let wanted = self.bin(Bin::Or, Q, high, V::Value(host));
         let tag = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, execute) as i32);

@@ -1,6 +1,6 @@
 //! One bank of the TLB: entries, what they were filled with, and lists of those that are to be emptied by a flush.
 
-use super::{ENTRIES, Entry, Fill, NO_FETCH, fetch_tag, index};
+use super::{ENTRIES, Entry, Fill, HOST_BITS, NO_FETCH, PLACED, fetch_tag, index};
 use lyrebird_memory::PageBytes;
 
 /// The tag of nothing: a page that is half of a bank away from those that have this place, so that no address there, nor one
@@ -143,7 +143,7 @@ impl BankEntries {
         }
         for kept in from.drain(..) {
             // A global page that has taken the place meanwhile is as likely to be wanted.
-            if self.has_nothing(usize::from(kept.index)) {
+            if self.entries[usize::from(kept.index)].is_empty(kept.index.into()) {
                 self.put(kept, false);
             }
         }
@@ -154,10 +154,6 @@ impl BankEntries {
         let from = self.locals.len().saturating_sub(most);
         let locals = self.locals[from..].iter().map(|i| usize::from(*i)).filter(|i| self.holds[*i] & LOCAL != 0);
         locals.filter_map(|i| self.entries[i].linear(i))
-    }
-
-    fn has_nothing(&self, i: usize) -> bool {
-        self.entries[i].is_empty(i)
     }
 
     /// Whether there may be global pages.
@@ -227,7 +223,7 @@ impl Entry {
             Entry { read, .. } if *read != no_tag(i) => Some(*read),
             Entry { write, .. } if *write != no_tag(i) => Some(*write),
             Entry { execute, .. } if *execute != NO_FETCH => {
-                let high = execute >> 36 << 26 | (i as u64) << 12;
+                let high = execute >> HOST_BITS << PLACED | (i as u64) << 12;
                 Some(((high << 16) as i64 >> 16) as u64)
             }
             _ => None,

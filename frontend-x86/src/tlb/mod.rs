@@ -3,8 +3,8 @@
 //!
 //! A tag is the linear page address. An access of `n` bytes at `a` compares with the page of `a + n - 1`, so that an access
 //! across pages never matches; or it sees that `a` is at most 4096 - `n` above the tag, which is as good: what an entry without a
-//! page has for a tag is far from all addresses that have its place. A flush goes through the entries that have been filled; they are few when flushes are
-//! frequent.
+//! page has for a tag is far from all addresses that have its place. A flush goes through the entries that have been filled; they
+//! are few when flushes are frequent.
 //!
 //! The banks hold translations of the current process context (PCID) and global ones. Those of contexts that were left are
 //! [parked](Tlb::switch).
@@ -82,8 +82,13 @@ pub const fn index(linear: u64) -> usize {
 /// addresses have 48 bits.
 #[inline(always)]
 pub const fn fetch_tag(linear: u64, host: u64) -> u64 {
-    (linear >> 26) << 36 | host >> 12
+    (linear >> PLACED) << HOST_BITS | host >> 12
 }
+
+/// The bits of a linear address below this are told by its entry's place, and by its offset.
+pub const PLACED: u32 = 12 + ENTRIES.trailing_zeros();
+/// The bits of a host page's number in a [`fetch_tag`].
+pub const HOST_BITS: u32 = 36;
 
 /// What [`fetch_tag`] never is.
 pub const NO_FETCH: u64 = u64::MAX;

@@ -77,8 +77,8 @@ pub type Hash = BuildHasherDefault<KeyHasher>;
 const RESTS: u64 = u64::MAX;
 /// A vCPU that has missed more than this forgets everything.
 const LOG: usize = 1 << 15;
-/// More decoded ops than this, about 100 MiB, and some pages are dropped. A Debian that starts up decodes 1.4 million: with half of
-/// this it did everything three times.
+/// More decoded ops than this, about 100 MiB, and some pages are dropped. A Debian that starts up has some 1.3 million: with half of
+/// this it decoded everything more than twice.
 const MAX_OPS: usize = 2 << 20;
 
 /// A vCPU that uses the pool.

@@ -56,6 +56,9 @@ pub fn differences(case: &Case, host: &Outcome, guest: &Outcome) -> Option<Strin
         known &= !ARITHMETIC;
     }
     differ("flags", h.rflags & known, g.rflags & known);
+    if vendor::faults_of_either_operand(&stopped_at, host.vector, guest.vector) {
+        return (!out.is_empty()).then_some(out);
+    }
     differ("vector", host.vector.into(), guest.vector.into());
     // Linux says of all that is not the user's that it is there; and a 32-bit guest has its kernel where the host has nothing.
     let kernel = if case.bits == Bits::B64 { 0x7fff_ffff_f000 } else { 0xc000_0000 };

@@ -75,3 +75,11 @@ pub fn wraps(bits: Bits, host: u8, guest: u8) -> bool {
 pub fn stores_late(m: M) -> bool {
     matches!(m, M::Fst | M::Fstp | M::Fist | M::Fistp | M::Fisttp | M::Fbstp)
 }
+
+/// Whether a comparison of two places in memory was stopped by the one or the other: where neither may be accessed, processors
+/// differ in which they look at first (AMD's Zen 5 at the one of RSI, older ones and Intel's at that of RDI).
+pub fn faults_of_either_operand(instr: &Instruction, host: u8, guest: u8) -> bool {
+    let compares =
+        matches!(instr.mnemonic(), M::Cmpsb | M::Cmpsw | M::Cmpsd | M::Cmpsq) && instr.is_string_instruction();
+    compares && [host, guest].iter().all(|vector| matches!(vector, 12 | 13 | 14 | 17))
+}

@@ -142,6 +142,60 @@ fn a_page_holds_two_loops_and_data() {
 }
 
 #[test]
+fn jumps_of_the_page_lead_to_what_is_patched() {
+    // As GRUB calls the BIOS: an instruction is patched before each use, by code of the same page, which jumps there in three ways;
+    // what it has found is written into the instruction, too. Between them is data that changes with every round.
+    let piece = |patched: u32, data: u32, used: u32| {
+        assemble(CODE, move |a| {
+            let (mut again, mut hot, mut cold, mut done) =
+                (a.create_label(), a.create_label(), a.create_label(), a.create_label());
+            a.mov(ebp, 900u32)?;
+            a.xor(edi, edi)?;
+            a.set_label(&mut again)?;
+            a.mov(dword_ptr(patched), ebp)?;
+            a.inc(dword_ptr(data))?;
+            a.test(ebp, 3)?;
+            a.je(cold)?;
+            a.test(ebp, 1)?;
+            a.jne(hot)?;
+            a.call(hot)?;
+            a.jmp(done)?;
+            a.set_label(&mut cold)?;
+            a.call(hot)?;
+            a.add(edi, dword_ptr(data))?;
+            a.jmp(done)?;
+            a.dd(&[0])?;
+            a.set_label(&mut hot)?;
+            a.mov(eax, 0x7777_7777u32)?;
+            a.add(edi, eax)?;
+            a.not(eax)?;
+            a.mov(dword_ptr(patched), eax)?;
+            a.test(ebp, 1)?;
+            a.jne(done)?;
+            a.ret()?;
+            a.set_label(&mut done)?;
+            a.add(edi, dword_ptr(patched))?;
+            a.inc(dword_ptr(used))?;
+            a.dec(ebp)?;
+            a.jne(again)?;
+            end(a, edi)
+        })
+    };
+    let (at, bytes) = piece(0x1000, 0x1000, 0x1000);
+    let find = |bytes: &[u8], what: &[u8]| at + bytes.windows(what.len()).position(|w| w == what).unwrap() as u32;
+    let patched = find(&bytes, &[0xb8, 0x77, 0x77, 0x77, 0x77]) + 1;
+    let data = patched - 5;
+    let (mut expected, mut count) = (0u32, 0);
+    for round in (1..=900u32).rev() {
+        count += 1;
+        let extra = if round & 3 == 0 { count } else { 0 };
+        expected = expected.wrapping_add(round).wrapping_add(!round).wrapping_add(extra);
+    }
+    // The number of rounds is counted behind the code, in the same page.
+    assert_eq!(sum(&[piece(patched, data, CODE + 0xf00)]), expected);
+}
+
+#[test]
 fn a_number_lies_in_two_pages() {
     let at = CHANGED - 3; // B8 and one byte of the number here, the rest there
     let code = (at, vec![0x90, 0xb8, 0, 0, 0, 0, 0xc3]);

@@ -33,8 +33,8 @@ const PAGES_AT_ONCE: usize = 16;
 /// How often code is read again because some was written to.
 const TRIES: usize = 8;
 
-/// A trace that was decoded: its ops, the page behind that it goes on in, and its bytes if there is none.
-type Fresh = (TracedOps, Option<usize>, Box<[u8]>);
+/// A trace that was decoded.
+type Fresh = (TracedOps, Source);
 
 /// What a vCPU has come across of a page.
 #[derive(Default)]
@@ -49,13 +49,23 @@ pub enum Dropped {
     Nothing,
     /// Everything that was known.
     All,
-    /// The traces in these host pages.
-    Pages {
-        /// The pages.
+    /// Some traces.
+    Some {
+        /// All in these host pages.
         pages: Vec<usize>,
+        /// Those with these entries.
+        traces: Vec<*const TracedOp>,
         /// Where the cache of jumps leads to them; nothing if it is to be searched.
         jumps: Option<Vec<u16>>,
     },
+}
+
+/// Adds where the cache of jumps leads to a page.
+fn add(jumps: &mut Option<Vec<u16>>, seen: &Seen) {
+    match (jumps.as_mut(), seen.jumps.places()) {
+        (Some(jumps), Some(places)) => jumps.extend_from_slice(places),
+        _ => *jumps = None,
+    }
 }
 
 /// The decoded code that one vCPU knows, of the pool that it shares with others.
@@ -115,7 +125,7 @@ impl CodeCache {
         if !written.is_empty() || full || self.pool.epoch() != self.seen {
             let pool = self.pool.clone();
             let mut pool = pool.lock();
-            pool.drop_written(&written);
+            pool.drop_written(&written, &self.user);
             if full {
                 pool.drop_some(PAGES_AT_ONCE);
             }
@@ -139,23 +149,34 @@ impl CodeCache {
             self.pages.clear();
             return Dropped::All;
         };
-        let (mut pages, mut jumps) = (Vec::new(), Some(Vec::new()));
+        let (mut pages, mut traces, mut jumps) = (Vec::new(), Vec::new(), Some(Vec::new()));
         for loss in losses {
-            let Loss::Page(page) = loss else {
-                jumps = None;
-                continue;
-            };
-            let Some(seen) = self.pages.remove(&page) else { continue };
-            pages.push(page);
-            for key in &seen.keys {
-                self.entries.remove(key);
-            }
-            match (jumps.as_mut(), seen.jumps.places()) {
-                (Some(jumps), Some(places)) => jumps.extend_from_slice(places),
-                _ => jumps = None,
+            match loss {
+                Loss::Code => jumps = None,
+                Loss::Page(page) => {
+                    let Some(seen) = self.pages.remove(&page) else { continue };
+                    pages.push(page);
+                    for key in &seen.keys {
+                        self.entries.remove(key);
+                    }
+                    add(&mut jumps, &seen);
+                }
+                Loss::Trace(key, first) => {
+                    // Another may have taken its place.
+                    if self.entries.get(&key) != Some(&first) {
+                        continue;
+                    }
+                    self.entries.remove(&key);
+                    traces.push(first);
+                    if let Some(seen) = self.pages.get_mut(&key.0) {
+                        seen.keys.retain(|known| *known != key);
+                        add(&mut jumps, seen);
+                    }
+                }
             }
         }
-        if pages.is_empty() && jumps.is_some() { Dropped::Nothing } else { Dropped::Pages { pages, jumps } }
+        let nothing = pages.is_empty() && traces.is_empty() && jumps.is_some();
+        if nothing { Dropped::Nothing } else { Dropped::Some { pages, traces, jumps } }
     }
 
     /// Whether everything that was dropped so far is forgotten here.
@@ -248,7 +269,7 @@ impl CodeCache {
         }
         for _ in 0..TRIES {
             let (stamp, last) = (cpu.memory.code_stamp(), cpu.memory.code_stamp_of(page.key()));
-            let Some((mut ops, behind, bytes)) = self.decode(cpu, page, gpa, key) else { return null() };
+            let Some((mut ops, source)) = self.decode(cpu, page, gpa, key, stamp) else { return null() };
             if let Some(above) = &self.hot {
                 let mut entry = pseudo(Func::Nop, hot::entry, u64::from(offset), 0);
                 (entry.op.imm, entry.op.disp) = (above.code, above.threshold);
@@ -257,14 +278,14 @@ impl CodeCache {
             let pool = self.pool.clone();
             let mut pool = pool.lock();
             // It was written to meanwhile, and another vCPU may have forgotten it already: it would not be told again.
-            let same = match behind {
+            let same = match source.behind {
                 None => cpu.memory.code_stamp_of(page.key()) == last,
                 Some(_) => cpu.memory.code_stamp() == stamp,
             };
             if !same {
                 continue;
             }
-            let first = pool.insert(key, ops, Source { bytes, behind, stamp });
+            let first = pool.insert(key, ops, source);
             drop(pool);
             return self.adopt(key, first);
         }
@@ -272,9 +293,8 @@ impl CodeCache {
         null()
     }
 
-    /// Reads a trace and marks its bytes as code, so that no write to them goes unnoticed: its ops, the page behind that it goes
-    /// on in, and the bytes if there is none.
-    fn decode(&mut self, cpu: &mut Cpu, page: &HostPage, gpa: u64, key: TraceKey) -> Option<Fresh> {
+    /// Reads a trace and marks its bytes as code, so that no write to them goes unnoticed. `stamp`: see [`Source::stamp`].
+    fn decode(&mut self, cpu: &mut Cpu, page: &HostPage, gpa: u64, key: TraceKey, stamp: u64) -> Option<Fresh> {
         let offset = key.2;
         let mut bytes = [0; 4096];
         let from = usize::from(offset);
@@ -300,7 +320,10 @@ impl CodeCache {
                 }
             };
             let last = end(&ops)?;
-            let whole = |bytes: &[u8; 4096]| bytes.get(from..last as usize).unwrap_or_default().into();
+            let source = |bytes: &[u8; 4096]| {
+                let kept = bytes.get(from..last as usize).filter(|_| behind.is_none());
+                Source { bytes: kept.unwrap_or_default().into(), behind, end: last as u16, stamp }
+            };
             let new = cpu.memory.mark_code(page, u64::from(offset), (last - 1).min(4095));
             if !cpu.memory.is_shared() {
                 if new {
@@ -310,8 +333,7 @@ impl CodeCache {
                 if new || behind.is_some() {
                     self.code_epoch = cpu.memory.code_epoch();
                 }
-                let bytes = if behind.is_none() { whole(&bytes) } else { Box::default() };
-                return Some((ops, behind, bytes));
+                return Some((ops, source(&bytes)));
             }
             // What was read before all are sure to tell of writes is read again.
             self.await_others(cpu);
@@ -321,11 +343,11 @@ impl CodeCache {
                 continue;
             }
             if behind.is_none() {
-                return Some((ops, behind, whole(&bytes)));
+                return Some((ops, source(&bytes)));
             }
             let again = build(cpu, &bytes, offset, alone)?;
             if again.1 == behind && end(&again.0) == Some(last) && cpu.memory.code_epoch() == self.code_epoch {
-                return Some((again.0, again.1, Box::default()));
+                return Some((again.0, source(&bytes)));
             }
         }
     }

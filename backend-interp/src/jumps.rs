@@ -53,6 +53,20 @@ impl Jump {
     }
 }
 
+/// Traces that have been dropped.
+pub struct Gone<'a> {
+    /// All in these host pages.
+    pub pages: &'a [usize],
+    /// Those with these entries.
+    pub traces: &'a [*const TracedOp],
+}
+
+impl Gone<'_> {
+    fn has(&self, jump: &Jump) -> bool {
+        self.pages.contains(&jump.host()) || self.traces.contains(&jump.op)
+    }
+}
+
 /// More places of a page are not remembered one by one.
 const PLACES: usize = 128;
 
@@ -146,30 +160,30 @@ impl JumpCache {
         parts.flat_map(|(part, _)| part).flat_map(|set| [&mut set.first, &mut set.second])
     }
 
-    /// Forgets the targets in these host pages, whose traces have been dropped. They are at these places; if none are given,
-    /// anywhere, and what code the engine above had for the others is forgotten, too.
+    /// Forgets traces that have been dropped. They are at these places; if none are given, anywhere, and what code the engine above had
+    /// for the others is forgotten, too.
     ///
     /// # Safety
     /// All other traces that have been inserted are still there.
-    pub unsafe fn forget(&mut self, pages: &[usize], places: Option<&[u16]>) {
+    pub unsafe fn forget(&mut self, gone: &Gone<'_>, places: Option<&[u16]>) {
         let Some(places) = places else {
             // SAFETY: the caller's promise.
-            return unsafe { self.forget_all_of(pages) };
+            return unsafe { self.forget_anywhere(gone) };
         };
         for place in places {
             let set = &mut self.sets()[usize::from(*place)];
             for jump in [&mut set.first, &mut set.second] {
-                // Another page's target may have taken the place.
-                if pages.contains(&jump.host()) {
+                // Another target may have taken the place.
+                if gone.has(jump) {
                     *jump = NO_JUMP;
                 }
             }
         }
     }
 
-    unsafe fn forget_all_of(&mut self, pages: &[usize]) {
+    unsafe fn forget_anywhere(&mut self, gone: &Gone<'_>) {
         for jump in self.all().filter(|jump| !jump.op.is_null()) {
-            if pages.contains(&jump.host()) {
+            if gone.has(jump) {
                 *jump = NO_JUMP;
             } else {
                 // SAFETY: the caller's promise.
@@ -314,7 +328,7 @@ mod tests {
         cache.forget_code_of(op(2), 9);
         assert_eq!(cache.sets()[JumpCache::index(b)].second.code, 9);
         // SAFETY: no op is looked at.
-        unsafe { cache.forget(&[host(b) as usize], Some(&[JumpCache::index(b) as u16])) };
+        unsafe { cache.forget(&Gone { pages: &[host(b) as usize], traces: &[] }, Some(&[JumpCache::index(b) as u16])) };
         assert_eq!((find_second(&mut cache, b).0, find(&cache, c)), (null(), op(3)));
         // The same address elsewhere takes its own place.
         insert(&mut cache, c, 4);

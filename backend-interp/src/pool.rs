@@ -11,6 +11,8 @@
 use crate::copies::Plan;
 use crate::run::TracedOp;
 use crate::shelf::Shelf;
+use frontend_x86::decode::MAX_LEN;
+use lyrebird_memory::Written;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -104,6 +106,8 @@ impl User {
 pub enum Loss {
     /// The traces of a page.
     Page(usize),
+    /// One trace, by its entry. Nobody follows the pointer.
+    Trace(TraceKey, *const TracedOp),
     /// The engine above has no code any more for some traces.
     Code,
 }
@@ -114,16 +118,41 @@ pub struct Source {
     pub bytes: Box<[u8]>,
     /// That page.
     pub behind: Option<usize>,
+    /// Offset of the byte behind it, as if its page went on.
+    pub end: u16,
     /// The [`lyrebird_memory::GuestMemory::code_stamp`] before it was read.
     pub stamp: u64,
 }
 
+/// A trace of a page.
+struct Held {
+    ops: TracedOps,
+    /// What it was decoded from; nothing if it goes on in the next page.
+    bytes: Box<[u8]>,
+    /// The [`lyrebird_memory::GuestMemory::code_stamp`] before it was read.
+    stamp: u64,
+    mode: u16,
+    /// Where it begins and ends: see [`Source::end`].
+    from: u16,
+    end: u16,
+}
+
+impl Held {
+    /// That it is dropped, of this page.
+    fn loss(&self, page: usize) -> Loss {
+        Loss::Trace((page, self.mode, self.from), self.ops.first())
+    }
+
+    /// Whether a write may have changed it.
+    fn is_hit_by(&self, written: &Written) -> bool {
+        let (first, last) = written.bytes;
+        self.stamp < written.stamp && u64::from(self.from) <= last && first < u64::from(self.end)
+    }
+}
+
 #[derive(Default)]
 struct PageTraces {
-    keys: Vec<TraceKey>,
-    traces: Vec<TracedOps>,
-    /// What the traces were decoded from; nothing for those that go on in the next page.
-    bytes: Vec<Box<[u8]>>,
+    traces: Vec<Held>,
     /// Pages with a trace that goes on in the first bytes of this one.
     before: Vec<usize>,
     /// The [`lyrebird_memory::GuestMemory::code_stamp`] before its first code was read.
@@ -146,6 +175,8 @@ pub struct Counts {
     pub added: u64,
     /// Pages whose traces were dropped because they were written to.
     pub written: u64,
+    /// Traces that were dropped alone because they were written to.
+    pub patched: u64,
     /// Pages whose traces were dropped to make room.
     pub full: u64,
     /// Pages whose traces were dropped in all, with those that go on in others.
@@ -161,8 +192,8 @@ struct Inner {
     pages: HashMap<usize, PageTraces, Hash>,
     /// What was dropped last, one entry an epoch, up to the current one.
     log: VecDeque<Loss>,
-    /// Dropped pages whose traces a vCPU may be inside of, with the epochs to wait for.
-    graveyard: VecDeque<(u64, PageTraces)>,
+    /// Dropped traces of a page that a vCPU may be inside of, with the epochs to wait for.
+    graveyard: VecDeque<(u64, usize, Vec<Held>)>,
     /// Dropped, nobody is inside, and perhaps to come again.
     shelf: Shelf,
     users: Vec<Arc<User>>,
@@ -232,10 +263,11 @@ impl Locked<'_> {
     /// last.
     pub fn around(&self, page: usize, mode: u16, offset: u16) -> Option<*const TracedOp> {
         let traces = self.inner.pages.get(&page)?;
-        let with = traces.keys.iter().zip(&traces.traces).filter(|((_, m, first), ops)| {
-            *m == mode && *first <= offset && ops.ops.iter().any(|op| op.op.len > 0 && op.op.offset == offset)
+        let with = traces.traces.iter().filter(|held| {
+            let (from, ops) = (held.from, &held.ops.ops);
+            held.mode == mode && from <= offset && ops.iter().any(|op| op.op.len > 0 && op.op.offset == offset)
         });
-        with.max_by_key(|((_, _, first), _)| *first).map(|(_, ops)| ops.first())
+        with.max_by_key(|held| held.from).map(|held| held.ops.first())
     }
 
     /// Dropped traces that may come again.
@@ -245,7 +277,7 @@ impl Locked<'_> {
 
     /// Adds a trace, unless another vCPU was quicker, and gives its entry.
     pub fn insert(&mut self, key: TraceKey, ops: TracedOps, from: Source) -> *const TracedOp {
-        let Source { bytes, behind, stamp } = from;
+        let Source { bytes, behind, end, stamp } = from;
         if let Some(first) = self.known(key) {
             return first;
         }
@@ -259,21 +291,54 @@ impl Locked<'_> {
         let first = ops.first();
         self.pool.ops.fetch_add(ops.ops.len(), Ordering::Relaxed);
         let page = self.inner.pages.entry(key.0).or_insert_with(|| PageTraces { stamp, ..Default::default() });
-        page.keys.push(key);
-        page.traces.push(ops);
-        page.bytes.push(bytes);
+        page.traces.push(Held { ops, bytes, stamp, mode: key.1, from: key.2, end });
         self.inner.entries.insert(key, first);
         first
     }
 
-    /// Drops the traces of pages that were written to, each at a stamp: what was read later stays.
-    pub fn drop_written(&mut self, pages: &[(usize, u64)]) {
-        for (page, stamp) in pages {
-            if self.inner.pages.get(page).is_some_and(|traces| traces.stamp < *stamp) {
+    /// Drops the traces that were written to: of those pages all that the writes may have changed. What was read later stays.
+    pub fn drop_written(&mut self, pages: &[(usize, Written)], user: &Arc<User>) {
+        for (page, written) in pages {
+            let Some(traces) = self.inner.pages.get(page).filter(|traces| traces.stamp < written.stamp) else {
+                continue;
+            };
+            let ends_here = !traces.before.is_empty() && written.bytes.0 < MAX_LEN as u64;
+            if written.is_whole() || ends_here || !self.drop_hit(*page, written, user) {
                 self.inner.counts.written += 1;
                 self.drop_page(*page);
             }
         }
+    }
+
+    /// Drops what a write hits of a page's traces, and leaves the others. False if that cannot be done: another vCPU may be about
+    /// to follow a link to one of them.
+    fn drop_hit(&mut self, page: usize, written: &Written, user: &Arc<User>) -> bool {
+        let Some(traces) = self.inner.pages.get(&page) else { return true };
+        let hit = |held: &Held| held.is_hit_by(written);
+        if !traces.traces.iter().any(hit) {
+            return true;
+        }
+        let lost: Vec<Loss> = traces.traces.iter().filter(|held| hit(held)).map(|held| held.loss(page)).collect();
+        // Others that begin to run see the epoch then, and wait for the lock: see `User::begin`.
+        lost.into_iter().for_each(|loss| _ = self.lose(loss));
+        let epoch = self.epoch();
+        if !self.inner.users.iter().all(|other| Arc::ptr_eq(other, user) || other.seen.load(Ordering::SeqCst) >= epoch)
+        {
+            return false;
+        }
+        let Some(traces) = self.inner.pages.get_mut(&page) else { return true };
+        let gone: Vec<Held> = traces.traces.extract_if(.., |held| held.is_hit_by(written)).collect();
+        // Links lead to traces of the same mode.
+        let hit_modes = |mode: u16| gone.iter().any(|held| held.mode == mode);
+        let leads_there = |op: &TracedOp| {
+            let link = op.link_if_any();
+            !link.is_null() && gone.iter().any(|held| held.ops.first() == link)
+        };
+        let rest = traces.traces.iter_mut().filter(|held| hit_modes(held.mode)).flat_map(|held| &mut held.ops.ops);
+        rest.filter(|op| leads_there(op)).for_each(|op| op.op.disp = 0);
+        self.inner.counts.patched += gone.len() as u64;
+        self.bury(page, gone);
+        true
     }
 
     /// Drops some pages, to make room. Any will do: which are still in use is not known. What comes again is decoded again.
@@ -285,26 +350,30 @@ impl Locked<'_> {
 
     /// Drops the traces of a page, and of pages whose traces go on in it.
     fn drop_page(&mut self, page: usize) {
-        let Some(mut page_traces) = self.inner.pages.remove(&page) else { return };
-        for key in &page_traces.keys {
-            self.inner.entries.remove(key);
-        }
-        let (traces, before) = (&page_traces.traces, std::mem::take(&mut page_traces.before));
+        let Some(PageTraces { traces, before, .. }) = self.inner.pages.remove(&page) else { return };
         self.inner.counts.dropped += 1;
-        self.pool.ops.fetch_sub(traces.iter().map(|t| t.ops.len()).sum::<usize>(), Ordering::Relaxed);
+        self.lose(Loss::Page(page));
+        self.bury(page, traces);
+        before.into_iter().for_each(|page| self.drop_page(page));
+    }
+
+    /// Nobody finds these traces of a page any more. They are freed when all have forgotten them.
+    fn bury(&mut self, page: usize, traces: Vec<Held>) {
+        for held in &traces {
+            self.inner.entries.remove(&(page, held.mode, held.from));
+        }
+        self.pool.ops.fetch_sub(traces.iter().map(|held| held.ops.ops.len()).sum::<usize>(), Ordering::Relaxed);
         let mut others = false;
         if let Some(above) = self.pool.above.get() {
-            traces.iter().for_each(|trace| others |= above.dropped(trace.first()));
+            traces.iter().for_each(|held| others |= above.dropped(held.ops.first()));
         }
         if others {
             self.lose(Loss::Code);
         }
-        self.lose(Loss::Page(page));
         if !traces.is_empty() {
             let epoch = self.epoch();
-            self.inner.graveyard.push_back((epoch, page_traces));
+            self.inner.graveyard.push_back((epoch, page, traces));
         }
-        before.into_iter().for_each(|page| self.drop_page(page));
     }
 
     /// How much was dropped so far.
@@ -344,12 +413,12 @@ impl Locked<'_> {
         if user.seen.load(Ordering::Relaxed) != RESTS {
             user.seen.store(self.epoch(), Ordering::SeqCst);
         }
-        while let Some((epoch, _)) = self.inner.graveyard.front()
+        while let Some((epoch, ..)) = self.inner.graveyard.front()
             && self.is_over(*epoch)
-            && let Some((_, PageTraces { keys, traces, bytes, .. })) = self.inner.graveyard.pop_front()
+            && let Some((_, page, traces)) = self.inner.graveyard.pop_front()
         {
-            for ((key, trace), bytes) in keys.into_iter().zip(traces).zip(bytes) {
-                self.inner.shelf.put(key, bytes, trace);
+            for Held { ops, bytes, mode, from, .. } in traces {
+                self.inner.shelf.put((page, mode, from), bytes, ops);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::cache::{self, CodeCache, Dropped};
 use crate::hot;
-use crate::jumps::JumpCache;
+use crate::jumps::{Gone, JumpCache};
 use crate::pool::{Pool, TracedOps};
 use crate::run::{Left, Run, TracedOp};
 use crate::slow;
@@ -138,8 +138,10 @@ impl InterpVcpu {
             match run.cache.refresh(&mut run.cpu) {
                 Dropped::Nothing => {}
                 Dropped::All => run.jumps.clear(),
-                // SAFETY: jumps lead to traces of this cache, and nothing but these pages' have been dropped.
-                Dropped::Pages { pages, jumps } => unsafe { run.jumps.forget(&pages, jumps.as_deref()) },
+                // SAFETY: jumps lead to traces of this cache, and nothing but these have been dropped.
+                Dropped::Some { pages, traces, jumps } => unsafe {
+                    run.jumps.forget(&Gone { pages: &pages, traces: &traces }, jumps.as_deref());
+                },
             }
             run.count_retired(0);
             if run.cpu.signals.take(Signals::KICK) != 0 {

@@ -577,11 +577,12 @@ impl Vcpu for JitVcpu {
 
 impl Drop for JitVcpu {
     fn drop(&mut self) {
-        let Counts { added, written, full, dropped, code } = self.own().common.pool.counts();
+        let Counts { added, written, patched, full, dropped, code } = self.own().common.pool.counts();
         tracing::info!(
             executed = self.interp.retired(),
             added,
             written,
+            patched,
             full,
             dropped,
             code,

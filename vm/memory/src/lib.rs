@@ -11,14 +11,17 @@ mod access;
 mod atomic;
 mod block;
 mod layout;
+mod mixed;
 pub mod order;
+mod trackers;
 pub mod twin;
 pub mod watch;
 
 pub use atomic::BusLock;
 pub use block::{Block, BlockId, HostPage, PageBytes};
 pub use layout::{Backing, FlatMap, Region, RegionId, Target};
-pub use watch::{CodeWatch, TrackerId};
+pub use trackers::TrackerId;
+pub use watch::{CodeWatch, Written};
 
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -3,14 +3,16 @@
 //! Each page of a block has a watch byte. Zero means that nobody cares, and an engine may write to the page in place.
 //! Bits 0 to 6 belong to *trackers* (screen, snapshot, replay): a set bit says "clean since the last look"; the next
 //! write clears it. Bit 7 says that some engine holds code decoded from the page; which 64-byte stretches of it is in
-//! the page's code mask, so that data beside code does not throw code away.
+//! the page's code mask, so that data beside code does not throw code away. Of pages that are written to again and again it is
+//! known byte by byte ([`crate::mixed`]), and only the code that is hit is thrown away.
 //!
 //! When CPUs run at the same time, one may still have a fast write path to a page in which another finds its first code. Whoever
 //! marks code waits, before it reads the bytes, until all others have dropped such paths ([`GuestMemory::await_others`]): they
 //! do at their next look around, or are not running at all. So no write to code goes unnoticed.
 
 use crate::GuestMemory;
-use crate::block::{BlockId, HostPage};
+use crate::block::HostPage;
+use crate::mixed::{Hit, Mixed};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, RwLock};
@@ -18,19 +20,34 @@ use std::sync::{Arc, Mutex, RwLock};
 /// The watch bit for code.
 pub const CODE: u8 = 0x80;
 
-/// One of at most seven independent readers of dirty pages.
-#[derive(Debug)]
-pub struct TrackerId(u8);
-
 /// [`CodeWatch::knows`] of a vCPU that is not running.
 const RESTS: u64 = u64::MAX;
+
+/// Code of a page was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The [`GuestMemory::code_stamp`] of the last write: what was read when it was this already has seen it.
+    pub stamp: u64,
+    /// All writes since the last look lie between these bytes, both among them. Code that has some of them is to be dropped: if that
+    /// is the whole page, its code is not watched any more.
+    pub bytes: (u64, u64),
+}
+
+impl Written {
+    /// Whether it is all of the page's code.
+    pub fn is_whole(&self) -> bool {
+        self.bytes == WHOLE
+    }
+}
+
+/// All bytes of a page.
+const WHOLE: (u64, u64) = (0, 4095);
 
 /// Tells one engine's vCPU which pages of code were written to.
 pub struct CodeWatch {
     pending: AtomicBool,
-    /// Each once, with the [`GuestMemory::code_stamp`] of its last write: a vCPU that sleeps takes none, however often they are
-    /// written to.
-    pages: Mutex<BTreeMap<usize, u64>>,
+    /// Each page once, by its [`HostPage::key`]: a vCPU that sleeps takes none, however often they are written to.
+    pages: Mutex<BTreeMap<usize, Written>>,
     /// The [`GuestMemory::code_epoch`] at which the vCPU last dropped its fast write paths.
     knows: AtomicU64,
 }
@@ -64,17 +81,18 @@ impl CodeWatch {
         self.pending.load(Ordering::Acquire)
     }
 
-    /// The keys ([`HostPage::key`]) of the pages whose code changed since the last call, and the stamp of each one's last change:
-    /// what was read when [`GuestMemory::code_stamp`] was this already has seen it.
-    pub fn take(&self) -> Vec<(usize, u64)> {
+    /// The keys ([`HostPage::key`]) of the pages whose code changed since the last call, and where it did.
+    pub fn take(&self) -> Vec<(usize, Written)> {
         let mut pages = self.pages.lock().unwrap_or_else(|e| e.into_inner());
         self.pending.store(false, Ordering::Release);
         std::mem::take(&mut *pages).into_iter().collect()
     }
 
-    fn push(&self, key: usize, stamp: u64) {
+    fn push(&self, key: usize, stamp: u64, bytes: (u64, u64)) {
         let mut pages = self.pages.lock().unwrap_or_else(|e| e.into_inner());
-        pages.insert(key, stamp);
+        let known = pages.entry(key).or_insert(Written { stamp, bytes });
+        known.stamp = stamp;
+        known.bytes = (known.bytes.0.min(bytes.0), known.bytes.1.max(bytes.1));
         self.pending.store(true, Ordering::Release);
     }
 }
@@ -83,8 +101,8 @@ impl CodeWatch {
 pub(crate) struct Watchers {
     code: RwLock<Vec<Arc<CodeWatch>>>,
     /// Held by whoever marks code or takes marks away.
-    marks: Mutex<()>,
-    used_trackers: AtomicU8,
+    marks: Mutex<Mixed>,
+    pub(crate) used_trackers: AtomicU8,
 }
 
 impl GuestMemory {
@@ -104,7 +122,8 @@ impl GuestMemory {
     /// Mark first, then read the bytes. Returns true if the page was not marked at all before: the engine must then
     /// drop its fast write path to the page.
     pub fn mark_code(&self, page: &HostPage, first: u64, last: u64) -> bool {
-        let _marks = self.watchers.marks.lock().unwrap_or_else(|e| e.into_inner());
+        let mut marks = self.watchers.marks.lock().unwrap_or_else(|e| e.into_inner());
+        marks.mark(page.key(), first, last);
         page.code().fetch_or(stretches(first, last), Ordering::SeqCst);
         let new = page.watch().fetch_or(CODE, Ordering::SeqCst) & CODE == 0;
         if new {
@@ -155,15 +174,23 @@ impl GuestMemory {
         if page.code().load(Ordering::Acquire) & wrote == 0 {
             return;
         }
-        let _marks = self.watchers.marks.lock().unwrap_or_else(|e| e.into_inner());
-        if page.code().load(Ordering::Acquire) & wrote != 0 {
-            // Everybody is told before anybody can have a fast write path to the page again. Every holder drops all of the page's
-            // code, so the page starts afresh.
-            let stamp = self.code_stamp.fetch_add(1, Ordering::SeqCst) + 1;
-            self.page_stamps[crate::stamp_place(page.key())].store(stamp, Ordering::SeqCst);
-            for watch in self.watchers.code.read().unwrap_or_else(|e| e.into_inner()).iter() {
-                watch.push(page.key(), stamp);
-            }
+        let mut marks = self.watchers.marks.lock().unwrap_or_else(|e| e.into_inner());
+        if page.code().load(Ordering::Acquire) & wrote == 0 {
+            return;
+        }
+        let bytes = match marks.write(page.key(), offset, offset + len - 1) {
+            Hit::Nothing => return,
+            Hit::Bytes => (offset, offset + len - 1),
+            Hit::Page => WHOLE,
+        };
+        // Everybody is told before anybody can have a fast write path to the page again.
+        let stamp = self.code_stamp.fetch_add(1, Ordering::SeqCst) + 1;
+        self.page_stamps[crate::stamp_place(page.key())].store(stamp, Ordering::SeqCst);
+        for watch in self.watchers.code.read().unwrap_or_else(|e| e.into_inner()).iter() {
+            watch.push(page.key(), stamp, bytes);
+        }
+        if bytes == WHOLE {
+            // Every holder drops all of the page's code, so the page starts afresh.
             page.code().store(0, Ordering::Release);
             page.watch().fetch_and(!CODE, Ordering::AcqRel);
         }
@@ -178,54 +205,6 @@ impl GuestMemory {
             && !self.is_shared()
             && !self.journal.is_on()
     }
-
-    /// A tracker of dirty pages, or `None` when all seven are in use. It starts with every page clean.
-    /// No vCPU may be running: engines learn from the epoch that they must write through the slow path again.
-    pub fn add_tracker(&self) -> Option<TrackerId> {
-        let mut used = self.watchers.used_trackers.load(Ordering::Acquire);
-        loop {
-            let bit = (0..7).map(|n| 1u8 << n).find(|bit| used & bit == 0)?;
-            match self.watchers.used_trackers.compare_exchange(used, used | bit, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => {
-                    for block in self.blocks.read().unwrap_or_else(|e| e.into_inner()).iter() {
-                        for watch in &block.watch {
-                            watch.fetch_or(bit, Ordering::AcqRel);
-                        }
-                    }
-                    self.bump_epoch();
-                    return Some(TrackerId(bit));
-                }
-                Err(now) => used = now,
-            }
-        }
-    }
-
-    /// Gives a tracker back.
-    pub fn remove_tracker(&self, tracker: TrackerId) {
-        for block in self.blocks.read().unwrap_or_else(|e| e.into_inner()).iter() {
-            for watch in &block.watch {
-                watch.fetch_and(!tracker.0, Ordering::AcqRel);
-            }
-        }
-        self.watchers.used_trackers.fetch_and(!tracker.0, Ordering::AcqRel);
-    }
-
-    /// Calls `dirty` with the index of each page of the block written since the last call, and marks them clean again.
-    /// No vCPU may be running, as for [`GuestMemory::add_tracker`].
-    pub fn collect_dirty(&self, tracker: &TrackerId, block: BlockId, mut dirty: impl FnMut(usize)) {
-        let block = self.block(block);
-        let mut any = false;
-        for (index, watch) in block.watch.iter().enumerate() {
-            if watch.load(Ordering::Acquire) & tracker.0 == 0 {
-                watch.fetch_or(tracker.0, Ordering::AcqRel);
-                any = true;
-                dirty(index);
-            }
-        }
-        if any {
-            self.bump_epoch();
-        }
-    }
 }
 
 fn stretches(first: u64, last: u64) -> u64 {
@@ -235,6 +214,7 @@ fn stretches(first: u64, last: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::{WHOLE, Written};
     use crate::{Backing, GuestMemory, Region, Target};
     use std::sync::Arc;
     use std::time::Duration;
@@ -244,26 +224,6 @@ mod tests {
         let ram = memory.add_block("ram", 0x4000).unwrap();
         memory.map(Region { base: 0, bytes: 0x4000, priority: 0, target: Target::Ram { block: ram, offset: 0 } });
         (memory, ram)
-    }
-
-    #[test]
-    fn trackers_are_independent() {
-        let (memory, ram) = machine();
-        let (a, b) = (memory.add_tracker().unwrap(), memory.add_tracker().unwrap());
-        memory.write(0x1ffe, &[1, 2, 3, 4]).unwrap();
-        let collect = |tracker| {
-            let mut pages = Vec::new();
-            memory.collect_dirty(tracker, ram, |page| pages.push(page));
-            pages
-        };
-        assert_eq!(collect(&a), [1, 2]);
-        assert_eq!(collect(&a), [0usize; 0]);
-        memory.write(0, &[9]).unwrap();
-        assert_eq!(collect(&a), [0]);
-        assert_eq!(collect(&b), [0, 1, 2]);
-        memory.write_block(&memory.block(ram), 0x1fff, &[1, 2]).unwrap();
-        assert_eq!(collect(&a), [1, 2]);
-        assert!(memory.write_block(&memory.block(ram), 0x3fff, &[1, 2]).is_err());
     }
 
     #[test]
@@ -299,10 +259,33 @@ mod tests {
         memory.write(0x2200, &[0; 16]).unwrap();
         assert!(!watch.pending());
         memory.write(0x213f, &[0]).unwrap();
-        assert_eq!(watch.take(), [(page.key(), 1)]);
+        assert_eq!(watch.take(), [(page.key(), Written { stamp: 1, bytes: WHOLE })]);
         assert_eq!((memory.code_stamp(), memory.code_stamp_of(page.key())), (1, 1));
         assert!(!watch.pending());
         memory.write(0x213f, &[0]).unwrap();
         assert!(!watch.pending(), "the page has no code any more");
+    }
+
+    #[test]
+    fn of_a_page_that_is_written_to_again_those_bytes_are_told_that_were_written() {
+        let (memory, _) = machine();
+        let watch = memory.watch_code();
+        let Backing::Ram(page) = memory.lookup(0x2000) else { panic!("RAM") };
+        for _ in 0..2 {
+            memory.mark_code(&page, 0x100, 0x10f);
+            memory.write(0x2108, &[0]).unwrap();
+            assert!(watch.take()[0].1.is_whole());
+        }
+        assert!(memory.mark_code(&page, 0x100, 0x10f));
+        memory.write(0x2110, &[0; 16]).unwrap();
+        assert!(!watch.pending(), "beside code, though near it");
+        memory.write(0x210c, &[0; 8]).unwrap();
+        memory.write(0x2104, &[0; 2]).unwrap();
+        assert_eq!(watch.take(), [(page.key(), Written { stamp: 4, bytes: (0x104, 0x113) })]);
+        memory.write(0x210c, &[0; 8]).unwrap();
+        assert!(!watch.pending(), "this is no code any more");
+        assert!(!memory.mark_code(&page, 0x100, 0x10f), "the rest has been all the time");
+        memory.write_block(&memory.block(crate::BlockId(0)), 0x1f00, &[0; 0x400]).unwrap();
+        assert_eq!(watch.take(), [(page.key(), Written { stamp: 5, bytes: WHOLE })]);
     }
 }

@@ -104,26 +104,30 @@ pub fn load_into(ram_ranges: &[(u64, u64)], request: &BootRequest) -> Result<Boo
 }
 
 /// Boots a machine again and again: plans at the first reset, when it is known where RAM is, and installs at each.
-pub struct Loader {
-    request: BootRequest,
-    plan: Option<BootPlan>,
+pub struct Loader(Stage);
+
+/// A plan holds all that there is to load, so that the request's files need not be kept beside it.
+enum Stage {
+    Asked(BootRequest),
+    Planned(BootPlan),
 }
 
 impl Loader {
     /// For this request. The kernel's kind is looked at right away, so that a file that is no kernel is refused early.
     pub fn new(request: BootRequest) -> Result<Self, BootError> {
         detect(&request.kernel)?;
-        Ok(Loader { request, plan: None })
+        Ok(Loader(Stage::Asked(request)))
     }
 
     /// Puts everything in place; see [`BootPlan::install`]. Gives the plan, for its warnings.
     pub fn install(&mut self, memory: &GuestMemory, cpus: &mut [CpuState]) -> Result<&BootPlan, BootError> {
-        let plan = match self.plan.take() {
-            Some(plan) => plan,
-            None => load(memory, &self.request)?,
-        };
-        plan.install(memory, cpus)?;
-        Ok(self.plan.insert(plan))
+        if let Stage::Asked(request) = &self.0 {
+            self.0 = Stage::Planned(load(memory, request)?);
+        }
+        match &self.0 {
+            Stage::Planned(plan) => plan.install(memory, cpus).map(|()| plan),
+            Stage::Asked(_) => unreachable!("it has just been planned"),
+        }
     }
 }
 

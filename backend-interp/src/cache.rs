@@ -28,19 +28,48 @@ use std::sync::Arc;
 const MAX_TRACE: usize = 128;
 /// So many bytes hold most traces.
 const MOSTLY: usize = 256;
-/// So many at a time: the guest waits meanwhile.
-const PAGES_AT_ONCE: usize = 16;
+/// So many traces are known without asking the pool.
+const NEAR: usize = 1024;
 /// How often code is read again because some was written to.
 const TRIES: usize = 8;
 
 /// A trace that was decoded.
-type Fresh = (TracedOps, Source);
+struct Fresh {
+    ops: TracedOps,
+    /// See [`Source`].
+    behind: Option<usize>,
+    end: u16,
+}
 
-/// What a vCPU has come across of a page.
-#[derive(Default)]
-struct Seen {
-    keys: Vec<TraceKey>,
-    jumps: PageJumps,
+/// The traces that were looked up last: a direct-mapped cache.
+struct Near(Box<[(TraceKey, *const TracedOp)]>);
+
+impl Near {
+    const NOTHING: (TraceKey, *const TracedOp) = ((0, 0, 0), null());
+
+    fn new() -> Self {
+        Near(vec![Self::NOTHING; NEAR].into())
+    }
+
+    fn slot(&mut self, key: TraceKey) -> &mut (TraceKey, *const TracedOp) {
+        let (page, mode, offset) = key;
+        &mut self.0[(page >> 12 ^ page >> 22 ^ usize::from(offset) ^ usize::from(mode) << 5) % NEAR]
+    }
+
+    fn find(&mut self, key: TraceKey) -> Option<*const TracedOp> {
+        let (known, first) = *self.slot(key);
+        (known == key && !first.is_null()).then_some(first)
+    }
+
+    fn forget(&mut self, key: TraceKey) {
+        if self.slot(key).0 == key {
+            *self.slot(key) = Self::NOTHING;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.0.fill(Self::NOTHING);
+    }
 }
 
 /// What [`CodeCache::refresh`] has dropped.
@@ -61,8 +90,8 @@ pub enum Dropped {
 }
 
 /// Adds where the cache of jumps leads to a page.
-fn add(jumps: &mut Option<Vec<u16>>, seen: &Seen) {
-    match (jumps.as_mut(), seen.jumps.places()) {
+fn add(jumps: &mut Option<Vec<u16>>, known: &PageJumps) {
+    match (jumps.as_mut(), known.places()) {
         (Some(jumps), Some(places)) => jumps.extend_from_slice(places),
         _ => *jumps = None,
     }
@@ -74,8 +103,10 @@ pub struct CodeCache {
     user: Arc<User>,
     /// The pool's epoch up to which what was dropped is forgotten here.
     seen: u64,
-    entries: HashMap<TraceKey, *const TracedOp, Hash>,
-    pages: HashMap<usize, Seen, Hash>,
+    near: Near,
+    /// Where the cache of jumps leads to traces of a page.
+    pages: HashMap<usize, PageJumps, Hash>,
+    scratch: Scratch,
     watch: Arc<CodeWatch>,
     epoch: u64,
     code_epoch: u64,
@@ -95,8 +126,9 @@ impl CodeCache {
             user: pool.join(),
             seen: pool.epoch(),
             pool,
-            entries: HashMap::default(),
+            near: Near::new(),
             pages: HashMap::default(),
+            scratch: Scratch::new(),
             watch: memory.watch_code(),
             epoch: memory.epoch(),
             code_epoch: memory.code_epoch(),
@@ -127,7 +159,7 @@ impl CodeCache {
             let mut pool = pool.lock();
             pool.drop_written(&written, &self.user);
             if full {
-                pool.drop_some(PAGES_AT_ONCE);
+                pool.make_room();
             }
             dropped = self.forget(pool.since(self.seen));
             self.seen = pool.epoch();
@@ -144,33 +176,29 @@ impl CodeCache {
 
     /// Forgets what was dropped.
     fn forget(&mut self, losses: Option<Vec<Loss>>) -> Dropped {
-        let Some(losses) = losses else {
-            self.entries.clear();
+        let Some(losses) = losses.filter(|losses| !losses.contains(&Loss::Sight)) else {
+            self.near.clear();
             self.pages.clear();
             return Dropped::All;
         };
         let (mut pages, mut traces, mut jumps) = (Vec::new(), Vec::new(), Some(Vec::new()));
         for loss in losses {
             match loss {
-                Loss::Code => jumps = None,
+                Loss::Code | Loss::Sight => jumps = None,
                 Loss::Page(page) => {
-                    let Some(seen) = self.pages.remove(&page) else { continue };
-                    pages.push(page);
-                    for key in &seen.keys {
-                        self.entries.remove(key);
+                    if pages.is_empty() {
+                        self.near.clear();
                     }
-                    add(&mut jumps, &seen);
+                    if let Some(known) = self.pages.remove(&page) {
+                        pages.push(page);
+                        add(&mut jumps, &known);
+                    }
                 }
                 Loss::Trace(key, first) => {
-                    // Another may have taken its place.
-                    if self.entries.get(&key) != Some(&first) {
-                        continue;
-                    }
-                    self.entries.remove(&key);
-                    traces.push(first);
-                    if let Some(seen) = self.pages.get_mut(&key.0) {
-                        seen.keys.retain(|known| *known != key);
-                        add(&mut jumps, seen);
+                    self.near.forget(key);
+                    if let Some(known) = self.pages.get(&key.0) {
+                        traces.push(first);
+                        add(&mut jumps, known);
                     }
                 }
             }
@@ -244,87 +272,79 @@ impl CodeCache {
 
     /// Notes that the cache of jumps leads to a trace of this page.
     pub fn note_jump(&mut self, page: usize, place: u16) {
-        if let Some(seen) = self.pages.get_mut(&page) {
-            seen.jumps.note(place);
-        }
-    }
-
-    /// Takes over what the pool has.
-    fn adopt(&mut self, key: TraceKey, first: *const TracedOp) -> *const TracedOp {
-        self.pages.entry(key.0).or_default().keys.push(key);
-        self.entries.insert(key, first);
-        first
+        self.pages.entry(page).or_default().note(place);
     }
 
     /// The trace that begins at this offset of a host page; decodes it if need be. `gpa` is the page's guest-physical
     /// address. `null` if the first instruction goes on in the next page.
     pub fn trace(&mut self, cpu: &mut Cpu, page: &HostPage, gpa: u64, offset: u16) -> *const TracedOp {
         let key = (page.key(), mode_key(cpu), offset);
-        if let Some(op) = self.entries.get(&key) {
-            return *op;
+        if let Some(first) = self.near.find(key) {
+            return first;
         }
-        let known = self.pool.lock().known(key);
-        if let Some(first) = known {
-            return self.adopt(key, first);
+        let known = self.pool.lock().wanted(key);
+        let first = known.unwrap_or_else(|| self.decode(cpu, page, gpa, key));
+        if !first.is_null() {
+            *self.near.slot(key) = (key, first);
         }
+        first
+    }
+
+    /// Decodes a trace and adds it to the pool.
+    fn decode(&mut self, cpu: &mut Cpu, page: &HostPage, gpa: u64, key: TraceKey) -> *const TracedOp {
         for _ in 0..TRIES {
             let (stamp, last) = (cpu.memory.code_stamp(), cpu.memory.code_stamp_of(page.key()));
-            let Some((mut ops, source)) = self.decode(cpu, page, gpa, key, stamp) else { return null() };
-            if let Some(above) = &self.hot {
-                let mut entry = pseudo(Func::Nop, hot::entry, u64::from(offset), 0);
-                (entry.op.imm, entry.op.disp) = (above.code, above.threshold);
-                ops = std::iter::once(entry).chain(ops.ops).collect::<Vec<_>>().into();
-            }
+            let Some(Fresh { ops, behind, end }) = self.read(cpu, page, gpa, key) else { return null() };
             let pool = self.pool.clone();
             let mut pool = pool.lock();
             // It was written to meanwhile, and another vCPU may have forgotten it already: it would not be told again.
-            let same = match source.behind {
+            let same = match behind {
                 None => cpu.memory.code_stamp_of(page.key()) == last,
                 Some(_) => cpu.memory.code_stamp() == stamp,
             };
             if !same {
                 continue;
             }
-            let first = pool.insert(key, ops, source);
-            drop(pool);
-            return self.adopt(key, first);
+            let bytes = self.scratch.page.get(usize::from(key.2)..usize::from(end)).filter(|_| behind.is_none());
+            return pool.insert(key, ops, Source { bytes: bytes.unwrap_or_default(), behind, end, stamp });
         }
         // Others write to code all the time.
         null()
     }
 
-    /// Reads a trace and marks its bytes as code, so that no write to them goes unnoticed. `stamp`: see [`Source::stamp`].
-    fn decode(&mut self, cpu: &mut Cpu, page: &HostPage, gpa: u64, key: TraceKey, stamp: u64) -> Option<Fresh> {
-        let offset = key.2;
-        let mut bytes = [0; 4096];
-        let from = usize::from(offset);
-        let at = gpa & !0xfff | u64::from(offset);
-        let alone = self.hot.is_none();
+    /// Reads a trace, by way of the scratch page, and marks its bytes as code, so that no write to them goes unnoticed.
+    fn read(&mut self, cpu: &mut Cpu, page: &HostPage, gpa: u64, key: TraceKey) -> Option<Fresh> {
+        let from = usize::from(key.2);
+        let at = gpa & !0xfff | u64::from(key.2);
+        let hot = self.hot;
         let end = |ops: &TracedOps| ops.ops.iter().rev().find(|op| op.op.len > 0).map(|op| op.op.next_offset());
         loop {
+            let scratch = &mut self.scratch;
             let length = self.pool.lock().shelf().length(&key);
             let kept = length.map(|length| from..from + length);
-            let kept = kept.filter(|range| cpu.memory.read(at, &mut bytes[range.clone()]).is_ok());
-            let (ops, behind) = match kept.and_then(|range| self.pool.lock().shelf().take(&key, &bytes[range])) {
-                Some(ops) => (ops, None),
+            let kept = kept.filter(|range| cpu.memory.read(at, &mut scratch.page[range.clone()]).is_ok());
+            let (ops, behind) = match kept.and_then(|range| self.pool.lock().shelf().take(&key, &scratch.page[range])) {
+                Some(mut ops) => {
+                    if let (Some(hot), Some(first)) = (&hot, ops.ops.first_mut()) {
+                        *first = entry(hot, key.2);
+                    }
+                    (ops, None)
+                }
                 None => {
                     let near = (from + MOSTLY).min(4096);
-                    cpu.memory.read(at, &mut bytes[from..near]).ok()?;
-                    match build(cpu, &bytes[..near], offset, alone) {
+                    cpu.memory.read(at, &mut scratch.page[from..near]).ok()?;
+                    match build(cpu, scratch, near, key.2, hot.as_ref()) {
                         Some(built) => built,
                         None => {
-                            cpu.memory.read(at, &mut bytes[from..]).ok()?;
-                            build(cpu, &bytes, offset, alone)?
+                            cpu.memory.read(at, &mut scratch.page[from..]).ok()?;
+                            build(cpu, scratch, 4096, key.2, hot.as_ref())?
                         }
                     }
                 }
             };
             let last = end(&ops)?;
-            let source = |bytes: &[u8; 4096]| {
-                let kept = bytes.get(from..last as usize).filter(|_| behind.is_none());
-                Source { bytes: kept.unwrap_or_default().into(), behind, end: last as u16, stamp }
-            };
-            let new = cpu.memory.mark_code(page, u64::from(offset), (last - 1).min(4095));
+            let fresh = Fresh { ops, behind, end: last as u16 };
+            let new = cpu.memory.mark_code(page, u64::from(key.2), (last - 1).min(4095));
             if !cpu.memory.is_shared() {
                 if new {
                     // Stores to the page must go the slow way from now on; this CPU's at once.
@@ -333,21 +353,22 @@ impl CodeCache {
                 if new || behind.is_some() {
                     self.code_epoch = cpu.memory.code_epoch();
                 }
-                return Some((ops, source(&bytes)));
+                return Some(fresh);
             }
             // What was read before all are sure to tell of writes is read again.
             self.await_others(cpu);
+            let scratch = &mut self.scratch;
             let mut now = [0; 4096];
             let range = from..usize::from(last as u16).min(4096);
-            if cpu.memory.read(at, &mut now[range.clone()]).is_err() || now[range.clone()] != bytes[range] {
+            if cpu.memory.read(at, &mut now[range.clone()]).is_err() || now[range.clone()] != scratch.page[range] {
                 continue;
             }
             if behind.is_none() {
-                return Some((ops, source(&bytes)));
+                return Some(fresh);
             }
-            let again = build(cpu, &bytes, offset, alone)?;
+            let again = build(cpu, scratch, 4096, key.2, hot.as_ref())?;
             if again.1 == behind && end(&again.0) == Some(last) && cpu.memory.code_epoch() == self.code_epoch {
-                return Some((again.0, source(&bytes)));
+                return Some(Fresh { ops: again.0, ..fresh });
             }
         }
     }
@@ -440,11 +461,44 @@ pub fn single(decoded: Decoded) -> TracedOps {
     vec![alone, pseudo(Func::Goto, handlers::across_pages, op.next_offset(), 1)].into()
 }
 
+/// What is needed for the time in which a trace is decoded, kept for the next one.
+struct Scratch {
+    page: Box<[u8; 4096]>,
+    decoded: Vec<Decoded>,
+    ops: Vec<TracedOp>,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        Scratch {
+            page: Box::new([0; 4096]),
+            decoded: Vec::with_capacity(MAX_TRACE),
+            ops: Vec::with_capacity(MAX_TRACE + 4),
+        }
+    }
+}
+
+/// The op that a trace begins with for the engine above.
+fn entry(hot: &Hot, offset: u16) -> TracedOp {
+    let mut entry = pseudo(Func::Nop, hot::entry, u64::from(offset), 0);
+    (entry.op.imm, entry.op.disp) = (hot.code, hot.threshold);
+    entry
+}
+
 /// Decodes a trace. Empty if the first instruction does not end in this page, unless what is mapped behind it is known: then
 /// the trace goes on to that instruction's end, and the host page that it ends in is given, too. Where no engine above looks at the
-/// ops, loops that copy are made short work of (`alone`). Of the page only the beginning may be given: `None` if that is not enough.
-fn build(cpu: &mut Cpu, page: &[u8], offset: u16, alone: bool) -> Option<(TracedOps, Option<usize>)> {
-    let mut decoded: Vec<Decoded> = Vec::with_capacity(16);
+/// ops, loops that copy are made short work of. Of the page only the beginning may be given: `None` if that is not enough.
+fn build(
+    cpu: &mut Cpu,
+    scratch: &mut Scratch,
+    given: usize,
+    offset: u16,
+    hot: Option<&Hot>,
+) -> Option<(TracedOps, Option<usize>)> {
+    let Scratch { page, decoded, ops } = scratch;
+    let page = &page[..given];
+    decoded.clear();
+    ops.clear();
     let mut at = usize::from(offset);
     let mut ended = false;
     let mut across = false;
@@ -476,12 +530,13 @@ fn build(cpu: &mut Cpu, page: &[u8], offset: u16, alone: bool) -> Option<(Traced
     if decoded.is_empty() {
         return Some((Vec::new().into(), None));
     }
-    drop_dead_flags(&mut decoded);
-    let copies = if alone { iteration::find(&decoded, offset) } else { None };
+    drop_dead_flags(decoded);
+    let copies = if hot.is_none() { iteration::find(decoded, offset) } else { None };
     let (back, plan) = copies.map(|found| (found.back, Arc::new(found.plan))).unzip();
     let behind = behind.map(|crossing| crossing.page);
     let mut jump = 0;
-    let mut ops: Vec<TracedOp> = Vec::with_capacity(decoded.len() + 2);
+    ops.extend(hot.map(|hot| entry(hot, offset)));
+    let first = ops.len();
     for (n, d) in decoded.iter().enumerate() {
         let mut op = d.op;
         op.count = (n + 1) as u8;
@@ -506,7 +561,7 @@ fn build(cpu: &mut Cpu, page: &[u8], offset: u16, alone: bool) -> Option<(Traced
         }
         ops.push(TracedOp { handler, op });
     }
-    pair(&mut ops);
+    pair(&mut ops[first..]);
     let count = decoded.len() as u8;
     // What follows the last op, even after a jump: a handler may ask for the next op of a `Jcc` only, but nothing is
     // lost by an end behind every trace.
@@ -524,7 +579,8 @@ fn build(cpu: &mut Cpu, page: &[u8], offset: u16, alone: bool) -> Option<(Traced
         told.op.disp = Arc::as_ptr(plan).expose_provenance() as i64;
         ops.push(told);
     }
-    Some((TracedOps { plan, ..ops.into() }, behind))
+    // As many as there are: there will be a hundred thousand traces.
+    Some((TracedOps { ops: ops.drain(..).collect(), plan }, behind))
 }
 
 /// Gives ops that go well together one handler, that of the first. Nothing comes to the second but from there.

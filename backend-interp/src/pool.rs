@@ -9,11 +9,13 @@
 //! and says so ([`User`]); when all that run have said it, nobody can be inside, and memory is freed.
 
 use crate::copies::Plan;
+use crate::held::{Held, PageTraces};
+use crate::room::{self, Times};
 use crate::run::TracedOp;
 use crate::shelf::Shelf;
 use frontend_x86::decode::MAX_LEN;
 use lyrebird_memory::Written;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -49,6 +51,9 @@ impl TracedOps {
 pub trait Above: Send + Sync {
     /// Told that a trace is no more. Whether code of other traces is gone by that. Called with the pool locked.
     fn dropped(&self, entry: *const TracedOp) -> bool;
+
+    /// Whether it has, or will have, code of any of these traces. Called with the pool locked.
+    fn uses(&self, entries: &mut dyn Iterator<Item = *const TracedOp>) -> bool;
 }
 
 /// A fast hash for keys that are spread already: host addresses and offsets.
@@ -78,10 +83,9 @@ pub type Hash = BuildHasherDefault<KeyHasher>;
 /// [`User::seen`] of a vCPU that does not run.
 const RESTS: u64 = u64::MAX;
 /// A vCPU that has missed more than this forgets everything.
-const LOG: usize = 1 << 15;
-/// More decoded ops than this, about 100 MiB, and some pages are dropped. A Debian that starts up has some 1.3 million: with half of
-/// this it decoded everything more than twice.
-const MAX_OPS: usize = 2 << 20;
+const LOG: usize = 1 << 12;
+/// More pages that were written to are not remembered.
+const REWRITTEN: usize = 1 << 12;
 
 /// A vCPU that uses the pool.
 pub struct User {
@@ -110,12 +114,14 @@ pub enum Loss {
     Trace(TraceKey, *const TracedOp),
     /// The engine above has no code any more for some traces.
     Code,
+    /// Nothing; but vCPUs are to ask anew where traces are.
+    Sight,
 }
 
 /// Where a trace comes from.
-pub struct Source {
+pub struct Source<'a> {
     /// What it was decoded from; nothing if it goes on in the next page.
-    pub bytes: Box<[u8]>,
+    pub bytes: &'a [u8],
     /// That page.
     pub behind: Option<usize>,
     /// Offset of the byte behind it, as if its page went on.
@@ -124,48 +130,26 @@ pub struct Source {
     pub stamp: u64,
 }
 
-/// A trace of a page.
-struct Held {
-    ops: TracedOps,
-    /// What it was decoded from; nothing if it goes on in the next page.
-    bytes: Box<[u8]>,
-    /// The [`lyrebird_memory::GuestMemory::code_stamp`] before it was read.
-    stamp: u64,
-    mode: u16,
-    /// Where it begins and ends: see [`Source::end`].
-    from: u16,
-    end: u16,
-}
-
-impl Held {
-    /// That it is dropped, of this page.
-    fn loss(&self, page: usize) -> Loss {
-        Loss::Trace((page, self.mode, self.from), self.ops.first())
-    }
-
-    /// Whether a write may have changed it.
-    fn is_hit_by(&self, written: &Written) -> bool {
-        let (first, last) = written.bytes;
-        self.stamp < written.stamp && u64::from(self.from) <= last && first < u64::from(self.end)
-    }
-}
-
-#[derive(Default)]
-struct PageTraces {
-    traces: Vec<Held>,
-    /// Pages with a trace that goes on in the first bytes of this one.
-    before: Vec<usize>,
-    /// The [`lyrebird_memory::GuestMemory::code_stamp`] before its first code was read.
-    stamp: u64,
-}
-
 /// The pool. Its lock comes before those of the engine above.
-#[derive(Default)]
 pub struct Pool {
     inner: Mutex<Inner>,
     epoch: AtomicU64,
-    ops: AtomicUsize,
-    above: OnceLock<Arc<dyn Above>>,
+    pub(crate) ops: AtomicUsize,
+    /// How many there may be: see [`room`].
+    pub(crate) room: AtomicUsize,
+    pub(crate) above: OnceLock<Arc<dyn Above>>,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Pool {
+            inner: Mutex::default(),
+            epoch: AtomicU64::default(),
+            ops: AtomicUsize::default(),
+            room: AtomicUsize::new(room::FEW),
+            above: OnceLock::new(),
+        }
+    }
 }
 
 /// What a pool has done.
@@ -186,10 +170,12 @@ pub struct Counts {
 }
 
 #[derive(Default)]
-struct Inner {
-    counts: Counts,
-    entries: HashMap<TraceKey, *const TracedOp, Hash>,
-    pages: HashMap<usize, PageTraces, Hash>,
+pub(crate) struct Inner {
+    pub(crate) counts: Counts,
+    pub(crate) pages: HashMap<usize, PageTraces, Hash>,
+    /// Pages of which traces were dropped because they were written to. They may come again.
+    rewritten: HashSet<usize, Hash>,
+    pub(crate) times: Times,
     /// What was dropped last, one entry an epoch, up to the current one.
     log: VecDeque<Loss>,
     /// Dropped traces of a page that a vCPU may be inside of, with the epochs to wait for.
@@ -233,7 +219,7 @@ impl Pool {
     /// Whether there are so many ops that some must go.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.ops.load(Ordering::Relaxed) > MAX_OPS
+        self.ops.load(Ordering::Relaxed) > self.room.load(Ordering::Relaxed)
     }
 
     /// What was done so far.
@@ -249,25 +235,28 @@ impl Pool {
 
 /// The pool, locked.
 pub struct Locked<'a> {
-    pool: &'a Pool,
-    inner: MutexGuard<'a, Inner>,
+    pub(crate) pool: &'a Pool,
+    pub(crate) inner: MutexGuard<'a, Inner>,
 }
 
 impl Locked<'_> {
     /// A trace's entry, if it has been decoded.
-    pub fn known(&self, key: TraceKey) -> Option<*const TracedOp> {
-        self.inner.entries.get(&key).copied()
+    pub fn known(&self, (page, mode, from): TraceKey) -> Option<*const TracedOp> {
+        self.inner.pages.get(&page)?.find(mode, from)
+    }
+
+    /// The same, of one that is about to be executed.
+    pub(crate) fn wanted(&mut self, (page, mode, from): TraceKey) -> Option<*const TracedOp> {
+        let age = self.inner.times.age;
+        let held = self.inner.pages.get_mut(&page)?;
+        held.age = age;
+        held.find(mode, from)
     }
 
     /// The trace of a page in which the instruction at this offset lies, if one has been decoded for the mode: the one that begins
     /// last.
     pub fn around(&self, page: usize, mode: u16, offset: u16) -> Option<*const TracedOp> {
-        let traces = self.inner.pages.get(&page)?;
-        let with = traces.traces.iter().filter(|held| {
-            let (from, ops) = (held.from, &held.ops.ops);
-            held.mode == mode && from <= offset && ops.iter().any(|op| op.op.len > 0 && op.op.offset == offset)
-        });
-        with.max_by_key(|held| held.from).map(|held| held.ops.first())
+        self.inner.pages.get(&page)?.around(mode, offset)
     }
 
     /// Dropped traces that may come again.
@@ -276,33 +265,45 @@ impl Locked<'_> {
     }
 
     /// Adds a trace, unless another vCPU was quicker, and gives its entry.
-    pub fn insert(&mut self, key: TraceKey, ops: TracedOps, from: Source) -> *const TracedOp {
-        let Source { bytes, behind, end, stamp } = from;
+    pub fn insert(&mut self, key: TraceKey, ops: TracedOps, mut source: Source<'_>) -> *const TracedOp {
         if let Some(first) = self.known(key) {
             return first;
         }
-        if let Some(behind) = behind {
-            let behind = self.inner.pages.entry(behind).or_insert_with(|| PageTraces { stamp, ..Default::default() });
-            if !behind.before.contains(&key.0) {
-                behind.before.push(key.0);
+        if let Some(behind) = source.behind {
+            let before = &mut self.page(behind, source.stamp).before;
+            if !before.contains(&key.0) {
+                before.push(key.0);
             }
         }
+        if !self.inner.rewritten.contains(&key.0) {
+            source.bytes = &[];
+        }
+        let (first, number) = (ops.first(), ops.ops.len());
+        self.page(key.0, source.stamp).insert(Held::new(key, ops, &source));
         self.inner.counts.added += 1;
-        let first = ops.first();
-        self.pool.ops.fetch_add(ops.ops.len(), Ordering::Relaxed);
-        let page = self.inner.pages.entry(key.0).or_insert_with(|| PageTraces { stamp, ..Default::default() });
-        page.traces.push(Held { ops, bytes, stamp, mode: key.1, from: key.2, end });
-        self.inner.entries.insert(key, first);
+        self.pool.ops.fetch_add(number, Ordering::Relaxed);
+        self.grow_older(key.0, number);
         first
+    }
+
+    /// What is known of a page of which something was read at a stamp.
+    fn page(&mut self, page: usize, stamp: u64) -> &mut PageTraces {
+        let age = self.inner.times.age;
+        let held = self.inner.pages.entry(page).or_insert_with(|| PageTraces { stamp, ..Default::default() });
+        held.age = age;
+        held
     }
 
     /// Drops the traces that were written to: of those pages all that the writes may have changed. What was read later stays.
     pub fn drop_written(&mut self, pages: &[(usize, Written)], user: &Arc<User>) {
         for (page, written) in pages {
-            let Some(traces) = self.inner.pages.get(page).filter(|traces| traces.stamp < written.stamp) else {
-                continue;
-            };
-            let ends_here = !traces.before.is_empty() && written.bytes.0 < MAX_LEN as u64;
+            let held = self.inner.pages.get(page).filter(|held| held.stamp < written.stamp);
+            let Some(others_end_here) = held.map(|held| !held.before.is_empty()) else { continue };
+            if self.inner.rewritten.len() >= REWRITTEN {
+                self.inner.rewritten.clear();
+            }
+            self.inner.rewritten.insert(*page);
+            let ends_here = others_end_here && written.bytes.0 < MAX_LEN as u64;
             if written.is_whole() || ends_here || !self.drop_hit(*page, written, user) {
                 self.inner.counts.written += 1;
                 self.drop_page(*page);
@@ -327,29 +328,14 @@ impl Locked<'_> {
             return false;
         }
         let Some(traces) = self.inner.pages.get_mut(&page) else { return true };
-        let gone: Vec<Held> = traces.traces.extract_if(.., |held| held.is_hit_by(written)).collect();
-        // Links lead to traces of the same mode.
-        let hit_modes = |mode: u16| gone.iter().any(|held| held.mode == mode);
-        let leads_there = |op: &TracedOp| {
-            let link = op.link_if_any();
-            !link.is_null() && gone.iter().any(|held| held.ops.first() == link)
-        };
-        let rest = traces.traces.iter_mut().filter(|held| hit_modes(held.mode)).flat_map(|held| &mut held.ops.ops);
-        rest.filter(|op| leads_there(op)).for_each(|op| op.op.disp = 0);
+        let gone = traces.take_hit(written);
         self.inner.counts.patched += gone.len() as u64;
         self.bury(page, gone);
         true
     }
 
-    /// Drops some pages, to make room. Any will do: which are still in use is not known. What comes again is decoded again.
-    pub fn drop_some(&mut self, count: usize) {
-        let pages: Vec<usize> = self.inner.pages.keys().take(count).copied().collect();
-        self.inner.counts.full += pages.len() as u64;
-        pages.into_iter().for_each(|page| self.drop_page(page));
-    }
-
     /// Drops the traces of a page, and of pages whose traces go on in it.
-    fn drop_page(&mut self, page: usize) {
+    pub(crate) fn drop_page(&mut self, page: usize) {
         let Some(PageTraces { traces, before, .. }) = self.inner.pages.remove(&page) else { return };
         self.inner.counts.dropped += 1;
         self.lose(Loss::Page(page));
@@ -357,12 +343,23 @@ impl Locked<'_> {
         before.into_iter().for_each(|page| self.drop_page(page));
     }
 
-    /// Nobody finds these traces of a page any more. They are freed when all have forgotten them.
-    fn bury(&mut self, page: usize, traces: Vec<Held>) {
-        for held in &traces {
-            self.inner.entries.remove(&(page, held.mode, held.from));
+    /// Drops the traces of a page to make room, and says how many ops they have. Traces that go on in the page are none the worse for
+    /// that.
+    pub(crate) fn evict(&mut self, page: usize) -> usize {
+        let Some(held) = self.inner.pages.get_mut(&page) else { return 0 };
+        let traces = std::mem::take(&mut held.traces);
+        if held.before.is_empty() {
+            self.inner.pages.remove(&page);
         }
-        self.pool.ops.fetch_sub(traces.iter().map(|held| held.ops.ops.len()).sum::<usize>(), Ordering::Relaxed);
+        self.inner.counts.full += 1;
+        self.lose(Loss::Page(page));
+        self.bury(page, traces)
+    }
+
+    /// Nobody finds these traces of a page any more. They are freed when all have forgotten them. Gives the number of their ops.
+    fn bury(&mut self, page: usize, traces: Vec<Held>) -> usize {
+        let ops = traces.iter().map(|held| held.ops.ops.len()).sum::<usize>();
+        self.pool.ops.fetch_sub(ops, Ordering::Relaxed);
         let mut others = false;
         if let Some(above) = self.pool.above.get() {
             traces.iter().for_each(|held| others |= above.dropped(held.ops.first()));
@@ -374,6 +371,7 @@ impl Locked<'_> {
             let epoch = self.epoch();
             self.inner.graveyard.push_back((epoch, page, traces));
         }
+        ops
     }
 
     /// How much was dropped so far.

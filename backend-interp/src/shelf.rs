@@ -3,7 +3,6 @@
 
 use crate::pool::{Hash, TraceKey, TracedOps};
 use crate::run::TracedOp;
-use frontend_x86::op::Func;
 use std::collections::HashMap;
 
 /// No more ops than this, about 3 MiB.
@@ -28,12 +27,6 @@ impl Shelf {
         if bytes.is_empty() || ops.ops.len() > MAX_OPS {
             return;
         }
-        // The entry op belongs to the engine above, which has been told.
-        if ops.ops.first().is_some_and(|op| op.op.ins.func == Func::Nop && op.op.len == 0) {
-            let mut rest = ops.ops.into_vec();
-            rest.remove(0);
-            ops.ops = rest.into_boxed_slice();
-        }
         let number = ops.ops.len();
         if self.ops + number > MAX_OPS {
             self.kept.clear();
@@ -52,7 +45,7 @@ impl Shelf {
         self.kept.get(key).map(|kept| kept.bytes.len())
     }
 
-    /// The trace for this key, if it is what these bytes decode to.
+    /// The trace for this key, if it is what these bytes decode to. An entry op is as the engine above has left it.
     pub fn take(&mut self, key: &TraceKey, bytes: &[u8]) -> Option<TracedOps> {
         if *self.kept.get(key)?.bytes != *bytes {
             return None;

@@ -189,6 +189,12 @@ impl Above for Compiled {
     fn dropped(&self, entry: *const TracedOp) -> bool {
         self.lock().drop_trace(entry)
     }
+
+    fn uses(&self, mut entries: &mut dyn Iterator<Item = *const TracedOp>) -> bool {
+        let jit = self.lock();
+        // By `&mut`, since `any` wants something of a known size.
+        (&mut entries).any(|entry| jit.regions.has(entry))
+    }
 }
 
 /// How traces are compiled.

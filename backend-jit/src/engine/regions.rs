@@ -100,6 +100,11 @@ impl Regions {
         installed
     }
 
+    /// Whether a trace is in any region.
+    pub fn has(&self, trace: Trace) -> bool {
+        self.of.contains_key(&trace)
+    }
+
     /// Whether a trace has code of its own.
     pub fn has_code(&self, trace: Trace) -> bool {
         self.live.contains_key(&trace)

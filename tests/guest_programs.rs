@@ -9,7 +9,7 @@ use lyrebird::boot::{BootRequest, Image, Protocol, load_into, tables};
 use lyrebird::machine::{MachineConfig, Outcome};
 
 fn protocol(kernel: Vec<u8>) -> Protocol {
-    let request = BootRequest::new(Image { path: "guest".into(), bytes: kernel }, tables::Board::default());
+    let request = BootRequest::new(Image::new("guest", kernel), tables::Board::default());
     load_into(&[(0, 16 << 20)], &request).unwrap().protocol
 }
 

@@ -59,6 +59,13 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Puts a piece of a file there, which has been checked to be in the file.
+    pub fn write_image(&mut self, gpa: u64, image: &Image, offset: u64, bytes: u64) {
+        if bytes > 0 {
+            self.writes.push(Write::Image { gpa, image: image.clone(), offset, bytes });
+        }
+    }
+
     pub fn zero(&mut self, gpa: u64, bytes: u64) {
         if bytes > 0 {
             self.writes.push(Write::Zeros { gpa, bytes });

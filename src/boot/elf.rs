@@ -99,27 +99,26 @@ impl Elf {
     }
 
     /// The descriptor of the first note of this name and type: where it stands in the file, and its bytes.
-    pub fn note<'a>(&self, image: &'a Image, name: &[u8], kind: u32) -> Result<Option<(u64, &'a [u8])>, BootError> {
-        let what = "an ELF note";
+    pub fn note(&self, image: &Image, name: &[u8], kind: u32) -> Result<Option<(u64, Vec<u8>)>, BootError> {
         for segment in self.segments.iter().filter(|s| s.kind == PT_NOTE) {
-            let align = if segment.align == 8 { 8 } else { 4 };
-            let end = segment.offset + segment.file_bytes;
             // Notes are aligned within their segment, wherever that is in the file.
-            let aligned = |at: u64| segment.offset + (at - segment.offset).next_multiple_of(align);
-            let mut at = segment.offset;
-            while at + 12 <= end {
-                let (name_bytes, bytes) = (u64::from(image.u32(at, what)?), u64::from(image.u32(at + 4, what)?));
-                let found = image.u32(at + 8, what)?;
-                let descriptor = aligned(at + 12 + name_bytes);
-                let next = aligned(descriptor + bytes);
-                if descriptor + bytes > end {
+            let align = if segment.align == 8 { 8 } else { 4 };
+            // In memory all of them, so that a file full of notes is not as many reads.
+            let notes = Image::new(&image.path, image.slice(segment.offset, segment.file_bytes, "ELF notes")?);
+            let what = "an ELF note";
+            let mut at = 0;
+            while at + 12 <= notes.len() {
+                let (name_bytes, bytes) = (u64::from(notes.u32(at, what)?), u64::from(notes.u32(at + 4, what)?));
+                let found = notes.u32(at + 8, what)?;
+                let descriptor = (at + 12 + name_bytes).next_multiple_of(align);
+                if descriptor + bytes > notes.len() {
                     break; // whatever follows is no note
                 }
-                let its_name = image.slice(at + 12, name_bytes, what)?;
-                if found == kind && its_name.strip_suffix(b"\0").unwrap_or(its_name) == name {
-                    return Ok(Some((descriptor, image.slice(descriptor, bytes, what)?)));
+                let its_name = notes.slice(at + 12, name_bytes, what)?;
+                if found == kind && its_name.strip_suffix(b"\0").unwrap_or(&its_name) == name {
+                    return Ok(Some((segment.offset + descriptor, notes.slice(descriptor, bytes, what)?)));
                 }
-                at = next;
+                at = (descriptor + bytes).next_multiple_of(align);
             }
         }
         Ok(None)
@@ -136,8 +135,7 @@ impl Elf {
                 image.error(segment.header, "the segment's address and size overflow", "check how the kernel is linked")
             })?;
             builder.claim(paddr..end, &format!("ELF segment {index}"))?;
-            let bytes = image.slice(segment.offset, file_bytes, "an ELF segment")?.to_vec();
-            builder.write(paddr, bytes);
+            builder.write_image(paddr, image, segment.offset, file_bytes);
             builder.zero(paddr + file_bytes, memory_bytes - file_bytes);
             highest = highest.max(end);
         }
@@ -155,7 +153,7 @@ impl Segment {
             true => image.u64(at + offset64, what),
             false => image.u32(at + offset32, what).map(u64::from),
         };
-        image.slice(at, if is_64 { 56 } else { 32 }, what)?;
+        image.check(at, if is_64 { 56 } else { 32 }, what)?;
         let segment = Segment {
             header: at,
             kind: image.u32(at, what)?,
@@ -168,7 +166,7 @@ impl Segment {
             align: word(48, 28)?,
         };
         if matches!(segment.kind, PT_LOAD | PT_NOTE) {
-            image.slice(segment.offset, segment.file_bytes, "an ELF segment")?;
+            image.check(segment.offset, segment.file_bytes, "an ELF segment")?;
         }
         if segment.kind == PT_LOAD && segment.file_bytes > segment.memory_bytes {
             return Err(image.error(
@@ -249,7 +247,7 @@ pub(super) mod tests {
     fn a_virtual_entry_becomes_physical() {
         for is_64 in [false, true] {
             let bytes = elf(is_64, 0xc010_0004, &[loaded(0x10_0000, &[1; 16], 32)]);
-            let image = Image { bytes, ..Image::default() };
+            let image = Image::new("", bytes);
             assert_eq!(Elf::parse(&image).unwrap().physical_entry(), 0x10_0004);
         }
     }
@@ -257,15 +255,15 @@ pub(super) mod tests {
     #[test]
     fn notes_are_found_and_hostile_lengths_are_not_followed() {
         let unaligned = elf(true, 0, &[loaded(0x10_0000, b"odd", 3), phys32_entry(0x1234)]);
-        let image = Image { bytes: unaligned, ..Image::default() };
+        let image = Image::new("", unaligned);
         assert!(Elf::parse(&image).unwrap().note(&image, b"Xen", 18).unwrap().is_some());
         let mut bytes = elf(true, 0, &[phys32_entry(0x1234)]);
-        let image = Image { bytes: bytes.clone(), ..Image::default() };
+        let image = Image::new("", bytes.clone());
         let note = Elf::parse(&image).unwrap().note(&image, b"Xen", 18).unwrap();
         assert_eq!(note.unwrap().1, 0x1234u32.to_le_bytes());
         let at = bytes.len() - 20;
         bytes[at..at + 4].fill(0xff);
-        let image = Image { bytes, ..Image::default() };
+        let image = Image::new("", bytes);
         assert_eq!(Elf::parse(&image).unwrap().note(&image, b"Xen", 18).unwrap(), None);
     }
 }

@@ -152,7 +152,7 @@ pub(super) fn load(mut builder: Builder<'_>) -> Result<BootPlan, BootError> {
     // The header ends where the jump over it leads.
     let header_end = HEADER + u64::from(image.u8(JUMP + 1, "the setup header's jump")?);
     let header = image.slice(SETUP_SECTS, header_end - SETUP_SECTS, "the Linux setup header")?;
-    put(&mut params, SETUP_SECTS as usize, header);
+    put(&mut params, SETUP_SECTS as usize, &header);
 
     put(&mut params, TYPE_OF_LOADER, &[UNKNOWN_LOADER]);
     put(&mut params, CODE32_START, &(load as u32).to_le_bytes());
@@ -172,8 +172,7 @@ pub(super) fn load(mut builder: Builder<'_>) -> Result<BootPlan, BootError> {
     put(&mut params, 0x70, &u64::from(builder.rsdp).to_le_bytes());
     memory_map(&mut params, &builder);
 
-    let kernel = image.bytes[setup.kernel_offset as usize..].to_vec();
-    builder.write(load, kernel);
+    builder.write_image(load, image, setup.kernel_offset, image.len() - setup.kernel_offset);
     builder.write(BOOT_PARAMS, params);
     builder.write(COMMAND_LINE, command_line);
     builder.finish(Protocol::Linux, Registers { eip: load as u32, esi: BOOT_PARAMS as u32, ..Registers::default() })
@@ -213,7 +212,7 @@ fn initrd(builder: &mut Builder<'_>, setup: &Setup) -> Result<Option<(u32, u32)>
     }
     let place = builder.space.place_high(image.len(), 4096, EXTENDED..setup.initrd_end_max, "the initial RAM disk");
     let gpa = place.ok_or_else(|| builder.no_room(image, "the initial RAM disk", image.len()))?;
-    builder.write(gpa, image.bytes.clone());
+    builder.write_image(gpa, image, 0, image.len());
     Ok(Some((gpa as u32, image.len() as u32)))
 }
 
@@ -272,7 +271,7 @@ pub(super) mod tests {
     fn a_relocatable_kernel_is_put_where_it_prefers_with_its_initrd_on_top() {
         let mut request = request(bzimage(5000));
         request.command_line = "console=ttyS0".into();
-        request.modules = vec![Module { image: Image { path: "i".into(), bytes: vec![7; 9000] }, ..Module::default() }];
+        request.modules = vec![Module { image: Image::new("i", vec![7; 9000]), ..Module::default() }];
         let (plan, memory) = plan(64, &request).unwrap();
         assert_eq!((plan.protocol, plan.start.eip, plan.start.esi), (Protocol::Linux, 0x100_0000, 0x9_0000));
         assert_eq!(read_back(&memory, 0x100_0000, 5000), bzimage(5000)[1024..]);
@@ -291,8 +290,8 @@ pub(super) mod tests {
     #[test]
     fn an_initrd_stays_below_what_the_kernel_can_reach() {
         let mut request = request(bzimage(5000));
-        request.kernel.bytes[INITRD_ADDR_MAX as usize..][..4].copy_from_slice(&0x1ff_ffffu32.to_le_bytes());
-        request.modules = vec![Module { image: Image { path: "i".into(), bytes: vec![7; 4096] }, ..Module::default() }];
+        request.kernel.bytes_mut()[INITRD_ADDR_MAX as usize..][..4].copy_from_slice(&0x1ff_ffffu32.to_le_bytes());
+        request.modules = vec![Module { image: Image::new("i", vec![7; 4096]), ..Module::default() }];
         let (_, memory) = plan(64, &request).unwrap();
         assert_eq!(u32_of(&read_back(&memory, 0x9_0000, 4096), RAMDISK_IMAGE), 0x1ff_f000);
     }
@@ -306,19 +305,19 @@ pub(super) mod tests {
     #[test]
     fn what_cannot_boot_is_refused_with_a_remedy() {
         assert!(refused(|r| r.command_line = "x".repeat(2048)).contains("at most 2047"));
-        assert!(refused(|r| r.kernel.bytes[LOADFLAGS as usize] = 0).contains("zImage"));
-        assert!(refused(|r| r.kernel.bytes.truncate(3000)).contains("truncated"));
-        assert!(refused(|r| r.kernel.bytes[INIT_SIZE as usize + 3] = 0x10).contains("-m"));
-        assert!(refused(|r| r.kernel.bytes[PREF_ADDRESS as usize + 7] = 0xff).contains("4 GiB"));
+        assert!(refused(|r| r.kernel.bytes_mut()[LOADFLAGS as usize] = 0).contains("zImage"));
+        assert!(refused(|r| r.kernel.bytes_mut().truncate(3000)).contains("truncated"));
+        assert!(refused(|r| r.kernel.bytes_mut()[INIT_SIZE as usize + 3] = 0x10).contains("-m"));
+        assert!(refused(|r| r.kernel.bytes_mut()[PREF_ADDRESS as usize + 7] = 0xff).contains("4 GiB"));
         assert!(refused(|r| r.modules = vec![Module::default(), Module::default()]).contains("one initial RAM disk"));
-        let huge = Module { image: Image { path: "big".into(), bytes: vec![0; 60 << 20] }, ..Module::default() };
+        let huge = Module { image: Image::new("big", vec![0; 60 << 20]), ..Module::default() };
         assert!(refused(|r| r.modules = vec![huge]).contains("does not fit"));
     }
 
     #[test]
     fn old_protocols_get_the_command_line_by_its_old_place() {
         let mut request = request(bzimage(5000));
-        request.kernel.bytes[VERSION as usize] = 1;
+        request.kernel.bytes_mut()[VERSION as usize] = 1;
         request.command_line = "old".into();
         let (plan, memory) = plan(64, &request).unwrap();
         assert_eq!(plan.start.eip, 0x10_0000);

@@ -4,8 +4,9 @@
 //! ```text
 //!   BootRequest --load()--> BootPlan --install()--> RAM, registers      (again after every reset)
 //! ```
-//! [`load`] is a pure function of the request and of where RAM is. Files are not trusted: whatever stands in them, the result is
-//! a plan that stays inside RAM, or an error that says what to do.
+//! [`load`] depends on the request, on what stands in its files and on where RAM is, and changes nothing. Files are not trusted:
+//! whatever stands in them, the result is a plan that stays inside RAM, or an error that says what to do. They are not kept in
+//! memory either: a plan says which piece of which file goes where.
 
 mod builder;
 mod elf;
@@ -30,7 +31,7 @@ use lyrebird_memory::GuestMemory;
 use std::path::Path;
 
 /// A file that a kernel gets beside itself: the initial RAM disk, or a Multiboot module.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Module {
     /// The file.
     pub image: Image,
@@ -54,12 +55,12 @@ pub struct BootRequest {
 }
 
 impl BootRequest {
-    /// From files in memory.
+    /// Of this kernel, and nothing else.
     pub fn new(kernel: Image, board: tables::Board) -> Self {
         BootRequest { kernel, modules: Vec::new(), command_line: String::new(), board, physical_bits: 36 }
     }
 
-    /// Reads the files that a command line names. For a Multiboot kernel `initrd` is a list, "file arguments, file arguments";
+    /// Opens the files that a command line names. For a Multiboot kernel `initrd` is a list, "file arguments, file arguments";
     /// for any other kernel it is one file.
     pub fn read(
         kernel: &Path,
@@ -67,7 +68,7 @@ impl BootRequest {
         command_line: &str,
         board: tables::Board,
     ) -> Result<Self, BootError> {
-        let kernel = Image::read(kernel, "give the path of a Linux, PVH or Multiboot kernel to -kernel")?;
+        let kernel = Image::open(kernel, "give the path of a Linux, PVH or Multiboot kernel to -kernel")?;
         let remedy = "give the path of an initial RAM disk to -initrd";
         let modules = match (initrd, detect(&kernel)?) {
             (None, _) => Vec::new(),
@@ -75,12 +76,12 @@ impl BootRequest {
                 .into_iter()
                 .map(|command_line| {
                     let file = command_line.split(' ').next().unwrap_or_default();
-                    let image = Image::read(Path::new(file), "give \"file arguments, file arguments\" to -initrd")?;
+                    let image = Image::open(Path::new(file), "give \"file arguments, file arguments\" to -initrd")?;
                     Ok(Module { image, command_line })
                 })
                 .collect::<Result<_, BootError>>()?,
             (Some(file), _) => {
-                vec![Module { image: Image::read(Path::new(file), remedy)?, command_line: String::new() }]
+                vec![Module { image: Image::open(Path::new(file), remedy)?, command_line: String::new() }]
             }
         };
         Ok(BootRequest { modules, command_line: command_line.into(), ..BootRequest::new(kernel, board) })
@@ -103,31 +104,31 @@ pub fn load_into(ram_ranges: &[(u64, u64)], request: &BootRequest) -> Result<Boo
     }
 }
 
-/// Boots a machine again and again: plans at the first reset, when it is known where RAM is, and installs at each.
-pub struct Loader(Stage);
-
-/// A plan holds all that there is to load, so that the request's files need not be kept beside it.
-enum Stage {
-    Asked(BootRequest),
-    Planned(BootPlan),
+/// Boots a machine again and again. Files are read at each reset, as a PC reads its kernel at each boot: what somebody wrote
+/// into them in the meantime is what boots next.
+pub struct Loader {
+    request: BootRequest,
+    /// Where RAM is, known since the first reset.
+    ram_ranges: Option<Vec<(u64, u64)>>,
 }
 
 impl Loader {
     /// For this request. The kernel's kind is looked at right away, so that a file that is no kernel is refused early.
     pub fn new(request: BootRequest) -> Result<Self, BootError> {
         detect(&request.kernel)?;
-        Ok(Loader(Stage::Asked(request)))
+        Ok(Loader { request, ram_ranges: None })
     }
 
     /// Puts everything in place; see [`BootPlan::install`]. Gives the plan, for its warnings.
-    pub fn install(&mut self, memory: &GuestMemory, cpus: &mut [CpuState]) -> Result<&BootPlan, BootError> {
-        if let Stage::Asked(request) = &self.0 {
-            self.0 = Stage::Planned(load(memory, request)?);
+    pub fn install(&mut self, memory: &GuestMemory, cpus: &mut [CpuState]) -> Result<BootPlan, BootError> {
+        self.request.kernel.look_again()?;
+        for module in &mut self.request.modules {
+            module.image.look_again()?;
         }
-        match &self.0 {
-            Stage::Planned(plan) => plan.install(memory, cpus).map(|()| plan),
-            Stage::Asked(_) => unreachable!("it has just been planned"),
-        }
+        let ram_ranges = self.ram_ranges.get_or_insert_with(|| memory.ram_ranges());
+        let plan = load_into(ram_ranges, &self.request)?;
+        plan.install(memory, cpus)?;
+        Ok(plan)
     }
 }
 
@@ -147,7 +148,7 @@ fn detect(kernel: &Image) -> Result<Kind, BootError> {
     if linux::is_linux(kernel) {
         return Ok(Kind::Linux);
     }
-    let header = multiboot::find(kernel);
+    let header = multiboot::find(kernel)?;
     if !elf::is_elf(kernel) {
         // A boot sector with a header for its ELF payload is still only bootable as a boot sector.
         let header = header.filter(|h| h.has_addresses() || !kernel.has(BOOT_SIGNATURE, &[0x55, 0xaa]));
@@ -161,7 +162,7 @@ fn detect(kernel: &Image) -> Result<Kind, BootError> {
     match (pvh::entry(kernel, &elf)?, header) {
         (Some(entry), _) => Ok(Kind::Pvh(elf, entry)),
         (None, Some(header)) => Ok(Kind::Multiboot(header)),
-        (None, None) if multiboot::find_2(kernel).is_some() => Err(no_kernel(kernel)),
+        (None, None) if multiboot::find_2(kernel)?.is_some() => Err(no_kernel(kernel)),
         (None, None) => Err(kernel.error(
             0,
             "this ELF file has neither a Multiboot header nor a PVH entry note",
@@ -194,7 +195,7 @@ fn no_kernel(image: &Image) -> BootError {
     if image.has(0, b"BZh") {
         return compressed("bzip2", "bzip2 -d");
     }
-    if let Some(at) = multiboot::find_2(image) {
+    if let Ok(Some(at)) = multiboot::find_2(image) {
         return image.error(
             at,
             "this is a Multiboot 2 kernel, and direct boot knows Multiboot 1",

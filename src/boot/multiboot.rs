@@ -48,23 +48,25 @@ impl Header {
 }
 
 /// Looks for a header.
-pub fn find(image: &Image) -> Option<Header> {
-    let what = "the Multiboot header";
-    (0..SEARCH.min(image.len())).step_by(4).find_map(|offset| {
-        let magic = image.u32(offset, what).ok().filter(|m| *m == HEADER_MAGIC)?;
-        let (flags, checksum) = (image.u32(offset + 4, what).ok()?, image.u32(offset + 8, what).ok()?);
-        let valid = offset + 12 <= SEARCH && magic.wrapping_add(flags).wrapping_add(checksum) == 0;
-        valid.then_some(Header { offset, flags })
-    })
+pub fn find(image: &Image) -> Result<Option<Header>, BootError> {
+    let words = words(&image.beginning(SEARCH)?);
+    let at = words.windows(3).position(|header| {
+        header[0] == HEADER_MAGIC && header.iter().fold(0u32, |sum, word| sum.wrapping_add(*word)) == 0
+    });
+    Ok(at.map(|index| Header { offset: 4 * index as u64, flags: words[index + 1] }))
 }
 
 /// Where a header of Multiboot 2 is.
-pub fn find_2(image: &Image) -> Option<u64> {
-    (0..SEARCH_2.min(image.len())).step_by(8).find(|&at| {
-        let word = |index: u64| image.u32(at + 4 * index, "").unwrap_or(0);
-        let sum = (0..4).fold(0u32, |sum, index| sum.wrapping_add(word(index)));
-        word(0) == HEADER_MAGIC_2 && sum == 0
-    })
+pub fn find_2(image: &Image) -> Result<Option<u64>, BootError> {
+    let words = words(&image.beginning(SEARCH_2)?);
+    let at = words.windows(4).step_by(2).position(|header| {
+        header[0] == HEADER_MAGIC_2 && header.iter().fold(0u32, |sum, word| sum.wrapping_add(*word)) == 0
+    });
+    Ok(at.map(|index| 8 * index as u64))
+}
+
+fn words(bytes: &[u8]) -> Vec<u32> {
+    bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
 }
 
 /// Splits what stands behind -initrd: "file arguments, file arguments", where a doubled comma is a comma.
@@ -105,7 +107,7 @@ pub(super) fn load(mut builder: Builder<'_>, header: Header) -> Result<BootPlan,
         let from = end.max(EXTENDED).next_multiple_of(4096);
         let gpa = builder.space.place_low(image.len(), 4096, from..FOUR_GIB, "a module");
         let gpa = gpa.ok_or_else(|| builder.no_room(image, "a module", image.len()))?;
-        builder.write(gpa, image.bytes.clone());
+        builder.write_image(gpa, image, 0, image.len());
         let arguments = builder.put_small(super::c_string(&module.command_line), "a module's arguments")?;
         for field in [gpa as u32, (gpa + image.len()) as u32, arguments, 0] {
             modules.extend(field.to_le_bytes());
@@ -194,9 +196,9 @@ fn load_by_addresses(builder: &mut Builder<'_>, header: Header) -> Result<(u32, 
         }
         end => end,
     };
-    let code = image.slice(start, bytes, "what the Multiboot header wants loaded")?.to_vec();
+    image.check(start, bytes, "what the Multiboot header wants loaded")?;
     builder.claim(load_addr..end, "the kernel")?;
-    builder.write(load_addr, code);
+    builder.write_image(load_addr, image, start, bytes);
     builder.zero(load_addr + bytes, end - load_addr - bytes);
     Ok((entry_addr as u32, end))
 }
@@ -222,7 +224,7 @@ pub(super) mod tests {
         let mut request = request(elf(false, 0xc010_0004, &[loaded(0x10_0000, &header(3, &[]), 0x5000)]));
         request.command_line = "single".into();
         let module = |name: &str, bytes: usize| Module {
-            image: Image { path: name.into(), bytes: vec![9; bytes] },
+            image: Image::new(name, vec![9; bytes]),
             command_line: format!("{name} x"),
         };
         request.modules = vec![module("a", 5000), module("b", 10)];

@@ -2,6 +2,7 @@
 //! is made once and applied after every reset.
 
 use super::error::BootError;
+use super::image::Image;
 use lyrebird_core::CpuState;
 use lyrebird_core::cpu::segment::{Segment, TableRegister};
 use lyrebird_memory::GuestMemory;
@@ -18,7 +19,7 @@ pub enum Protocol {
 }
 
 /// Something to put into guest memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Write {
     /// These bytes.
     Bytes {
@@ -26,6 +27,17 @@ pub enum Write {
         gpa: u64,
         /// What.
         bytes: Vec<u8>,
+    },
+    /// A piece of a file, which is read when the plan is applied.
+    Image {
+        /// Where.
+        gpa: u64,
+        /// The file.
+        image: Image,
+        /// Where in the file.
+        offset: u64,
+        /// How many bytes.
+        bytes: u64,
     },
     /// So many zeros.
     Zeros {
@@ -65,7 +77,7 @@ pub const DATA_SELECTOR: u16 = 0x18;
 const TSS_SELECTOR: u16 = 0x20;
 
 /// A plan, ready to be applied.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct BootPlan {
     /// By which protocol the kernel starts.
     pub protocol: Protocol,
@@ -93,16 +105,32 @@ impl BootPlan {
     pub fn apply(&self, memory: &GuestMemory) -> Result<(), BootError> {
         for write in &self.writes {
             match write {
-                Write::Bytes { gpa, bytes } => {
-                    memory.write(*gpa, bytes)?;
-                    if *gpa < super::space::EXTENDED {
-                        verify(memory, *gpa, bytes)?;
+                Write::Bytes { gpa, bytes } => put(memory, *gpa, bytes)?,
+                Write::Image { gpa, image, offset, bytes } => {
+                    let mut piece = vec![0; PIECE.min(*bytes) as usize];
+                    let mut done = 0;
+                    while done < *bytes {
+                        let piece = &mut piece[..PIECE.min(*bytes - done) as usize];
+                        image.fill(offset + done, piece)?;
+                        put(memory, gpa + done, piece)?;
+                        done += piece.len() as u64;
                     }
                 }
                 Write::Zeros { gpa, bytes } => zero(memory, *gpa, *bytes)?,
             }
         }
         Ok(())
+    }
+}
+
+/// How much of a file is read at a time: so little stays in the host's caches on its way into the guest's memory.
+const PIECE: u64 = 0x1_0000;
+
+fn put(memory: &GuestMemory, gpa: u64, bytes: &[u8]) -> Result<(), BootError> {
+    memory.write(gpa, bytes)?;
+    match gpa < super::space::EXTENDED {
+        true => verify(memory, gpa, bytes),
+        false => Ok(()),
     }
 }
 

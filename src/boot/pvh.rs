@@ -16,7 +16,7 @@ pub fn entry(image: &Image, elf: &Elf) -> Result<Option<u32>, BootError> {
     let Some((at, note)) = elf.note(image, b"Xen", XEN_ELFNOTE_PHYS32_ENTRY)? else {
         return Ok(None);
     };
-    let value = match *note {
+    let value = match note[..] {
         [a, b, c, d] => Some(u32::from_le_bytes([a, b, c, d])),
         [a, b, c, d, 0, 0, 0, 0] => Some(u32::from_le_bytes([a, b, c, d])),
         _ => None,
@@ -33,7 +33,7 @@ pub(super) fn load(mut builder: Builder<'_>, elf: &Elf, entry: u32) -> Result<Bo
         let image = &module.image;
         let gpa = builder.space.place_high(image.len(), 4096, EXTENDED..FOUR_GIB, "a module");
         let gpa = gpa.ok_or_else(|| builder.no_room(image, "the initial RAM disk", image.len()))?;
-        builder.write(gpa, image.bytes.clone());
+        builder.write_image(gpa, image, 0, image.len());
         let arguments = match module.command_line.is_empty() {
             true => 0,
             false => builder.put_small(super::c_string(&module.command_line), "a module's arguments")?,
@@ -84,8 +84,7 @@ mod tests {
         for is_64 in [false, true] {
             let mut request = request(elf(is_64, 0, &[loaded(0x20_0000, b"code", 0x2000), phys32_entry(0x20_0002)]));
             request.command_line = "root=/dev/sda".into();
-            request.modules =
-                vec![Module { image: Image { path: "i".into(), bytes: vec![3; 5000] }, command_line: "args".into() }];
+            request.modules = vec![Module { image: Image::new("i", vec![3; 5000]), command_line: "args".into() }];
             let (plan, memory) = plan(64, &request).unwrap();
             assert_eq!((plan.protocol, plan.start.eip), (Protocol::Pvh, 0x20_0002));
             assert_eq!(read_back(&memory, 0x20_0000, 6), b"code\0\0");

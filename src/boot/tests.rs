@@ -6,9 +6,10 @@ use super::multiboot::tests::header;
 use super::*;
 use lyrebird_memory::{Region, Target};
 use proptest::prelude::*;
+use std::path::PathBuf;
 
 pub fn request(kernel: Vec<u8>) -> BootRequest {
-    BootRequest::new(Image { path: "kernel".into(), bytes: kernel }, tables::Board::default())
+    BootRequest::new(Image::new("kernel", kernel), tables::Board::default())
 }
 
 fn memory(mib: u64) -> GuestMemory {
@@ -31,6 +32,29 @@ pub fn read_back(memory: &GuestMemory, gpa: u64, bytes: usize) -> Vec<u8> {
     let mut out = vec![0; bytes];
     memory.read(gpa, &mut out).unwrap();
     out
+}
+
+/// A folder for one test's files; gone at its end.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("lyrebird-boot-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    pub fn file(&self, name: &str, contents: &[u8]) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, contents).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 fn kernels() -> Vec<Vec<u8>> {
@@ -122,18 +146,87 @@ fn a_missing_file_is_named() {
     assert!(
         read("/nonexistent/vmlinuz", None).unwrap_err().to_string().contains("/nonexistent/vmlinuz: cannot be read")
     );
-    let dir = std::env::temp_dir().join(format!("lyrebird-boot-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
-    let kernel = dir.join("k");
-    std::fs::write(&kernel, &kernels()[2]).unwrap();
-    std::fs::write(dir.join("m"), b"module").unwrap();
-    let list = format!("{0}/m one, {0}/m two", dir.display());
+    let folder = Folder::new("missing");
+    let kernel = folder.file("k", &kernels()[2]);
+    let module = folder.file("m", b"module");
+    let list = format!("{0} one, {0} two", module.display());
     let request = read(kernel.to_str().unwrap(), Some(&list)).unwrap();
     assert_eq!(request.modules.len(), 2);
     assert!(request.modules[1].command_line.ends_with("/m two"));
     let error = read(kernel.to_str().unwrap(), Some("/nonexistent/m")).unwrap_err().to_string();
-    std::fs::remove_dir_all(&dir).unwrap();
     assert!(error.contains("/nonexistent/m"));
+}
+
+/// A Linux kernel and its initial RAM disk in files, and a machine that they have been put into.
+fn booted(folder: &Folder) -> (PathBuf, PathBuf, Loader, GuestMemory) {
+    // More than one piece, and the last one is not a whole one.
+    let (kernel, initrd) = (folder.file("k", &bzimage(150_000)), folder.file("i", &[7; 9000]));
+    let request = BootRequest::read(&kernel, initrd.to_str(), "", tables::Board::default()).unwrap();
+    let (mut loader, memory) = (Loader::new(request).unwrap(), memory(64));
+    install(&mut loader, &memory).unwrap();
+    (kernel, initrd, loader, memory)
+}
+
+fn install(loader: &mut Loader, memory: &GuestMemory) -> Result<BootPlan, BootError> {
+    loader.install(memory, &mut [CpuState::reset(0, true)])
+}
+
+#[test]
+fn files_are_read_at_each_reset() {
+    let folder = Folder::new("reset");
+    let (kernel, initrd, mut loader, memory) = booted(&folder);
+    assert_eq!(read_back(&memory, 0x100_0000, 150_000), bzimage(150_000)[1024..]);
+    assert_eq!(read_back(&memory, (64 << 20) - 0x3000, 9000), vec![7; 9000]);
+    // Written into the same files: another kernel, and a RAM disk of another size.
+    let mut other = bzimage(70_000);
+    other[1024..].fill(0x90);
+    std::fs::write(&kernel, other).unwrap();
+    std::fs::write(&initrd, [8; 20_000]).unwrap();
+    install(&mut loader, &memory).unwrap();
+    assert_eq!(read_back(&memory, 0x100_0000, 70_000), vec![0x90; 70_000]);
+    assert_eq!(read_back(&memory, (64 << 20) - 0x5000, 20_000), vec![8; 20_000]);
+    // Other files by these names are none of ours.
+    std::fs::remove_file(&kernel).unwrap();
+    folder.file("k", b"no kernel");
+    install(&mut loader, &memory).unwrap();
+}
+
+#[test]
+fn a_file_that_was_cut_short_is_an_error_at_the_next_reset() {
+    let folder = Folder::new("cut");
+    let (kernel, initrd, mut loader, memory) = booted(&folder);
+    std::fs::File::options().write(true).open(&initrd).unwrap().set_len(0).unwrap();
+    assert!(install(&mut loader, &memory).unwrap().warnings[0].contains("the initial RAM disk is empty"));
+    std::fs::File::options().write(true).open(&kernel).unwrap().set_len(80_000).unwrap();
+    let error = install(&mut loader, &memory).unwrap_err().to_string();
+    assert!(error.contains("/k: at offset 0x400:") && error.contains("copy or download it again"), "{error}");
+    std::fs::File::options().write(true).open(&kernel).unwrap().set_len(0).unwrap();
+    assert!(install(&mut loader, &memory).unwrap_err().to_string().contains("the file is empty"));
+}
+
+#[test]
+fn a_file_that_is_cut_short_while_it_is_read_is_an_error() {
+    let folder = Folder::new("while");
+    let kernel = folder.file("k", &bzimage(150_000));
+    let request = BootRequest::read(&kernel, None, "", tables::Board::default()).unwrap();
+    let memory = memory(64);
+    let plan = load(&memory, &request).unwrap();
+    std::fs::File::options().write(true).open(&kernel).unwrap().set_len(100_000).unwrap();
+    let error = plan.apply(&memory).unwrap_err().to_string();
+    assert!(error.contains("/k: at offset 0x10400: the file has become shorter"), "{error}");
+}
+
+#[test]
+fn a_kernel_from_a_file_must_arrive_below_1_mib_too() {
+    let folder = Folder::new("low");
+    let file = folder.file("k", &elf(false, 0x1_0000, &[loaded(0x1_0000, &header(0, &[]), 0x1000)]));
+    let request = BootRequest::read(&file, None, "", tables::Board::default()).unwrap();
+    let memory = memory(64);
+    let plan = load(&memory, &request).unwrap();
+    plan.apply(&memory).unwrap();
+    let rom = memory.add_block("rom", 0x1000).unwrap();
+    memory.map(Region { base: 0x1_0000, bytes: 0x1000, priority: 1, target: Target::Rom { block: rom, offset: 0 } });
+    assert!(plan.apply(&memory).unwrap_err().to_string().contains("0x10000 is not writable RAM"));
 }
 
 /// Every write of a plan must be inside RAM, whatever the file said.
@@ -143,6 +236,10 @@ fn check_plan(bytes: Vec<u8>) {
         for write in &plan.writes {
             let (gpa, bytes) = match write {
                 Write::Bytes { gpa, bytes } => (*gpa, bytes.len() as u64),
+                Write::Image { gpa, image, offset, bytes } => {
+                    image.check(*offset, *bytes, "").unwrap();
+                    (*gpa, *bytes)
+                }
                 Write::Zeros { gpa, bytes } => (*gpa, *bytes),
             };
             assert!(ram.iter().any(|r| r.0 <= gpa && gpa + bytes <= r.0 + r.1), "{gpa:#x} {bytes:#x}");

@@ -16,7 +16,7 @@ fn text(printed: &KeptOutput) -> String {
 pub fn config(kernel: Vec<u8>, command_line: &str) -> (MachineConfig, KeptOutput) {
     let model = Model::by_name("x86-64-v2").expect("the usual CPU model");
     let printed = KeptOutput::default();
-    let mut request = BootRequest::new(Image { path: "guest".into(), bytes: kernel }, tables::Board::default());
+    let mut request = BootRequest::new(Image::new("guest", kernel), tables::Board::default());
     request.command_line = command_line.into();
     request.physical_bits = model.physical_bits;
     let mut loader = Loader::new(request).unwrap();

@@ -60,6 +60,7 @@ impl Front {
 
     /// Runs the machine to its end, and shows it meanwhile.
     pub fn run(self, mut machine: Machine) -> Result<(Machine, Outcome)> {
+        host::facts::wake_promptly();
         if matches!(self, Front::Nothing) {
             let outcome = machine.run();
             return Ok((machine, outcome));

@@ -5,8 +5,9 @@ use super::clock::Clock;
 use super::crew::Crew;
 use super::host_inputs::CpuInputs;
 use super::shared_clock::SharedClock;
+use super::spin::Spin;
 use devices::apic::TSC_CLOCK;
-use lyrebird_core::{CpuBus, Signals, VmTime};
+use lyrebird_core::{CpuBus, Signals, TimerQueue, VmTime};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Of so many PAUSEs on a vCPU's own thread one lets other threads run: there may be more of them than processors.
@@ -32,6 +33,10 @@ pub struct SliceBus<'a> {
     /// The vCPU has a thread of its own among these.
     crew: Option<&'a Crew>,
     pauses: u32,
+    /// The vCPU's PAUSE loops, and the timers that it must not oversleep; none if its thread is not to sleep in them.
+    spin: Option<(&'a mut Spin, &'a TimerQueue)>,
+    /// Nanoseconds that its thread has slept.
+    rested: u64,
     stop: bool,
 }
 
@@ -47,8 +52,24 @@ impl<'a> SliceBus<'a> {
     ) -> Self {
         let start = clock.copy();
         let (now, end) = (start.now(), VmTime::ZERO);
-        let (others_wait, crew, pauses, stop) = (false, None, 0, false);
-        SliceBus { board, inputs, signals, cpu, clock, start, first, now, end, others_wait, crew, pauses, stop }
+        let (others_wait, crew, pauses, spin, rested, stop) = (false, None, 0, None, 0, false);
+        SliceBus {
+            board,
+            inputs,
+            signals,
+            cpu,
+            clock,
+            start,
+            first,
+            now,
+            end,
+            others_wait,
+            crew,
+            pauses,
+            spin,
+            rested,
+            stop,
+        }
     }
 
     /// Says when the slice ends, and whether other vCPUs wait for their turn: then a PAUSE ends this one's.
@@ -61,6 +82,33 @@ impl<'a> SliceBus<'a> {
     pub fn among(mut self, crew: &'a Crew) -> Self {
         self.crew = Some(crew);
         self
+    }
+
+    /// The thread may sleep in the vCPU's PAUSE loops, if guest time follows the host's clock.
+    pub fn resting(mut self, spin: &'a mut Spin, timers: &'a TimerQueue) -> Self {
+        self.spin = (!self.clock.deterministic()).then_some((spin, timers));
+        self
+    }
+
+    /// Nanoseconds that the thread has slept in the slice.
+    pub fn rested(&self) -> u64 {
+        self.rested
+    }
+
+    /// Lets the thread sleep for a moment, if the vCPU has long been in a PAUSE loop. It holds no lock.
+    fn rest(&mut self) -> bool {
+        let Some((spin, timers)) = self.spin.as_mut().filter(|_| !self.others_wait) else { return false };
+        if !spin.count() || !spin.look() {
+            return false;
+        }
+        let rested = spin.rest(timers.next_deadline().since(self.clock.now()));
+        self.rested += rested;
+        if rested == 0 {
+            return false;
+        }
+        // The slice was planned without that.
+        self.signals.kick();
+        true
     }
 
     /// Guest time. A slice that takes longer than guest time may leap at once ends, or time would stand until it does: guests
@@ -188,6 +236,9 @@ impl CpuBus for SliceBus<'_> {
     fn pause(&mut self) {
         if self.others_wait {
             self.signals.kick();
+        }
+        if self.rest() {
+            return;
         }
         if self.crew.is_some() {
             self.pauses += 1;

@@ -19,6 +19,7 @@ pub mod maps;
 mod run;
 pub mod script;
 pub mod shared_clock;
+mod spin;
 #[cfg(test)]
 mod tests;
 mod threads;
@@ -113,7 +114,7 @@ impl Machine {
             timers: board.timers.clone(),
             board: Arc::new(Mutex::new(board)),
             memory,
-            seats: vec![Seat::default(); vcpus.len()],
+            seats: vcpus.iter().map(|_| Seat::default()).collect(),
             vcpus,
             signals,
             engine: config.engine,
@@ -216,7 +217,7 @@ impl Machine {
         for (vcpu, state) in self.vcpus.iter_mut().zip(&states) {
             vcpu.set_state(state);
         }
-        self.seats.fill(Seat::default());
+        self.seats.fill_with(Seat::default);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 use super::clock::Clock;
 use super::control::{NewMedium, Order, Removable};
 use super::cpu_bus::SliceBus;
+use super::spin::Spin;
 use super::{Machine, Outcome};
 use devices::request::Request;
 use lyrebird_core::{Budget, Exit, ResetKind, Signals, VmTime};
@@ -18,10 +19,11 @@ const SHORTEST: u64 = 100;
 const TOO_SHORT_TO_SLEEP: u64 = 20_000;
 
 /// What the run loop remembers of a vCPU.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Seat {
     /// The vCPU came back halted, with these signals standing; only another one can wake it.
     halted: Option<u32>,
+    spin: Spin,
 }
 
 /// How fast the engine was, to guess how long a slice takes on a machine that follows the host's clock.
@@ -122,14 +124,15 @@ impl Machine {
         let (vcpu, signals) = (&mut self.vcpus[cpu], &self.signals[cpu]);
         let first = vcpu.retired();
         let bus = SliceBus::new(&self.board, self.inputs.cpu(), signals, cpu, &self.clock, first);
-        let mut bus = bus.turn(end, others_wait);
+        let mut bus = bus.turn(end, others_wait).resting(&mut self.seats[cpu].spin, &self.timers);
         let exit = vcpu.run(&mut bus, budget);
+        let rested = bus.rested();
         let retired = vcpu.retired().saturating_sub(first);
         self.retired.fetch_add(retired, Ordering::Relaxed);
         if clock.deterministic() {
             self.clock.change(|clock| clock.retire(retired));
         } else {
-            self.pace.learn(retired, self.clock.now().since(now));
+            self.pace.learn(retired, self.clock.now().since(now).saturating_sub(rested));
         }
         self.seats[cpu].halted = (exit == Exit::Halted).then(|| self.signals[cpu].bits() & !Signals::KICK);
         self.after_run(cpu, exit)

@@ -257,6 +257,24 @@ fn pause_hands_over_to_a_vcpu_that_waits() {
 }
 
 #[test]
+fn a_long_pause_loop_lets_the_thread_sleep_unless_time_follows_the_instructions() {
+    for (time, sleeps) in [(TimeMode::RealTime, true), (TimeMode::DETERMINISTIC, false)] {
+        let spin = script(move |bus, signals, _| {
+            let begun = std::time::Instant::now();
+            let long = || begun.elapsed().as_secs() >= if sleeps { 60 } else { 1 };
+            while signals.bits() & Signals::KICK == 0 && !long() {
+                bus.pause();
+            }
+            // The slice was planned without the sleep, and ends.
+            assert_eq!(signals.bits() & Signals::KICK != 0, sleeps);
+            exit(bus, 0)
+        });
+        let config = MachineConfig { time, ..config(vec![spin]) };
+        assert_eq!(Machine::new(config).unwrap().run(), Outcome::DebugExit(1));
+    }
+}
+
+#[test]
 fn slices_among_others_end_anywhere_in_a_loop() {
     let mut places = [false; 8];
     let spin = script(move |bus, _, budget| {

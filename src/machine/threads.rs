@@ -8,7 +8,8 @@ use super::cpu_bus::SliceBus;
 use super::crew::Crew;
 use super::host_inputs::CpuInputs;
 use super::shared_clock::SharedClock;
-use lyrebird_core::{Budget, CpuBus, Exit, Signals, Vcpu, VmTime};
+use super::spin::Spin;
+use lyrebird_core::{Budget, CpuBus, Exit, Signals, TimerQueue, Vcpu, VmTime};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,6 +26,7 @@ struct Hand {
     cpu: usize,
     board: Arc<Mutex<Board>>,
     inputs: Arc<CpuInputs>,
+    timers: Arc<TimerQueue>,
     clock: Arc<SharedClock>,
     signals: Arc<Signals>,
     retired: Arc<AtomicU64>,
@@ -33,8 +35,9 @@ struct Hand {
 
 impl Hand {
     fn work(&self, vcpu: &mut dyn Vcpu) {
+        let mut spin = Spin::default();
         while self.crew.begin(self.cpu) {
-            let halted = self.turn(vcpu);
+            let halted = self.turn(vcpu, &mut spin);
             self.crew.end(self.cpu);
             if let Some(seen) = halted {
                 self.signals.sleep(seen);
@@ -43,7 +46,7 @@ impl Hand {
     }
 
     /// Runs until the crew is held, or the vCPU is halted: then gives what [`Signals::news`] was before.
-    fn turn(&self, vcpu: &mut dyn Vcpu) -> Option<u32> {
+    fn turn(&self, vcpu: &mut dyn Vcpu, spin: &mut Spin) -> Option<u32> {
         loop {
             let seen = self.signals.news();
             self.signals.take(Signals::KICK);
@@ -52,7 +55,7 @@ impl Hand {
             }
             let first = vcpu.retired();
             let bus = SliceBus::new(&self.board, &self.inputs, &self.signals, self.cpu, &self.clock, first);
-            let mut bus = bus.among(&self.crew);
+            let mut bus = bus.among(&self.crew).resting(spin, &self.timers);
             let exit = vcpu.run(&mut bus, Budget::about(SLICE));
             self.retired.fetch_add(vcpu.retired().saturating_sub(first), Ordering::Relaxed);
             self.clock.follow_sometimes();
@@ -100,6 +103,7 @@ impl Machine {
                     cpu,
                     board: self.board.clone(),
                     inputs: self.inputs.cpu().clone(),
+                    timers: self.timers.clone(),
                     clock: self.clock.clone(),
                     signals: self.signals[cpu].clone(),
                     retired: self.retired.clone(),

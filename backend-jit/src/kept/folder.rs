@@ -1,11 +1,11 @@
 //! The folder of kept code: opened at start, joined when there are many files, kept below its limit, listed for people.
 
 use super::key::Hash;
-use super::segment::{self, ENDING, Record, Writer};
+use super::segment::{self, ENDING, Origin, Record, Writer};
 use super::{KeptError, Used};
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -76,12 +76,12 @@ pub fn open(folder: &Path, set: &Hash, limit: u64) -> Result<(Index, Used, u64),
             }
         }
         total += file.bytes;
-        let Ok(bytes) = fs::read(&file.path) else { continue };
+        let Ok((opened, bytes)) = read(&file.path) else { continue };
         if segment::set_of(&bytes) != Some(*set) {
             continue;
         }
         mine.push(file.path);
-        for (first, record) in segment::records(&bytes.into()).0 {
+        for (first, record) in segment::records(&bytes, &Origin::file(opened, &bytes)).0 {
             index.entry(first).or_default().push(record);
             used.there += 1;
         }
@@ -94,6 +94,14 @@ pub fn open(folder: &Path, set: &Hash, limit: u64) -> Result<(Index, Used, u64),
     Ok((index, used, total))
 }
 
+/// A file, and all that is in it.
+fn read(path: &Path) -> io::Result<(File, Arc<[u8]>)> {
+    let mut file = File::open(path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok((file, bytes.into()))
+}
+
 /// Deletes a file if no process is writing to it.
 fn delete(path: &Path) -> io::Result<()> {
     File::open(path)?.try_lock()?;
@@ -101,7 +109,7 @@ fn delete(path: &Path) -> io::Result<()> {
 }
 
 /// Puts the records of files whose processes have ended into one, those of the latest files first, as far as there is `room`.
-/// Those who read the old ones have them in memory; should this be killed, there are records twice.
+/// Those who use the old ones have them open; should this be killed, there are records twice.
 fn join(folder: &Path, set: &Hash, paths: &[PathBuf], mut room: u64) -> io::Result<()> {
     let mut locked = Vec::new();
     for path in paths {
@@ -118,10 +126,10 @@ fn join(folder: &Path, set: &Hash, paths: &[PathBuf], mut room: u64) -> io::Resu
     let mut seen = HashSet::new();
     for (path, _) in &locked {
         let bytes: Arc<[u8]> = fs::read(path)?.into();
-        for (first, record) in segment::records(&bytes).0 {
+        for (first, record) in segment::records(&bytes, &Origin::Memory(bytes.clone())).0 {
             if let Some(payload) = record.check(set, &first)
                 && record.bytes() <= room
-                && seen.insert((first, blake3::hash(payload)))
+                && seen.insert((first, blake3::hash(&payload)))
             {
                 room -= record.bytes();
                 if let Err(error) = writer.append(&first, &record) {
@@ -163,7 +171,7 @@ pub fn report(folder: &Path) -> Result<Vec<FileReport>, KeptError> {
         let mut report =
             FileReport { path, bytes, set: segment::set_of(&contents), regions: 0, damaged: 0, cut_off: 0 };
         if let Some(set) = report.set {
-            let (records, rest) = segment::records(&contents);
+            let (records, rest) = segment::records(&contents, &Origin::Memory(contents.clone()));
             let good = records.iter().filter(|(first, record)| record.check(&set, first).is_some()).count();
             report.regions = good as u64;
             report.damaged = (records.len() - good) as u64;

@@ -207,7 +207,7 @@ impl Kept {
         }
         if let Some(writer) = writer {
             match writer.append(&first, &record) {
-                Ok(()) => {
+                Ok(record) => {
                     *room -= bytes;
                     used.added += 1;
                     known.push(record);
@@ -226,7 +226,7 @@ impl Kept {
     }
 
     fn read(&self, first: &Hash, record: &Record) -> Option<Region> {
-        rmp_serde::from_slice(record.check(&self.set, first)?).ok()
+        rmp_serde::from_slice(&record.check(&self.set, first)?).ok()
     }
 }
 

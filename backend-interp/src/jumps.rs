@@ -112,6 +112,8 @@ pub struct JumpCache {
     current: *mut Set,
     /// 64-bit mode's, flat 32-bit mode's, and one that stays empty, for all others.
     sets: NonNull<[Set; 3 * JUMPS]>,
+    /// What they lie in.
+    room: NonNull<[u128]>,
     /// The parts that something was put in.
     used: [bool; 2],
 }
@@ -122,18 +124,22 @@ unsafe impl Send for JumpCache {}
 impl Drop for JumpCache {
     fn drop(&mut self) {
         // SAFETY: it came from a box, and nobody has it any more.
-        drop(unsafe { Box::from_raw(self.sets.as_ptr()) });
+        drop(unsafe { Box::from_raw(self.room.as_ptr()) });
     }
 }
 
 impl JumpCache {
     /// Nothing known.
     pub fn new() -> Self {
-        // SAFETY: zeros are what an empty set consists of.
-        let sets: Box<[Set; 3 * JUMPS]> = unsafe { Box::new_zeroed().assume_init() };
-        let sets = NonNull::from(Box::leak(sets));
+        // Allocators give zeros that nobody has touched yet only where no more than this is to be aligned.
+        let room = vec![0u128; (3 * JUMPS + 1) * size_of::<Set>() / size_of::<u128>()];
+        let room = NonNull::from(Box::leak(room.into_boxed_slice()));
+        let at = room.cast::<u8>();
+        // SAFETY: there is room for one set more than are needed, and zeros are what an empty set consists of.
+        let sets = unsafe { at.add(at.align_offset(align_of::<Set>())) }.cast::<[Set; 3 * JUMPS]>();
         // SAFETY: the beginning of the third part.
-        JumpCache { current: unsafe { sets.cast::<Set>().add(2 * JUMPS) }.as_ptr(), sets, used: [false; 2] }
+        let current = unsafe { sets.cast::<Set>().add(2 * JUMPS) }.as_ptr();
+        JumpCache { current, sets, room, used: [false; 2] }
     }
 
     fn sets(&mut self) -> &mut [Set; 3 * JUMPS] {

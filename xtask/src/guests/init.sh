@@ -23,9 +23,9 @@ uptime() {
 echo
 echo "MARK-INIT uptime=$(uptime) $(uname -r) $(uname -m)"
 
-# Hundredths of a second since the kernel started.
+# Hundredths of a second since the kernel started; with a zero in front the shell would take it for octal.
 now() {
-    uptime | tr -d .
+    uptime | tr -d . | sed 's/^0*//'
 }
 
 report() {

@@ -1,6 +1,6 @@
 //! Guest memory: what every engine, device and debugger means by a guest-physical address.
 //!
-//! RAM and ROM live in [`Block`]s of host memory, each one shared mapping that every engine uses in place.
+//! RAM and ROM live in [`Block`]s of host memory, each one mapping that every engine uses in place.
 //! [`GuestMemory`] lays the blocks out in the guest-physical address space by prioritised [`Region`]s, and
 //! remembers, page by page, who wants to hear of the next write ([`watch`]): dirty-page trackers and the
 //! engines' caches of decoded or translated code.

@@ -1,6 +1,6 @@
 //! How soon a machine is there, and how much memory the program takes for itself. `cargo bench --bench start` prints, as the best of
 //! some runs, the time from the start of the process to its end with a guest whose boot sector ends it (that is the start, all of
-//! POST, and the end), and what is resident beside shared memory (the guest's RAM is shared).
+//! POST, and the end), and what is resident: the guest's RAM, whose mapping is the largest one, and the rest.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -26,10 +26,15 @@ fn start(folder: &Path, code: &[u8]) -> Child {
         .expect("the program")
 }
 
-/// KiB of a line of /proc/PID/status.
-fn resident(status: &str, name: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
+/// What is resident by /proc/PID/smaps, in KiB: of the largest mapping, and of all others.
+fn resident(smaps: &str) -> (u64, u64) {
+    let numbers = |name: &'static str| {
+        let lines = smaps.lines().filter_map(move |line| line.strip_prefix(name));
+        lines.map(|line| line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0))
+    };
+    let all: u64 = numbers("Rss:").sum();
+    let (_, largest) = numbers("Size:").zip(numbers("Rss:")).max().unwrap_or_default();
+    (largest, all - largest)
 }
 
 fn main() {
@@ -46,10 +51,10 @@ fn main() {
 
     let mut child = start(&folder, &STAY);
     std::thread::sleep(Duration::from_secs(2));
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    let smaps = std::fs::read_to_string(format!("/proc/{}/smaps", child.id())).unwrap_or_default();
     _ = child.kill();
     _ = child.wait();
-    let [own, files, shared] = ["RssAnon", "RssFile", "RssShmem"].map(|name| resident(&status, name));
-    println!("resident: {own} KiB of its own, {files} KiB of files (the program), {shared} KiB shared (the guest's)");
+    let (guest, rest) = resident(&smaps);
+    println!("resident: {guest} KiB of the guest's RAM, {rest} KiB beside it");
     _ = std::fs::remove_dir_all(&folder);
 }

@@ -203,6 +203,10 @@ pub enum Area {
     Guest,
 }
 
+fn block_arguments(values: &[Value]) -> Vec<BlockArg> {
+    values.iter().map(|v| BlockArg::Value(*v)).collect()
+}
+
 /// A function under construction.
 pub struct Asm<'f> {
     b: FunctionBuilder<'f>,
@@ -485,6 +489,12 @@ impl Asm<'_> {
         block
     }
 
+    /// A new block that is executed as often as the one that is built.
+    pub fn block_as_here(&mut self) -> Block {
+        let seldom = self.b.current_block().is_some_and(|here| self.b.func.layout.is_cold(here));
+        if seldom { self.cold_block() } else { self.block() }
+    }
+
     /// A new parameter of a block, which may have been filled already.
     pub fn parameter(&mut self, block: Block) -> Value {
         self.b.func.dfg.append_block_param(block, types::I64)
@@ -503,13 +513,17 @@ impl Asm<'_> {
 
     /// Jumps.
     pub fn jump(&mut self, to: Block, arguments: &[Value]) {
-        let arguments: Vec<BlockArg> = arguments.iter().map(|v| BlockArg::Value(*v)).collect();
-        self.b.ins().jump(to, &arguments);
+        self.b.ins().jump(to, &block_arguments(arguments));
     }
 
     /// Branches.
     pub fn branch(&mut self, c: Value, yes: Block, no: Block) {
         self.b.ins().brif(c, yes, &[], no, &[]);
+    }
+
+    /// The same, with arguments.
+    pub fn branch_with(&mut self, c: Value, yes: (Block, &[Value]), no: (Block, &[Value])) {
+        self.b.ins().brif(c, yes.0, &block_arguments(yes.1), no.0, &block_arguments(no.1));
     }
 
     /// Returns an op.

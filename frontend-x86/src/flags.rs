@@ -71,6 +71,18 @@ pub struct Flags<V> {
     pub aux: V,
 }
 
+impl<V> Flags<V> {
+    /// Whether `src` matters.
+    pub fn wants_src(&self) -> bool {
+        matches!(self.kind, FlagKind::Add | FlagKind::Adc | FlagKind::Sub | FlagKind::Sbb)
+    }
+
+    /// Whether `aux` matters.
+    pub fn wants_aux(&self) -> bool {
+        !matches!(self.kind, FlagKind::Add | FlagKind::Sub | FlagKind::Logic)
+    }
+}
+
 /// The flags of a concrete CPU.
 pub type LazyFlags = Flags<u64>;
 

@@ -1,5 +1,6 @@
 //! What an instruction does to a CPU, as code.
 
+use super::share::Expected;
 use super::slots::{LEFT, TLB};
 use super::vector::X;
 use super::{C, Emit, FlagState, Flow, Target, V};
@@ -52,13 +53,23 @@ impl Emit<'_, '_> {
         self.truncate(Width::D, sum)
     }
 
+    /// What the budget is after so many instructions.
+    pub(super) fn charged(&mut self, instructions: u8) -> V {
+        let left = self.read(LEFT);
+        self.plus(Q, left, u64::from(instructions).wrapping_neg())
+    }
+
+    /// Whether it does not last for them.
+    pub(super) fn used_up(&mut self, instructions: u8) -> C {
+        let left = self.read(LEFT);
+        self.cmp(Cmp::Slt, Q, left, V::Const(instructions.into()))
+    }
+
     /// Leaves unless the budget lasts for the jump; gives what it is then.
     pub(super) fn charge_or_exit(&mut self) -> V {
-        let left = self.read(LEFT);
-        let left = self.sub(Q, left, V::Const(u64::from(self.op.count)));
-        let none = self.cmp(Cmp::Slt, Q, left, V::Const(0));
+        let none = self.used_up(self.op.count);
         self.exit_if(none);
-        left
+        self.charged(self.op.count)
     }
 
     /// Where the op's direct jump leads. Leaves if the cache does not know that yet, or the target is outside the code
@@ -69,8 +80,7 @@ impl Emit<'_, '_> {
             if to <= self.member {
                 return Target::Inside(to, self.charge_or_exit());
             }
-            let left = self.read(LEFT);
-            return Target::Inside(to, self.sub(Q, left, V::Const(u64::from(self.op.count))));
+            return Target::Inside(to, self.charged(self.op.count));
         }
         if self.op.imm >= 4096 {
             let base = self.read(usize::from(RIP_BASE));
@@ -104,6 +114,30 @@ impl Emit<'_, '_> {
         let on = self.asm.block();
         self.branch(same, on, moved);
         self.asm.at(on);
+    }
+
+    /// The page of an access in the TLB, and how far from it the host has it. Leaves if the TLB does not have it, or the last byte,
+    /// `more` behind the first one, is in another one: because of the range, if it is one.
+    pub(super) fn look_up(&mut self, first: V, access: Access, range: Option<&Expected>, more: u64) -> (Value, Value) {
+        let entry = self.tlb_entry(first);
+        let page = if access.writes() { offset_of!(Entry, write) } else { offset_of!(Entry, read) };
+        let page = self.asm.load(Area::Own, Q, entry, page as i32);
+        let out = match range {
+            Some(_) => self.exit_block_of_range(first, more),
+            None => self.exit_block(),
+        };
+        let on = self.asm.block_as_here();
+        let there = self.in_page(first, page, more);
+        self.asm.branch(there, on, out);
+        self.asm.at(on);
+        (page, self.asm.load(Area::Own, Q, entry, offset_of!(Entry, addend) as i32))
+    }
+
+    /// Whether all bytes of an access are in this page: see `frontend_x86::tlb`.
+    pub(super) fn in_page(&mut self, first: V, page: Value, more: u64) -> Value {
+        let inside = self.sub(Q, first, V::Value(page));
+        let (inside, most) = (self.value_of(inside), self.asm.constant(4095 - more));
+        self.asm.compare(Cmp::Ule, Q, inside, most)
     }
 
     /// The address of the TLB's entry for a linear address.
@@ -246,22 +280,15 @@ impl Algebra for Emit<'_, '_> {
             None => (linear, w.bytes() - 1),
         };
         // First what a way out wants done: the subtraction can have the tag from memory so.
-        self.flush();
-        let entry = self.tlb_entry(first);
-        let tag = if access.writes() { offset_of!(Entry, write) } else { offset_of!(Entry, read) };
-        let tag = self.asm.load(Area::Own, Q, entry, tag as i32);
-        let inside = self.sub(Q, first, V::Value(tag));
-        // All of its bytes are in the page: see `frontend_x86::tlb`.
-        let there = self.cmp(Cmp::Ule, Q, inside, V::Const(4095 - more));
-        let miss = self.not(there);
-        if let Some(e) = expected.as_ref().filter(|e| !e.is_single(w)) {
-            let (out, on) = (self.exit_block_of_range(first, e.more()), self.asm.block());
-            self.branch(miss, out, on);
-            self.asm.at(on);
-        } else {
-            self.exit_if(miss);
-        }
-        let addend = self.asm.load(Area::Own, Q, entry, offset_of!(Entry, addend) as i32);
+        self.flush_for_exit();
+        let carried = expected.as_ref().and_then(|e| self.carried(form, first, access, e));
+        let addend = match carried {
+            Some(addend) => addend,
+            None => {
+                let range = expected.as_ref().filter(|e| !e.is_single(w));
+                self.look_up(first, access, range, more).1
+            }
+        };
         if let Some(expected) = expected {
             self.note_share(access, addend, expected);
         }

@@ -6,7 +6,7 @@ use frontend_x86::algebra::{Arith, Bin, Cmp};
 use frontend_x86::concrete::Concrete;
 use frontend_x86::op::{Func, Width};
 
-/// A difference, or what was left of a number, and the operands that it was made of.
+/// A difference, what was left of a number, or a part of an address, and the operands that it was made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Made {
     op: Bin,
@@ -23,6 +23,16 @@ impl Emit<'_, '_> {
         self.made.get(&v).copied()
     }
 
+    /// What a value was made of by this operation.
+    pub(super) fn made_of(&self, op: Bin, w: Width, v: V) -> Option<(V, V)> {
+        self.made(v).filter(|made| (made.op, made.w) == (op, w)).map(|made| (made.l, made.r))
+    }
+
+    /// How the result of CMP or TEST is made.
+    pub(super) fn tested(&self, v: V) -> Option<(Bin, Width, V, V)> {
+        self.made(v).filter(|made| made.tested).map(|made| (made.op, made.w, made.l, made.r))
+    }
+
     /// Notes that a value is the result of CMP or TEST.
     pub(super) fn note_tested(&mut self, v: V) {
         if let V::Value(v) = v
@@ -34,8 +44,8 @@ impl Emit<'_, '_> {
 
     /// A value in a block that is seldom executed: made there, if it is not of use on the way.
     pub(super) fn again(&mut self, v: V) -> V {
-        match self.made(v) {
-            Some(Made { op, w, l, r, tested: true }) => {
+        match self.tested(v) {
+            Some((op, w, l, r)) => {
                 let (l, r) = (self.value_of(l), self.value_of(r));
                 V::Value(self.asm.bin(op, w, l, r))
             }
@@ -98,7 +108,8 @@ impl Arith for Emit<'_, '_> {
         let (l, r) = (self.value_of(l), self.value_of(r));
         let value = self.asm.bin(op, w, l, r);
         let v = V::Value(value);
-        if matches!(op, Bin::Sub | Bin::And) {
+        let address = matches!((op, known), (Bin::Add, (V::Value(_), V::Value(_))) | (Bin::Shl, (_, V::Const(_))));
+        if address || matches!(op, Bin::Sub | Bin::And) {
             self.made.insert(value, Made { op, w, l: known.0, r: known.1, tested: false });
         }
         match (op, known) {

@@ -1,9 +1,12 @@
 //! The second half of a translation, when all traces of the region are there: which slots each wants handed over, and with
 //! that the edges and the side exits.
 
+use super::carried::Site;
+use super::pending::{LeftFlags, Unwritten};
 use super::slots::{SLOTS, Slot};
+use super::strides::Strides;
 use super::ways::Ways;
-use super::{Emit, Exit, FlagState, State, V};
+use super::{Edge, Emit, Exit, FlagState, State, V};
 use crate::clif::{Area, Block, Value};
 use crate::code::Symbol;
 use backend_interp::run::{Run, TracedOp};
@@ -22,8 +25,36 @@ pub struct Head {
     pub inherited: Option<(State, usize)>,
     /// Its parameters by slot.
     pub params: [Option<Value>; SLOTS],
-    /// The slots that have parameters, in the parameters' order.
-    pub order: Vec<usize>,
+    /// What it is handed, in the parameters' order.
+    pub order: Vec<Handed>,
+    /// By how much registers move in a round of the loop that it is the beginning of, if it is one.
+    pub strides: Option<Strides>,
+    /// The checks that this loop carries.
+    pub sites: Vec<Site>,
+    /// The slots that memory may not have as they are at the beginning of a round.
+    pub pending: Vec<usize>,
+    /// The flags that all ways back leave, if they are not written there.
+    pub flags: Option<LeftFlags>,
+}
+
+/// What a trace is handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handed {
+    /// A slot.
+    Slot(usize),
+    /// A check, which takes two parameters.
+    Check(usize),
+}
+
+/// Ways out that write the same.
+struct Group {
+    block: Block,
+    /// A parameter: the op's place.
+    place: Value,
+    flags: FlagState,
+    why: Why,
+    member: usize,
+    unwritten: Unwritten,
 }
 
 /// Why code is left in front of an op.
@@ -41,42 +72,49 @@ pub enum Why {
 
 impl Head {
     /// Nothing handed over yet.
-    pub fn new(block: Block, ways: Ways) -> Self {
-        Head { block, ways, inherited: None, params: [None; SLOTS], order: Vec::new() }
+    pub fn new(block: Block, ways: Ways, strides: Option<Strides>) -> Self {
+        let (params, order, sites, pending) = ([None; SLOTS], Vec::new(), Vec::new(), Vec::new());
+        Head { block, ways, inherited: None, params, order, strides, sites, pending, flags: None }
     }
 }
 
 impl Emit<'_, '_> {
     /// Fills in whatever was only noted.
     pub(super) fn finish(&mut self) {
+        self.find_pending();
+        self.find_left_flags();
         self.propagate_demand();
         self.begin();
         self.build_edges();
         self.finish_ranges();
-        let mut groups: Vec<(Exit, Value)> = Vec::new();
+        self.build_written();
+        let mut groups: Vec<Group> = Vec::new();
         for exit in std::mem::take(&mut self.exits) {
             self.asm.at(exit.block);
             let Exit { flags, why, member, at, .. } = exit;
-            if flags == FlagState::Slots {
+            let unwritten = exit.pending.map(|pending| self.unwritten(&pending, flags)).unwrap_or_default();
+            if flags == FlagState::Slots && unwritten.is_empty() {
                 self.leave_at(why, member, at);
                 continue;
             }
             let place = self.place_of(at);
-            let like =
-                |group: &&(Exit, Value)| group.0.flags == flags && group.0.why == why && group.0.member == member;
+            let like = |group: &&Group| {
+                (group.flags, group.why, group.member) == (flags, why, member) && group.unwritten == unwritten
+            };
             let block = match groups.iter().rev().find(like) {
-                Some((group, _)) => group.block,
+                Some(group) => group.block,
                 None => {
                     let block = self.asm.cold_block();
                     let place = self.asm.parameter(block);
-                    groups.push((Exit { block, ..exit }, place));
+                    groups.push(Group { block, place, flags, why, member, unwritten });
                     block
                 }
             };
             self.asm.jump(block, &[place]);
         }
-        for (Exit { block, flags, why, member, .. }, place) in groups {
+        for Group { block, place, flags, why, member, unwritten } in groups {
             self.asm.at(block);
+            self.write_out(&unwritten);
             self.state = State { flags, slots: [Slot::Memory; SLOTS], ..State::new() };
             self.flags_to_slots();
             self.flush();
@@ -136,7 +174,7 @@ impl Emit<'_, '_> {
                     continue;
                 }
                 for k in 0..self.heads[to].order.len() {
-                    let slot = self.heads[to].order[k];
+                    let Handed::Slot(slot) = self.heads[to].order[k] else { continue };
                     if self.edges[n].state.slots[slot] == Slot::Fresh && self.heads[from].params[slot].is_none() {
                         self.header_slot(from, slot);
                         changed = true;
@@ -198,26 +236,34 @@ impl Emit<'_, '_> {
 
     /// Goes on in a trace that is entered.
     fn enter(&mut self, member: usize) {
-        let order = std::mem::take(&mut self.heads[member].order);
-        let values: Vec<Value> = order.iter().map(|slot| self.load_slot(*slot)).collect();
-        self.asm.jump(self.heads[member].block, &values);
-        self.heads[member].order = order;
+        self.go_on(member, None);
     }
 
     fn build_edges(&mut self) {
-        for edge in std::mem::take(&mut self.edges) {
+        for mut edge in std::mem::take(&mut self.edges) {
             self.asm.at(edge.block);
-            let mut values = Vec::with_capacity(self.heads[edge.to].order.len());
-            for k in 0..self.heads[edge.to].order.len() {
-                let slot = self.heads[edge.to].order[k];
-                values.push(match edge.state.slots[slot] {
-                    Slot::Dirty(v) | Slot::Loaded(v) => self.value_of(v),
-                    Slot::Clean(v) => v,
-                    Slot::Fresh if self.heads[edge.from].ways.carries => self.header_slot(edge.from, slot),
-                    Slot::Fresh | Slot::Memory => self.load_slot(slot),
-                });
-            }
-            self.asm.jump(self.heads[edge.to].block, &values);
+            self.write_back(&mut edge);
+            self.go_on(edge.to, Some(&edge));
         }
+    }
+
+    /// Jumps to a trace with what it is handed, on this way or from outside.
+    fn go_on(&mut self, to: usize, way: Option<&Edge>) {
+        let mut values = Vec::new();
+        for k in 0..self.heads[to].order.len() {
+            match self.heads[to].order[k] {
+                Handed::Slot(slot) => values.push(match way.map(|way| (way.state.slots[slot], way.from)) {
+                    Some((Slot::Dirty(v) | Slot::Loaded(v), _)) => self.value_of(v),
+                    Some((Slot::Clean(v), _)) => v,
+                    Some((Slot::Fresh, from)) if self.heads[from].ways.carries => self.header_slot(from, slot),
+                    _ => self.load_slot(slot),
+                }),
+                Handed::Check(n) => {
+                    let (page, addend) = self.hand_on(to, n, way, &values);
+                    values.extend([page, addend]);
+                }
+            }
+        }
+        self.asm.jump(self.heads[to].block, &values);
     }
 }

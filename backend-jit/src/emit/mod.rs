@@ -4,7 +4,7 @@
 //! same arithmetic that the interpreter computes with, or Cranelift values. General registers, the instruction budget, the
 //! lazy flags and the place of the TLB are *slots* ([`slots`]): kept in host registers from trace to trace, and written to
 //! memory before whatever may leave the function, so that ways out are short: they are the most of the code. Only flags are
-//! written on the ways out themselves.
+//! written on the ways out themselves, and, of short loops, what is [`pending`].
 //!
 //! Whatever may stop an instruction (a TLB miss, a segment limit, a division error) branches to a side exit that
 //! restores the state *before* the op and hands that op to the interpreter, which does the unusual thing. So nothing
@@ -12,10 +12,13 @@
 
 mod algebra;
 mod arith;
+mod carried;
 mod finish;
+mod pending;
 mod region;
 mod share;
 mod slots;
+mod strides;
 mod string;
 mod stubs;
 mod sums;
@@ -29,6 +32,7 @@ use finish::{Head, Why};
 use frontend_x86::cpu::Mode;
 use frontend_x86::flags::Flags;
 use frontend_x86::op::Op;
+use pending::{Pending, Written};
 use share::{Origin, RangeExit, Shares};
 use slots::Slots;
 use std::collections::{BTreeMap, HashMap};
@@ -83,6 +87,9 @@ pub struct State {
     flags: FlagState,
     pages: Pages,
     shares: Shares,
+    carried: carried::Pages,
+    /// In a round of a loop, whose slots memory need not have: see [`pending`].
+    pending: bool,
     sums: Sums,
     simd: Simd,
     unit: x87::Known,
@@ -113,13 +120,14 @@ pub enum Target {
     Far(V),
 }
 
-/// A way out in front of an op. Memory has everything but the flags.
+/// A way out in front of an op. Memory has everything but the flags, and what is pending.
 struct Exit {
     block: Block,
     flags: FlagState,
     member: usize,
     at: usize,
     why: Why,
+    pending: Option<Pending>,
 }
 
 /// A way from trace to trace.
@@ -161,6 +169,7 @@ pub struct Emit<'a, 'f> {
     heads: Vec<Head>,
     exits: Vec<Exit>,
     ranges: Vec<RangeExit>,
+    written: Vec<Written>,
     edges: Vec<Edge>,
     /// An op cannot be translated after all.
     refused: bool,

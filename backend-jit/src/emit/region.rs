@@ -60,7 +60,9 @@ fn is_called(op: &Op) -> bool {
 /// Builds the function of a region. False: it holds what cannot be translated.
 pub fn translate(asm: &mut Asm, region: Region) -> bool {
     let Some(first) = region.members.first().and_then(|member| member.ops.first()) else { return false };
-    let heads = region.ways().into_iter().map(|ways| Head::new(asm.block(), ways)).collect();
+    let ways = region.ways();
+    let head = |n: usize| Head::new(asm.block(), ways[n], region.strides(n, &ways));
+    let heads = (0..ways.len()).map(head).collect();
     let state = State::new();
     let mut emit = Emit {
         mode: region.mode,
@@ -81,6 +83,7 @@ pub fn translate(asm: &mut Asm, region: Region) -> bool {
         heads,
         exits: Vec::new(),
         ranges: Vec::new(),
+        written: Vec::new(),
         edges: Vec::new(),
         refused: false,
         asm,
@@ -100,7 +103,10 @@ impl Emit<'_, '_> {
             Some(inherited) => inherited,
             // Nothing goes there after all.
             None if self.heads[member].ways.inherits => return,
-            None => (State::new(), member),
+            None => {
+                let pending = self.heads[member].strides.is_some();
+                (State { pending, ..State::new() }, member)
+            }
         };
         self.asm.at(self.heads[member].block);
         let Region { members, .. } = self.region;
@@ -109,6 +115,10 @@ impl Emit<'_, '_> {
         for (at, op) in ops.iter().enumerate() {
             self.at = at;
             self.op = op.op;
+            if self.state.pending && at == self.heads[member].ways.round {
+                // The loop is over.
+                self.flush();
+            }
             self.before = self.state;
             (self.exit, self.apart) = (None, None);
             if self.op.len > 0 && u64::from(self.op.offset) != members[member].offset() && self.continues(page) {
@@ -183,12 +193,12 @@ impl Emit<'_, '_> {
     /// Where another trace of the region begins in the middle of this one, this one ends.
     fn continues(&mut self, page: i64) -> bool {
         let Some(to) = self.region.beginning(page, u64::from(self.op.offset)) else { return false };
-        let left = self.read(LEFT);
-        let left = self.sub(Width::Q, left, V::Const(u64::from(self.op.count - 1)));
+        let before = self.op.count - 1;
         if to <= self.member {
-            let none = self.cmp(Cmp::Slt, Width::Q, left, V::Const(0));
+            let none = self.used_up(before);
             self.exit_if(none);
         }
+        let left = self.charged(before);
         self.write(LEFT, left);
         self.edge(to);
         true
@@ -229,6 +239,7 @@ impl Emit<'_, '_> {
         self.state.slots.fill(Slot::Memory);
         self.state.pages = Pages::default();
         self.state.shares = Shares::default();
+        self.state.carried = Default::default();
         self.state.simd = Simd::default();
         self.state.unit = Known::default();
     }
@@ -295,12 +306,10 @@ impl Emit<'_, '_> {
                 self.branch(same, taken, on);
                 let state = self.state;
                 self.asm.at(taken);
-                let left = self.read(LEFT);
-                let left = self.sub(Width::Q, left, V::Const(u64::from(self.op.count)));
                 if to <= self.member {
                     // The way by the dispatcher looks at the budget.
                     let (none, some) = (self.asm.cold_block(), self.asm.block());
-                    let used = self.cmp(Cmp::Slt, Width::Q, left, V::Const(0));
+                    let used = self.used_up(self.op.count);
                     self.branch(used, none, some);
                     let taken = self.state;
                     self.asm.at(none);
@@ -308,6 +317,7 @@ impl Emit<'_, '_> {
                     self.state = taken;
                     self.asm.at(some);
                 }
+                let left = self.charged(self.op.count);
                 self.take(Target::Inside(to, left));
                 self.state = state;
                 self.asm.at(on);
@@ -322,17 +332,21 @@ impl Emit<'_, '_> {
             self.heads[to].inherited = Some((self.state, self.root));
             return self.asm.jump(self.heads[to].block, &[]);
         }
-        if !self.sets_flags_first(to) {
+        let back = to == self.root && self.state.pending;
+        // Those that are known may be left to be made on ways out.
+        if !self.sets_flags_first(to) && !(back && matches!(self.state.flags, FlagState::Known(_))) {
             self.flags_to_slots();
         }
-        self.flush();
+        if !back {
+            self.flush();
+        }
         let block = self.asm.block();
         self.asm.jump(block, &[]);
         self.edges.push(Edge { block, state: self.state, from: self.root, to });
     }
 
     /// Whether a trace sets all flags before anybody can look at them. Only the commonest beginnings are recognised.
-    fn sets_flags_first(&self, member: usize) -> bool {
+    pub(super) fn sets_flags_first(&self, member: usize) -> bool {
         for op in self.region.members[member].ops {
             let i = hot::plain(op.op.ins);
             if i.k0 == Kind::Mem || i.k1 == Kind::Mem {
@@ -363,8 +377,7 @@ impl Emit<'_, '_> {
     /// Leaves for a computed target, and charges the budget. `rare`: less code is worth more than that the host learns where each
     /// jump of the guest leads.
     fn leave_charged(&mut self, target: V, rare: bool) {
-        let left = self.read(LEFT);
-        let left = self.sub(Width::Q, left, V::Const(u64::from(self.op.count)));
+        let left = self.charged(self.op.count);
         if rare || !self.steps() {
             self.write(LEFT, left);
             self.flags_to_slots();
@@ -392,6 +405,8 @@ impl State {
             flags: FlagState::Slots,
             pages: Pages::default(),
             shares: Shares::default(),
+            carried: Default::default(),
+            pending: false,
             sums: Sums::default(),
             simd: Simd::default(),
             unit: Known::default(),

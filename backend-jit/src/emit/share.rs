@@ -8,6 +8,7 @@
 
 use super::finish::Why;
 use super::slots::Slot;
+use super::strides::{REGISTERS, added};
 use super::{Emit, V};
 use crate::clif::{Block, Value};
 use backend_interp::hot;
@@ -23,15 +24,12 @@ const REACH: i64 = 512;
 const FRAME: i64 = 160;
 /// How many ops are looked ahead.
 const AHEAD: usize = 40;
-/// General and pseudo registers.
-const REGISTERS: usize = 18;
-
 /// What a value is: `root + add`, modulo 2^32 if `short`.
 #[derive(Clone, Copy)]
 pub struct Origin {
-    root: Value,
-    add: i64,
-    short: bool,
+    pub root: Value,
+    pub add: i64,
+    pub short: bool,
 }
 
 /// A check that has been made: the bytes from `lo` to `hi`, counted from `root`, are in one page.
@@ -51,8 +49,9 @@ struct Share {
 /// A range that one check is to serve.
 pub struct Expected {
     linear: Value,
-    origin: Origin,
-    lo: i64,
+    pub origin: Origin,
+    /// Counted from its root.
+    pub lo: i64,
     hi: i64,
     writes: bool,
 }
@@ -140,18 +139,10 @@ impl Look {
             _ => None,
         };
         let bytes = i.w.bytes();
-        let constant = if i.w == Width::D { i64::from(op.imm as i32) } else { op.imm as i64 };
-        let result = match (i.func, i.sub) {
-            (Func::Lea, _) => place,
-            (Func::Mov, _) if i.k1 == Kind::Reg && i.w >= Width::D => known(op.r1),
-            (Func::Alu, 0) if i.k1 == Kind::Imm && i.w >= Width::D => {
-                known(op.r0).and_then(|v| v.checked_add(constant))
-            }
-            (Func::Alu, 5) if i.k1 == Kind::Imm && i.w >= Width::D => {
-                known(op.r0).and_then(|v| v.checked_sub(constant))
-            }
-            (Func::Alu, 7 | 8) => known(op.r0),
-            _ => None,
+        let result = match i.func {
+            Func::Lea => place,
+            Func::Mov if i.k1 == Kind::Reg && i.w >= Width::D => known(op.r1),
+            _ => added(op).zip(known(op.r0)).and_then(|(more, v)| v.checked_add(more)),
         };
         if i.func != Func::Lea && (i.k0 == Kind::Mem || i.k1 == Kind::Mem) {
             let only_read = matches!((i.func, i.sub), (Func::Alu, 7 | 8));
@@ -197,7 +188,8 @@ impl Look {
 }
 
 impl Emit<'_, '_> {
-    fn origin(&self, v: Value) -> Origin {
+    /// What a value is.
+    pub(super) fn origin(&self, v: Value) -> Origin {
         self.origins.get(&v).copied().unwrap_or(Origin { root: v, add: 0, short: false })
     }
 
@@ -356,7 +348,7 @@ impl Emit<'_, '_> {
             return block;
         }
         // Nothing has changed since the op began: all that may stop comes first.
-        self.flush();
+        self.flush_for_exit();
         let block = self.asm.cold_block();
         self.apart = Some(block);
         self.note_exit(block, Why::Apart);

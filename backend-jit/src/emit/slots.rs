@@ -1,6 +1,6 @@
 //! Slots: the parts of a running CPU that a trace keeps in host registers.
 
-use super::finish::Why;
+use super::finish::{Handed, Why};
 use super::{C, Emit, Exit, FlagState, State, V};
 use crate::clif::{Area, Block, Value};
 use crate::code::Function;
@@ -93,7 +93,7 @@ impl Emit<'_, '_> {
         let v = self.asm.parameter(self.heads[member].block);
         let head = &mut self.heads[member];
         head.params[slot] = Some(v);
-        head.order.push(slot);
+        head.order.push(Handed::Slot(slot));
         v
     }
 
@@ -123,8 +123,18 @@ impl Emit<'_, '_> {
         self.state.slots[slot] = Slot::Dirty(v);
     }
 
+    /// Writes to memory what it does not have, of slots, before something that may leave by a way out of its own.
+    pub fn flush_for_exit(&mut self) {
+        if !self.state.pending {
+            self.flush();
+        }
+    }
+
     /// Writes to memory what it does not have, of slots.
     pub fn flush(&mut self) {
+        if self.state.pending {
+            return self.write_pending();
+        }
         for slot in 0..SLOTS {
             if let Slot::Dirty(v) = self.state.slots[slot] {
                 let stored = self.value_of(v);
@@ -158,10 +168,10 @@ impl Emit<'_, '_> {
         if f.kind != FlagKind::Word {
             self.write(RES, f.res);
         }
-        if matches!(f.kind, FlagKind::Add | FlagKind::Adc | FlagKind::Sub | FlagKind::Sbb) {
+        if f.wants_src() {
             self.write(SRC, f.src);
         }
-        if !matches!(f.kind, FlagKind::Add | FlagKind::Sub | FlagKind::Logic) {
+        if f.wants_aux() {
             self.write(AUX, f.aux);
         }
     }
@@ -325,7 +335,7 @@ impl Emit<'_, '_> {
             return block;
         }
         // Nothing has changed since the op began: all that may stop comes first.
-        self.flush();
+        self.flush_for_exit();
         let block = self.asm.cold_block();
         self.exit = Some(block);
         self.note_exit(block, Why::Interpret);
@@ -334,7 +344,8 @@ impl Emit<'_, '_> {
 
     /// Has a block leave in front of the current op.
     pub fn note_exit(&mut self, block: Block, why: Why) {
-        self.exits.push(Exit { block, flags: self.before.flags, member: self.member, at: self.at, why });
+        let (pending, flags) = (self.pending(), self.before.flags);
+        self.exits.push(Exit { block, flags, member: self.member, at: self.at, why, pending });
     }
 
     /// Leaves in front of the current op where `l < r`, unsigned.

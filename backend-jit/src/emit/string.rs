@@ -30,6 +30,7 @@ impl Emit<'_, '_> {
             Func::Movs => &[reg::RCX, reg::RDI, reg::RSI],
             _ => &[reg::RCX, reg::RDI],
         };
+        self.flush();
         let again = self.asm.block();
         let first = self.registers(registers, V::Const(ROUNDS));
         self.asm.jump(again, &first);

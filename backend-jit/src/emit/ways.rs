@@ -1,6 +1,7 @@
 //! How the traces of a region go on into one another, and which of them can be entered from outside: all but those that hardly
 //! anybody reaches by another way than from one trace of the region before them. Such a trace *inherits* what is known there.
 
+use super::strides::Strides;
 use super::{Member, Region};
 use backend_interp::profile;
 use backend_interp::run::TracedOp;
@@ -13,6 +14,8 @@ const MOST: u32 = 7;
 const OF: u32 = 8;
 /// With fewer entries seen nothing is known.
 const LEAST: u32 = 16;
+/// How many ops a loop has that carries checks.
+const LONGEST: usize = 48;
 /// Most entries of a region.
 const MOST_ENTRIES: usize = 12;
 
@@ -23,6 +26,10 @@ pub struct Ways {
     pub carries: bool,
     /// It has the state of the one trace that goes on in it.
     pub inherits: bool,
+    /// The trace whose beginning it is at the end of a row of inheritance: itself, if it does not inherit.
+    pub root: usize,
+    /// How many of its ops, from the first one, are part of a round of that trace's loop: behind them nothing comes back to it.
+    pub round: usize,
 }
 
 /// A way from trace to trace.
@@ -30,6 +37,8 @@ pub struct Ways {
 pub struct Way {
     /// The trace that goes on.
     pub from: usize,
+    /// By which of its ops it goes on.
+    pub at: usize,
     /// The one that it goes on in.
     pub to: usize,
     /// How often that was seen.
@@ -123,7 +132,7 @@ impl Region<'_> {
         for (from, m) in self.members.iter().enumerate() {
             for (at, op) in m.ops.iter().enumerate() {
                 let (func, offset) = (op.op.ins.func, u64::from(op.op.offset));
-                let way = |to, direct| Way { from, to, times: m.left_at(at), direct };
+                let way = |to, direct| Way { from, at, to, times: m.left_at(at), direct };
                 if op.op.len > 0
                     && offset != m.offset()
                     && let Some(to) = self.beginning(m.page, offset)
@@ -150,7 +159,8 @@ impl Region<'_> {
     pub fn ways(&self) -> Vec<Ways> {
         let mut ways = vec![Ways::default(); self.members.len()];
         let mut from = vec![Vec::new(); self.members.len()];
-        for way in self.edges() {
+        let edges = self.edges();
+        for way in &edges {
             ways[way.to].carries |= way.direct && way.to <= way.from;
             from[way.to].push((way.from, way.times));
         }
@@ -162,8 +172,31 @@ impl Region<'_> {
                 }
                 _ => false,
             };
+            ways[to].root = match from[..] {
+                [(before, _)] if ways[to].inherits => ways[before].root,
+                _ => to,
+            };
+        }
+        for Way { from, to, at, .. } in edges.into_iter().rev() {
+            let closes = to == ways[from].root && ways[to].carries;
+            if closes || ways[to].inherits && ways[to].round > 0 {
+                ways[from].round = ways[from].round.max(at + 1);
+            }
         }
         ways
+    }
+
+    /// By how much registers move in a round of the loop that a trace is the beginning of, if it is a short one: long ones want
+    /// the host's registers for other things than checks.
+    pub fn strides(&self, to: usize, ways: &[Ways]) -> Option<Strides> {
+        let round = self.members.iter().zip(ways).filter(|(_, ways)| ways.root == to);
+        let ops: Vec<&TracedOp> = round.flat_map(|(m, ways)| &m.ops[..ways.round]).collect();
+        if ops.is_empty() || ops.len() > LONGEST {
+            return None;
+        }
+        let mut strides = Strides::new();
+        ops.into_iter().for_each(|op| strides.op(&op.op));
+        Some(strides)
     }
 
     /// The traces that can be entered, the first one first.

@@ -89,8 +89,18 @@ fn hottest(guest: &Guest, bits: u32, name: &str, shared: bool) -> (JitVcpu, u64)
     (vcpu, address)
 }
 
-/// The instructions of code as `(offset, target of a jump inside)`.
-fn x86(code: &[u8]) -> Vec<(u64, Option<u64>)> {
+/// A host instruction.
+struct Step {
+    /// Its offset.
+    at: u64,
+    /// Where it jumps inside.
+    target: Option<u64>,
+    /// The next one may be executed after it.
+    goes_on: bool,
+}
+
+/// The instructions of code.
+fn x86(code: &[u8]) -> Vec<Step> {
     let mut decoder = Decoder::with_ip(64, code, 0, DecoderOptions::NONE);
     let mut found = Vec::new();
     while decoder.can_decode() {
@@ -98,8 +108,10 @@ fn x86(code: &[u8]) -> Vec<(u64, Option<u64>)> {
         if i.is_invalid() {
             break; // constants behind the code
         }
-        let jump = matches!(i.flow_control(), FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch);
-        found.push((i.ip(), jump.then(|| i.near_branch_target())));
+        use FlowControl::{ConditionalBranch, IndirectBranch, Return, UnconditionalBranch};
+        let jump = matches!(i.flow_control(), ConditionalBranch | UnconditionalBranch);
+        let goes_on = !matches!(i.flow_control(), UnconditionalBranch | IndirectBranch | Return);
+        found.push(Step { at: i.ip(), target: jump.then(|| i.near_branch_target()), goes_on });
     }
     found
 }
@@ -110,8 +122,8 @@ fn x86_text(code: &[u8]) -> String {
     decoder.into_iter().map(|i| format!("{:5x}  {i}\n", i.ip())).collect()
 }
 
-/// The same: B, B.cond, CBZ, CBNZ, TBZ and TBNZ of the Arm ARM, chapter C4.1.
-fn aarch64(code: &[u8]) -> Vec<(u64, Option<u64>)> {
+/// The same: B, B.cond, CBZ, CBNZ, TBZ and TBNZ, BR and RET of the Arm ARM, chapter C4.1.
+fn aarch64(code: &[u8]) -> Vec<Step> {
     let words = code.chunks_exact(4).map(|bytes| u32::from_le_bytes(bytes.try_into().unwrap()));
     let signed = |word: u32, low: u32, bits: u32| i64::from((word << (32 - low - bits)) as i32 >> (32 - bits)) * 4;
     let one = |(n, word): (usize, u32)| {
@@ -122,17 +134,32 @@ fn aarch64(code: &[u8]) -> Vec<(u64, Option<u64>)> {
             0x36 | 0x37 | 0xb6 | 0xb7 => Some(signed(word, 5, 14)),
             _ => None,
         };
-        (at, distance.map(|distance| at.wrapping_add_signed(distance)))
+        let goes_on = !matches!(word >> 24, 0x14..=0x17) && !matches!(word >> 10, 0x35_87c0 | 0x35_97c0);
+        Step { at, target: distance.map(|distance| at.wrapping_add_signed(distance)), goes_on }
     };
     words.enumerate().map(one).collect()
 }
 
-/// How many instructions each innermost loop has: from a jump's target that lies before it to the jump.
-fn loops(code: &[(u64, Option<u64>)]) -> Vec<usize> {
-    let backward = code.iter().enumerate().filter_map(|(n, (at, target))| {
-        let target = (*target)?;
-        let first = code.binary_search_by_key(&target, |(at, _)| *at).ok()?;
-        (target <= *at).then_some((first, n))
+/// Whether the code comes to one instruction without another one.
+fn comes_past(code: &[Step], to: usize, without: usize) -> bool {
+    let (mut seen, mut next) = (vec![false; code.len()], vec![0]);
+    while let Some(n) = next.pop() {
+        if n == without || n >= code.len() || std::mem::replace(&mut seen[n], true) {
+            continue;
+        }
+        next.extend(code[n].target.and_then(|target| code.binary_search_by_key(&target, |step| step.at).ok()));
+        next.extend(code[n].goes_on.then_some(n + 1));
+    }
+    seen[to]
+}
+
+/// How many instructions each innermost loop has: from a jump's target that lies before it to the jump. What comes back from code
+/// that is seldom executed, behind the rest, makes no loop.
+fn loops(code: &[Step]) -> Vec<usize> {
+    let backward = code.iter().enumerate().filter_map(|(n, step)| {
+        let target = step.target?;
+        let first = code.binary_search_by_key(&target, |step| step.at).ok()?;
+        (target <= step.at && !comes_past(code, n, first)).then_some((first, n))
     });
     let all: Vec<(usize, usize)> = backward.collect();
     let innermost = |&&(first, last): &&(usize, usize)| {
@@ -187,6 +214,8 @@ fn loops_are_found_in_code() {
     assert_eq!(loops(&aarch64(&code)), [2]);
     // l: NOP; k: DEC EAX; JNZ k; JMP l
     assert_eq!(loops(&x86(&[0x90, 0xff, 0xc8, 0x75, 0xfc, 0xeb, 0xf9])), [2]);
+    // l: JZ m; k: DEC EAX; JMP l; m: NOP; JMP k, which is no loop of its own
+    assert_eq!(loops(&x86(&[0x74, 4, 0xff, 0xc8, 0xeb, 0xfa, 0x90, 0xeb, 0xf9])), [3]);
 }
 
 #[test]

@@ -334,7 +334,8 @@ impl Emit<'_, '_> {
         }
         let back = to == self.root && self.state.pending;
         // Those that are known may be left to be made on ways out.
-        if !self.sets_flags_first(to) && !(back && matches!(self.state.flags, FlagState::Known(_))) {
+        let made_later = back && matches!(self.state.flags, FlagState::Known(_));
+        if !made_later && !self.sets_flags_first(to) {
             self.flags_to_slots();
         }
         if !back {

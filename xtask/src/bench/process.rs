@@ -49,6 +49,9 @@ pub fn better(best: &mut Option<Run>, run: Run) {
     }
 }
 
+/// What Linux says before it stops for good: nobody need wait for the time limit then.
+const PANIC: &str = "Kernel panic - not syncing";
+
 /// Kills the emulator when it goes out of scope, however that comes about.
 struct Guard(Child);
 
@@ -95,6 +98,7 @@ pub fn run(words: &[String], marks: &[&'static str], limit: Duration) -> Result<
     let last = marks.last().context("no mark to wait for")?;
     let outcome = loop {
         match receiver.recv_timeout(limit.saturating_sub(began.elapsed())) {
+            Ok(line) if line.contains(PANIC) => break Some(format!("runs a guest that has given up (\"{line}\")")),
             Ok(line) => {
                 let Some(mark) = marks.iter().find(|mark| line.contains(**mark)) else { continue };
                 let moment = Moment { wall: began.elapsed().as_secs_f64(), cpu: cpu_seconds(child.0.id())? };
@@ -173,6 +177,9 @@ mod tests {
         let words = ["sh", "-c", "echo because >&2"].map(str::to_owned);
         let error = super::run(&words, &["A"], Duration::from_secs(30)).unwrap_err().to_string();
         assert!(error.contains("ended early") && error.contains("because"), "{error}");
+        let words = ["sh", "-c", "echo 'Kernel panic - not syncing: no init'; exec sleep 60"].map(str::to_owned);
+        let error = super::run(&words, &["A"], Duration::from_secs(30)).unwrap_err().to_string();
+        assert!(error.contains("given up"), "{error}");
     }
 
     #[test]

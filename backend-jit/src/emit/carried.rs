@@ -9,7 +9,7 @@
 use super::finish::Handed;
 use super::share::Expected;
 use super::slots::{Slot, TLB};
-use super::{Edge, Emit, State, V};
+use super::{Edge, Emit, V};
 use crate::clif::Value;
 use frontend_x86::algebra::{Access, Arith, Bin};
 use frontend_x86::op::{Form, Width};
@@ -105,11 +105,8 @@ impl Emit<'_, '_> {
 
     /// What is handed on of a check on a way to a loop's beginning, behind what has been handed on there already.
     pub(super) fn hand_on(&mut self, to: usize, n: usize, way: Option<&Edge>, handed: &[Value]) -> Page {
-        match way {
-            Some(Edge { from, state: State { carried, .. }, .. }) if *from == to && carried[n].is_some() => carried[n],
-            _ => None,
-        }
-        .unwrap_or_else(|| (self.nowhere(to, n, handed), self.asm.constant(0)))
+        let known = way.filter(|way| way.from == to).and_then(|way| way.state.carried[n]);
+        known.unwrap_or_else(|| (self.nowhere(to, n, handed), self.asm.constant(0)))
     }
 
     /// A page in which no access of the coming round is. With addresses of 32 bits there is one for all; those of 64 bits are not

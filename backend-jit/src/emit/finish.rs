@@ -205,10 +205,10 @@ impl Emit<'_, '_> {
             let (here, on) = (self.asm.block(), self.asm.block());
             self.branch(same, here, on);
             self.asm.at(here);
-            self.enter(usize::from(*member));
+            self.go_on(usize::from(*member), None);
             self.asm.at(on);
         }
-        self.enter(usize::from(*last));
+        self.go_on(usize::from(*last), None);
     }
 
     /// Counts that the region is entered, and leaves again when that was often.
@@ -232,11 +232,6 @@ impl Emit<'_, '_> {
         let fewer = self.add(Width::Q, count, V::Const(u64::MAX));
         let fewer = self.value_of(fewer);
         self.asm.store(Area::Own, Width::Q, op, left, fewer);
-    }
-
-    /// Goes on in a trace that is entered.
-    fn enter(&mut self, member: usize) {
-        self.go_on(member, None);
     }
 
     fn build_edges(&mut self) {

@@ -8,7 +8,7 @@
 
 use super::finish::Why;
 use super::slots::Slot;
-use super::strides::{REGISTERS, added};
+use super::strides::{REGISTERS, added, popped};
 use super::{Emit, V};
 use crate::clif::{Block, Value};
 use backend_interp::hot;
@@ -150,18 +150,14 @@ impl Look {
                 i.k0 == Kind::Mem && !only_read && matches!(i.func, Func::Mov | Func::Alu | Func::Unary | Func::Setcc);
             self.access(place, bytes, write);
         }
+        match popped(op) {
+            0 => {}
+            less if less < 0 => self.push(less.unsigned_abs()),
+            more => self.pop(more.unsigned_abs()),
+        }
         match i.func {
-            Func::Push => self.push(bytes),
-            Func::Pop => self.pop(bytes),
-            Func::Call | Func::CallIndirect => {
-                self.push(bytes);
-                return false;
-            }
-            Func::Ret => {
-                self.pop(bytes);
-                return false;
-            }
-            Func::Jmp | Func::JmpIndirect | Func::Goto => return false,
+            Func::Push | Func::Pop => {}
+            Func::Call | Func::CallIndirect | Func::Ret | Func::Jmp | Func::JmpIndirect | Func::Goto => return false,
             // The interpreter may change anything.
             Func::Helper => return super::x87::compiles(op),
             Func::Leave => {

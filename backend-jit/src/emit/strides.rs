@@ -27,6 +27,17 @@ pub fn added(op: &Op) -> Option<i64> {
     }
 }
 
+/// What an op adds to the stack pointer: less than nothing if it pushes.
+pub fn popped(op: &Op) -> i64 {
+    let i = hot::plain(op.ins);
+    let bytes = i.w.bytes() as i64;
+    match i.func {
+        Func::Push | Func::Call | Func::CallIndirect => -bytes,
+        Func::Pop | Func::Ret => bytes,
+        _ => 0,
+    }
+}
+
 impl Strides {
     /// None has moved.
     pub fn new() -> Self {
@@ -47,17 +58,10 @@ impl Strides {
     /// Takes an op in.
     pub fn op(&mut self, op: &Op) {
         let i = hot::plain(op.ins);
-        let bytes = i.w.bytes() as i64;
-        let item = (!i.has(bits::REP) && !i.has(bits::REPNE)).then_some(bytes);
+        let item = (!i.has(bits::REP) && !i.has(bits::REPNE)).then_some(i.w.bytes() as i64);
+        self.add(reg::RSP, Some(popped(op)));
         match i.func {
-            Func::Push | Func::Call | Func::CallIndirect => self.add(reg::RSP, Some(-bytes)),
-            Func::Ret => self.add(reg::RSP, Some(bytes)),
-            Func::Pop => {
-                self.add(reg::RSP, Some(bytes));
-                if i.k0 == Kind::Reg {
-                    self.add(op.r0, None);
-                }
-            }
+            Func::Push | Func::Call | Func::CallIndirect | Func::Ret => {}
             Func::Leave => [reg::RSP, reg::RBP].into_iter().for_each(|r| self.add(r, None)),
             Func::Movs | Func::Cmps => [reg::RSI, reg::RDI].into_iter().for_each(|r| self.add(r, item)),
             Func::Stos | Func::Scas => self.add(reg::RDI, item),

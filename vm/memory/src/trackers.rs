@@ -60,14 +60,7 @@ impl GuestMemory {
 
 #[cfg(test)]
 mod tests {
-    use crate::{GuestMemory, Region, Target};
-
-    fn machine() -> (GuestMemory, crate::BlockId) {
-        let memory = GuestMemory::new();
-        let ram = memory.add_block("ram", 0x4000).unwrap();
-        memory.map(Region { base: 0, bytes: 0x4000, priority: 0, target: Target::Ram { block: ram, offset: 0 } });
-        (memory, ram)
-    }
+    use crate::watch::tests::machine;
 
     #[test]
     fn trackers_are_independent() {

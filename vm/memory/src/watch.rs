@@ -213,13 +213,14 @@ fn stretches(first: u64, last: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::{WHOLE, Written};
     use crate::{Backing, GuestMemory, Region, Target};
     use std::sync::Arc;
     use std::time::Duration;
 
-    fn machine() -> (GuestMemory, crate::BlockId) {
+    /// Four pages of RAM at 0.
+    pub(crate) fn machine() -> (GuestMemory, crate::BlockId) {
         let memory = GuestMemory::new();
         let ram = memory.add_block("ram", 0x4000).unwrap();
         memory.map(Region { base: 0, bytes: 0x4000, priority: 0, target: Target::Ram { block: ram, offset: 0 } });

@@ -119,10 +119,16 @@ pub unsafe fn is_beside(run: *mut Run, linear: u64, bytes: u64) -> bool {
 pub fn block(fast: &mut Fast, i: Ins) -> bool {
     let (count, offset) = (fast.reg(reg::RCX, i.w2), fast.reg(reg::RDI, i.w2));
     let Ok(linear) = fast.linear(i.form, SegReg::Es as u8, offset, i.w.bytes(), Access::Write) else { return false };
-    let items = count.min((4096 - (linear & 0xfff)) / i.w.bytes());
+    let (inside, item) = (linear & 0xfff, i.w.bytes());
+    let (lowest, bytes) = if fast.direction() {
+        let bytes = count.min(inside / item + 1) * item;
+        (linear.wrapping_sub(bytes - item), bytes)
+    } else {
+        (linear, count.min((4096 - inside) / item) * item)
+    };
     // SAFETY: see `Handler`. No more items than these are in the page.
     unsafe {
-        let opened = if items > 0 { open(fast.run, linear, items * i.w.bytes()) } else { None };
+        let opened = if bytes > 0 { open(fast.run, lowest, bytes) } else { None };
         let Some(opened) = opened else { return false };
         let run = fast.run;
         let done = block::block(fast, i).is_ok();

@@ -6,13 +6,17 @@ use frontend_x86::algebra::{Access, Algebra};
 use frontend_x86::op::{Func, Ins, Width};
 use frontend_x86::sem::block::{self, Blocks};
 
-/// Does as many iterations as lie in one page on each side, without overlap; false if none. The count is not zero.
+/// Does as many iterations as lie in one page on each side, none onto what others read; false if none. The count is not zero.
 #[inline(never)]
 pub fn block(a: &mut Fast, i: Ins) -> bool {
     matches!(i.func, Func::Movs | Func::Stos) && (block::block(a, i).is_ok() || beside::block(a, i))
 }
 
 impl Blocks for Fast {
+    #[inline(always)]
+    fn counts_down(&mut self) -> Result<bool, GoSlow> {
+        Ok(self.direction())
+    }
     #[inline(always)]
     fn stop_if(&mut self, c: bool) -> Result<(), GoSlow> {
         if c { Err(GoSlow) } else { Ok(()) }
@@ -26,19 +30,24 @@ impl Blocks for Fast {
         count - n
     }
     #[inline(always)]
-    fn room_in_segment(&mut self, i: Ins, seg: u8, offset: u64, access: Access) -> Option<u64> {
+    fn room_in_segment(&mut self, i: Ins, seg: u8, offset: u64, access: Access, down: bool) -> Option<u64> {
         // SAFETY: see `Handler`; segment numbers are below 6.
         let bounds = unsafe { &(&(*self.run).cpu.bounds)[usize::from(seg)] };
-        Some(block::reach(i, offset, bounds.low, if access.writes() { bounds.high_write } else { bounds.high_read }))
+        let high = if access.writes() { bounds.high_write } else { bounds.high_read };
+        Some(block::reach(i, offset, bounds.low, high, down))
     }
     #[inline(always)]
     fn host_address(&mut self, p: *mut u8) -> u64 {
         p as u64
     }
     #[inline(always)]
+    fn below(&mut self, p: *mut u8, bytes: u64) -> *mut u8 {
+        p.wrapping_sub(bytes as usize)
+    }
+    #[inline(always)]
     fn copy(&mut self, to: *mut u8, from: *mut u8, bytes: u64) {
         self.before_store();
-        // SAFETY: both ranges begin in probed pages of guest RAM and do not leave them.
+        // SAFETY: both ranges lie in probed pages of guest RAM and do not leave them.
         unsafe { std::ptr::copy(from, to, bytes as usize) };
         self.after_load();
     }

@@ -73,6 +73,13 @@ impl Emit<'_, '_> {
 }
 
 impl Blocks for Emit<'_, '_> {
+    /// What counts down is seldom, and the interpreter's.
+    fn counts_down(&mut self) -> Result<bool, Infallible> {
+        let down = self.direction();
+        self.exit_if(down);
+        Ok(false)
+    }
+
     fn stop_if(&mut self, c: C) -> Result<(), Infallible> {
         self.exit_if(c);
         Ok(())
@@ -88,13 +95,18 @@ impl Blocks for Emit<'_, '_> {
         self.sub(w, count, n)
     }
 
-    fn room_in_segment(&mut self, _i: Ins, _seg: u8, _offset: V, _access: Access) -> Option<V> {
+    fn room_in_segment(&mut self, _i: Ins, _seg: u8, _offset: V, _access: Access, _down: bool) -> Option<V> {
         // In the forms that are compiled: addresses wrap, and segments end, where a page does.
         None
     }
 
     fn host_address(&mut self, p: Value) -> V {
         V::Value(p)
+    }
+
+    fn below(&mut self, p: Value, bytes: V) -> Value {
+        let below = self.sub(Width::Q, V::Value(p), bytes);
+        self.value_of(below)
     }
 
     fn copy(&mut self, to: Value, from: Value, bytes: V) {

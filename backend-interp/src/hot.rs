@@ -170,6 +170,16 @@ pub unsafe extern "C" fn one(run: *mut Run, op: *const TracedOp) -> *const Trace
     }
 }
 
+/// The same of an op that is a plain function.
+///
+/// # Safety
+/// The contract of [`crate::run::Handler`].
+#[inline]
+pub unsafe fn helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: passed on.
+    unsafe { slow::run_helper(run, op) }
+}
+
 /// Charges the budget for a trace that ends in an indirect jump to `cpu.next_rip`, and looks the target up. Null if the
 /// run loop has to.
 #[inline(always)]

@@ -9,6 +9,7 @@ use frontend_x86::{Cpu, Ctx};
 use lyrebird_core::CpuBus;
 use lyrebird_memory::HostPage;
 use std::ptr::{NonNull, null};
+use std::sync::atomic::AtomicU32;
 
 /// Executes the op and what follows it; returns when the run has to look around. The result is the next op for a driving
 /// loop, or null; handlers that call their successor return what that returns.
@@ -81,6 +82,8 @@ pub struct Run {
     pub armed: u32,
     /// The page that was last stored to beside its code: its guest-physical address, [`CodeCache::map_epoch`] then, and itself.
     pub last_beside: Option<((u64, u64), HostPage)>,
+    /// The vCPU's [`lyrebird_core::Signals`], for code that looks whether there is an interrupt.
+    pub signals: *const AtomicU32,
     /// Where indirect jumps lead.
     pub jumps: JumpCache,
     /// Decoded code.

@@ -102,8 +102,11 @@ impl InterpVcpu {
         pool: Arc<Pool>,
     ) -> Self {
         let cache = CodeCache::new(&memory, pool);
+        // The CPU keeps them where they are.
+        let bits = signals.word();
         let run = Run {
             cpu: Cpu::new(index, model, memory, signals),
+            signals: bits,
             tlb: std::ptr::null_mut(),
             bus: None,
             left: Left::Look,

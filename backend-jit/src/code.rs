@@ -12,6 +12,8 @@ use frontend_x86::helper::LEAVES;
 pub enum Function {
     /// [`mxcsr::one`].
     One,
+    /// [`mxcsr::helper`].
+    Helper,
     /// [`mxcsr::arm`].
     Arm,
     /// [`hot::leave_for`].
@@ -29,8 +31,9 @@ pub enum Function {
 }
 
 impl Function {
-    const ALL: [Function; 8] = [
+    const ALL: [Function; 9] = [
         Function::One,
+        Function::Helper,
         Function::Arm,
         Function::LeaveFor,
         Function::FlagsWord,
@@ -44,6 +47,9 @@ impl Function {
     pub fn address(self) -> u64 {
         let address = match self {
             Function::One => mxcsr::one as unsafe extern "C" fn(*mut Run, *const TracedOp) -> *const TracedOp as usize,
+            Function::Helper => {
+                mxcsr::helper as unsafe extern "C" fn(*mut Run, *const TracedOp) -> *const TracedOp as usize
+            }
             Function::Arm => mxcsr::arm as unsafe extern "C" fn(*mut Run, *const TracedOp) -> u64 as usize,
             Function::LeaveFor => hot::leave_for as unsafe extern "C" fn(*mut Run, u64) -> *const TracedOp as usize,
             Function::FlagsWord => host::flags_word as extern "C" fn(u64, u64, u64, u64) -> u64 as usize,

@@ -67,3 +67,15 @@ pub unsafe extern "C" fn one(run: *mut Run, op: *const TracedOp) -> *const Trace
         hot::one(run, op)
     }
 }
+
+/// [`hot::helper`] from compiled code, likewise.
+///
+/// # Safety
+/// The contract of [`hot::one`].
+pub unsafe extern "C" fn helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: passed on.
+    unsafe {
+        disarm(&mut *run);
+        hot::helper(run, op)
+    }
+}

@@ -246,8 +246,13 @@ impl Cpu {
     /// Re-derives mode, segment bounds, TLB bank and carefulness. To be called after any change of CR0, CR4, EFER, DR7,
     /// a segment register, CPL, or RFLAGS.TF, VM, AC. Cheap; flushes nothing.
     pub fn update_mode(&mut self) {
-        let cs = self.state.seg[SegReg::Cs as usize];
-        let ss = self.state.seg[SegReg::Ss as usize];
+        self.update_code_and_stack(&SegReg::ALL);
+    }
+
+    /// The same, where nothing but these segment registers and RFLAGS has changed, CS and SS perhaps among them.
+    pub fn update_code_and_stack(&mut self, changed: &[SegReg]) {
+        let cs = &self.state.seg[SegReg::Cs as usize];
+        let ss = &self.state.seg[SegReg::Ss as usize];
         let code = if self.state.long_mode() && cs.has(Segment::LONG) {
             CodeSize::Bits64
         } else if cs.has(Segment::DEFAULT_BIG) && !self.v86() {
@@ -260,20 +265,17 @@ impl Cpu {
             _ if ss.has(Segment::DEFAULT_BIG) && !self.v86() => Width::D,
             _ => Width::W,
         };
-        for i in 0..6 {
+        let changed = if code == self.mode.code { changed } else { &SegReg::ALL };
+        for seg in changed {
+            let i = *seg as usize;
             self.bounds[i] = bounds_of(&self.state.seg[i], i, code);
         }
         if !self.protected() {
             // Rights are not checked through CS, which may still hold a code segment's after reset or PE's clearing.
-            self.bounds[1].high_read = u64::from(cs.limit) + 1;
-            self.bounds[1].high_write = u64::from(cs.limit) + 1;
+            let high = u64::from(self.state.seg[SegReg::Cs as usize].limit) + 1;
+            (self.bounds[1].high_read, self.bounds[1].high_write) = (high, high);
         }
-        let whole = |i: usize| {
-            let b = &self.bounds[i];
-            b.base == 0 && b.low == 0 && b.high_read == 1 << 32 && (i == 1 || b.high_write == 1 << 32)
-        };
-        let flat = code == CodeSize::Bits32 && stack == Width::D && (0..4).all(whole);
-        self.mode = Mode { code, stack, flat, real: !self.protected() };
+        self.mode = Mode { code, stack, flat: self.is_flat(code, stack), real: !self.protected() };
         let cpl = self.cpl();
         let smap = self.state.cr4 & crate::system::control::cr4::SMAP != 0;
         self.bank = match cpl {
@@ -284,6 +286,23 @@ impl Cpu {
         let alignment =
             cpl == 3 && self.system_flags & rflags::AC != 0 && self.state.cr0 & crate::system::control::cr0::AM != 0;
         self.careful = self.system_flags & rflags::TF != 0 || self.state.dr7 & 0xff != 0 || alignment;
+    }
+}
+
+impl Cpu {
+    /// Brings up to date what is derived from a segment register other than CS and SS, which alone has changed.
+    pub fn update_data_segment(&mut self, seg: SegReg) {
+        let (i, Mode { code, stack, .. }) = (seg as usize, self.mode);
+        self.bounds[i] = bounds_of(&self.state.seg[i], i, code);
+        self.mode.flat = self.is_flat(code, stack);
+    }
+
+    fn is_flat(&self, code: CodeSize, stack: Width) -> bool {
+        let whole = |i: usize| {
+            let b = &self.bounds[i];
+            b.base == 0 && b.low == 0 && b.high_read == 1 << 32 && (i == 1 || b.high_write == 1 << 32)
+        };
+        code == CodeSize::Bits32 && stack == Width::D && (0..4).all(whole)
     }
 }
 

@@ -29,7 +29,7 @@ const BOUNDS: usize = CPU + offset_of!(Cpu, bounds);
 const Q: Width = Width::Q;
 
 impl Emit<'_, '_> {
-    fn load_own(&mut self, w: Width, offset: i32) -> V {
+    pub(super) fn load_own(&mut self, w: Width, offset: i32) -> V {
         V::Value(self.asm.load(Area::Own, w, self.run, offset))
     }
 

@@ -22,6 +22,7 @@ mod strides;
 mod string;
 mod stubs;
 mod sums;
+mod system;
 mod vector;
 mod ways;
 mod x87;

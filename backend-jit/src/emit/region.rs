@@ -49,9 +49,9 @@ pub struct Region<'a> {
 }
 
 /// Ops that the interpreter executes, by a call from the compiled code: plain functions, strings, rare vector operations.
-fn is_called(op: &Op) -> bool {
+fn is_called(op: &Op, mode: Mode) -> bool {
     match op.ins.func {
-        Func::Helper => !super::x87::compiles(op),
+        Func::Helper => !super::x87::compiles(op) && !super::system::compiles(op, mode),
         Func::Movs | Func::Stos | Func::Lods | Func::Cmps | Func::Scas => !super::string::compiles(op),
         func => func as u8 >= Func::VecMov as u8 && !super::vector::compiles(op),
     }
@@ -129,12 +129,15 @@ impl Emit<'_, '_> {
                 continue;
             }
             let i = hot::plain(self.op.ins);
-            if is_called(&self.op) {
+            if is_called(&self.op, self.mode) {
                 self.call_interpreter();
                 continue;
             }
             if i.func == Func::Helper {
-                self.x87();
+                match super::system::compiles(&self.op, self.mode) {
+                    true => self.system(),
+                    false => self.x87(),
+                }
                 continue;
             }
             if i.func == Func::Loop {
@@ -224,12 +227,13 @@ impl Emit<'_, '_> {
     }
 
     /// Has the interpreter execute the op, and leaves if it does not go on with the next one.
-    fn call_interpreter(&mut self) {
+    pub(super) fn call_interpreter(&mut self) {
         self.flags_to_slots();
         self.flush();
         let op = self.op_address(self.member, self.at);
         let next = self.op_address(self.member, self.at + 1);
-        let then = self.asm.call(Function::One, &[self.run, op]);
+        let function = if self.op.ins.func == Func::Helper { Function::Helper } else { Function::One };
+        let then = self.asm.call(function, &[self.run, op]);
         let (out, on) = (self.asm.cold_block(), self.asm.block());
         let goes_on = self.cmp(Cmp::Eq, Width::Q, V::Value(then), V::Value(next));
         self.branch(goes_on, on, out);

@@ -28,6 +28,7 @@ pub enum Boundary {
 const EVENTS: usize = 4;
 
 /// Whether a signal or a pending event could be taken now: a cheap question for engines that want to run on.
+#[inline]
 pub fn wants_attention(cpu: &Cpu) -> bool {
     let bits = cpu.signals.bits();
     if cpu.state.pending_debug != 0 || cpu.state.activity != Activity::Running {

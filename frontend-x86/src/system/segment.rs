@@ -107,7 +107,10 @@ impl Ctx<'_> {
     /// Replaces a segment register and what is derived from it.
     pub fn set_segment(&mut self, seg: SegReg, segment: Segment) {
         self.cpu.state.seg[seg as usize] = segment;
-        self.cpu.update_mode();
+        match seg {
+            SegReg::Cs | SegReg::Ss => self.cpu.update_mode(),
+            seg => self.cpu.update_data_segment(seg),
+        }
     }
 
     /// A segment register as RETF and IRET to an outer level leave it: null if the new level may not use it.

@@ -34,7 +34,7 @@ fn flat(ctx: &mut Ctx, cs: u64, ss: u64, cpl: u16, long: bool) {
     };
     ctx.cpu.state.seg[SegReg::Cs as usize] = make(cs, CODE | size);
     ctx.cpu.state.seg[SegReg::Ss as usize] = make(ss, DATA);
-    ctx.cpu.update_mode();
+    ctx.cpu.update_code_and_stack(&[SegReg::Cs, SegReg::Ss]);
     if ctx.cpu.system_flags & rflags::TF == 0 {
         ctx.cpu.debug_hits &= !BS;
     }

@@ -129,6 +129,11 @@ impl Signals {
         Arc::new(Signals::default())
     }
 
+    /// Where the bits are.
+    pub fn word(&self) -> *const AtomicU32 {
+        &raw const self.bits
+    }
+
     /// The bits that are set now.
     #[inline]
     pub fn bits(&self) -> u32 {

@@ -169,6 +169,7 @@ impl GuestMemory {
     }
 
     /// A number that changes whenever cached translations must be dropped.
+    #[inline]
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
     }

@@ -184,7 +184,6 @@ pub unsafe fn helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
 /// run loop has to.
 #[inline(always)]
 pub(crate) unsafe fn jump_target(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
-    use crate::run::Left;
     // SAFETY: the contract of `Handler`.
     let (r, op) = unsafe { (&mut *run, &(*op).op) };
     r.cpu.left -= i64::from(op.count);
@@ -192,16 +191,15 @@ pub(crate) unsafe fn jump_target(run: *mut Run, op: *const TracedOp) -> *const T
     // SAFETY: `sync_tlb` has set the bank's entries.
     let (found, base) = unsafe { r.jumps.find(r.tlb, rip) };
     if r.cpu.left < 0 || found.is_null() {
-        r.cpu.rip = rip;
-        r.left = if r.cpu.left < 0 { Left::Look } else { Left::Find };
-        return null();
+        // SAFETY: passed on.
+        return unsafe { leave_for(run, rip) };
     }
     r.cpu.regs[frontend_x86::op::RIP_BASE as usize] = base;
     found
 }
 
-/// For compiled code that did not find the target of a jump in the cache of jumps, or whose budget is used up (and charged
-/// for): leaves at that target.
+/// For a jump whose target is not in its place in the cache of jumps, or with which the budget is used up (and charged for): the op there
+/// if it is beside its place, else it leaves at that target.
 ///
 /// # Safety
 /// The contract of [`crate::run::Handler`].
@@ -210,8 +208,17 @@ pub unsafe extern "C" fn leave_for(run: *mut Run, target: u64) -> *const TracedO
     // SAFETY: passed on.
     let r = unsafe { &mut *run };
     r.cpu.rip = target;
-    r.left = if r.cpu.left < 0 { Left::Look } else { Left::Find };
-    null()
+    if r.cpu.left < 0 {
+        r.left = Left::Look;
+        return null();
+    }
+    r.left = Left::Find;
+    // SAFETY: `sync_tlb` has set the bank's entries.
+    let (found, base) = unsafe { r.jumps.find_second(r.tlb, target) };
+    if !found.is_null() {
+        r.cpu.regs[frontend_x86::op::RIP_BASE as usize] = base;
+    }
+    found
 }
 
 /// The shape of an op by itself: without the conditional jump that the interpreter may run together with it.

@@ -16,7 +16,7 @@ use std::ptr::{NonNull, null};
 pub const JUMPS: usize = 32768;
 const _: () = assert!(2 * JUMPS <= 1 << 16, "places have 16 bits");
 
-/// A linear address times this, wrapped, has its place in the bits from [`SPREAD`] on.
+/// A linear address times this, wrapped, has its set in the bits from [`SPREAD`] on; the bit before them tells its place in the set.
 pub const FACTOR: i32 = 0x61c8_8647;
 /// See [`FACTOR`].
 pub const SPREAD: u32 = 32;
@@ -36,15 +36,11 @@ pub struct Jump {
     pub code: u64,
 }
 
-/// The targets that share an index; together they fill a line of the host's cache. Compiled code looks at the first one.
+/// Two places, which together fill a line of the host's cache. A target has one of them, where compiled code looks for it; while another
+/// target that would have the same one is there, it is in the other.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-pub struct Set {
-    /// The one that was used last, as far as is known.
-    pub first: Jump,
-    /// The one that had to give way.
-    second: Jump,
-}
+pub struct Set(pub [Jump; 2]);
 
 impl Jump {
     /// The host page that it leads to.
@@ -163,7 +159,7 @@ impl JumpCache {
     fn all(&mut self) -> impl Iterator<Item = &mut Jump> {
         let used = self.used;
         let parts = self.sets().chunks_exact_mut(JUMPS).zip(used).filter(|(_, used)| *used);
-        parts.flat_map(|(part, _)| part).flat_map(|set| [&mut set.first, &mut set.second])
+        parts.flat_map(|(part, _)| part).flat_map(|set| &mut set.0)
     }
 
     /// Forgets traces that have been dropped. They are at these places; if none are given, anywhere, and what code the engine above had
@@ -178,7 +174,7 @@ impl JumpCache {
         };
         for place in places {
             let set = &mut self.sets()[usize::from(*place)];
-            for jump in [&mut set.first, &mut set.second] {
+            for jump in &mut set.0 {
                 // Another target may have taken the place.
                 if gone.has(jump) {
                     *jump = NO_JUMP;
@@ -208,17 +204,19 @@ impl JumpCache {
         self.all().filter(|jump| jump.op == op).for_each(|jump| jump.code = cold);
     }
 
-    /// Its place in a part.
+    /// Its set in a part, and its place there.
     #[inline(always)]
-    fn index(linear: u64) -> usize {
-        (linear.wrapping_mul(FACTOR as u64) >> SPREAD) as usize & (JUMPS - 1)
+    fn index(linear: u64) -> (usize, usize) {
+        let place = (linear.wrapping_mul(FACTOR as u64) >> (SPREAD - 1)) as usize;
+        (place >> 1 & (JUMPS - 1), place & 1)
     }
 
-    /// The set that it would be in.
+    /// The place that it would have.
     #[inline(always)]
-    fn set(&self, linear: u64) -> *mut Set {
-        // SAFETY: the index is below the number of sets in a part.
-        unsafe { self.current.add(Self::index(linear)) }
+    fn place(&self, linear: u64) -> *mut Jump {
+        let (set, place) = Self::index(linear);
+        // SAFETY: the index is below the number of sets in a part, the place below that of a set's.
+        unsafe { self.current.cast::<Jump>().add(2 * set + place) }
     }
 
     /// The op at an instruction pointer and the page's RIP; null if it is not known.
@@ -229,45 +227,48 @@ impl JumpCache {
     pub unsafe fn find(&self, tlb: *const Entry, rip: u64) -> (*const TracedOp, u64) {
         // Segments are flat wherever something is cached, so RIP is the linear address.
         // SAFETY: the caller's promise; the index is below the number of entries of a bank.
-        let (jump, entry) = unsafe { (&(*self.set(rip)).first, &*tlb.add(tlb::index(rip))) };
+        let (jump, entry) = unsafe { (&*self.place(rip), &*tlb.add(tlb::index(rip))) };
         let known = jump.tag == rip && entry.execute == jump.page;
         (if known { jump.op } else { null() }, rip & !0xfff)
     }
 
-    /// The same, where the first of the set is not it: the second becomes the first, if it is.
+    /// The same, where what is in its place is not it: if the set's other one is, they change places.
     ///
     /// # Safety
     /// As for [`JumpCache::find`].
     #[inline(always)]
     pub unsafe fn find_second(&mut self, tlb: *const Entry, rip: u64) -> (*const TracedOp, u64) {
+        let (set, place) = Self::index(rip);
         // SAFETY: sets of this cache, borrowed as it is.
-        let set = unsafe { &mut *self.set(rip) };
-        if set.second.tag == rip {
-            std::mem::swap(&mut set.first, &mut set.second);
+        let Set(jumps) = unsafe { &mut *self.current.add(set) };
+        if jumps[place ^ 1].tag == rip {
+            jumps.swap(0, 1);
         }
         // SAFETY: the caller's promise.
         unsafe { self.find(tlb, rip) }
     }
 
-    /// Remembers one, if this mode's are, and gives its place, unless another target in the page had it; `page` is the host's, `code` for
+    /// Remembers one, if this mode's are, and gives its set, unless another target in the page had its place; `page` is the host's, `code` for
     /// the engine above.
     pub fn insert(&mut self, mode: Mode, linear: u64, page: u64, op: *const TracedOp, code: u64) -> Option<u16> {
         let part = part(mode).filter(|_| page >> 48 == 0)?;
         self.used[part] = true;
-        let place = part * JUMPS + Self::index(linear);
-        let set = &mut self.sets()[place];
-        let old = std::mem::replace(&mut set.first, Jump { tag: linear, page: tlb::fetch_tag(linear, page), op, code });
-        if old.tag != set.first.tag && !old.op.is_null() {
-            set.second = old;
+        let (set, place) = Self::index(linear);
+        let set = part * JUMPS + set;
+        let Set(jumps) = &mut self.sets()[set];
+        let old =
+            std::mem::replace(&mut jumps[place], Jump { tag: linear, page: tlb::fetch_tag(linear, page), op, code });
+        if old.tag != linear && !old.op.is_null() {
+            jumps[place ^ 1] = old;
         }
-        (old.op.is_null() || old.host() != page as usize).then_some(place as u16)
+        (old.op.is_null() || old.host() != page as usize).then_some(set as u16)
     }
 
     /// The engine above has other code for the trace now, of which one address is this.
     #[inline]
     pub fn renew(&mut self, linear: u64, op: *const TracedOp, code: u64) {
-        // SAFETY: a set of this cache, borrowed as it is.
-        let jump = unsafe { &mut (*self.set(linear)).first };
+        // SAFETY: a place of this cache, borrowed as it is.
+        let jump = unsafe { &mut *self.place(linear) };
         if jump.op == op {
             jump.code = code;
         }
@@ -302,7 +303,7 @@ mod tests {
         tlb
     }
 
-    /// Three addresses whose index is the same, and whose pages have different entries in the TLB.
+    /// Three addresses whose place is the same, and whose pages have different entries in the TLB.
     fn together() -> [u64; 3] {
         let first = 0x1000;
         let mut others = (2..).map(|n| n << 12 | 0x80).filter(|x| JumpCache::index(*x) == JumpCache::index(first));
@@ -332,13 +333,14 @@ mod tests {
         insert(&mut cache, c, 3);
         assert_eq!((find_second(&mut cache, a).0, find(&cache, c)), (null(), op(3)));
         cache.forget_code_of(op(2), 9);
-        assert_eq!(cache.sets()[JumpCache::index(b)].second.code, 9);
+        let (set, place) = JumpCache::index(b);
+        assert_eq!(cache.sets()[set].0[place ^ 1].code, 9);
         // SAFETY: no op is looked at.
-        unsafe { cache.forget(&Gone { pages: &[host(b) as usize], traces: &[] }, Some(&[JumpCache::index(b) as u16])) };
+        unsafe { cache.forget(&Gone { pages: &[host(b) as usize], traces: &[] }, Some(&[set as u16])) };
         assert_eq!((find_second(&mut cache, b).0, find(&cache, c)), (null(), op(3)));
         // The same address elsewhere takes its own place.
         insert(&mut cache, c, 4);
-        let second = cache.sets()[JumpCache::index(c)].second.op;
+        let second = cache.sets()[set].0[place ^ 1].op;
         assert_eq!((find(&cache, c), second), (op(4), null()));
         cache.clear();
         assert!(find(&cache, c).is_null());

@@ -113,12 +113,11 @@ pub fn find(asm: &mut Asm, j: &Jumping, slow: Block) -> Step {
     let some = asm.compare(Cmp::Sle, Q, zero, left);
     unless(asm, some, slow);
 
-    let set = size_of::<Set>() as u64;
+    let size = size_of::<Jump>() as u64;
     let spread = with(asm, Bin::Mul, target, FACTOR as u64);
-    let place = with(asm, Bin::Shr, spread, u64::from(SPREAD - set.trailing_zeros()));
-    let offset = with(asm, Bin::And, place, (JUMPS as u64 - 1) * set);
+    let place = with(asm, Bin::Shr, spread, u64::from(SPREAD - 1 - size.trailing_zeros()));
+    let offset = with(asm, Bin::And, place, (2 * JUMPS as u64 - 1) * size);
     let jumps = own(asm, run, offset_of!(Run, jumps));
-    // The first of the set: it begins with it.
     let jump = asm.bin(Bin::Add, Q, jumps, offset);
     let tag = own(asm, jump, offset_of!(Jump, tag));
     let known = asm.compare(Cmp::Eq, Q, target, tag);
@@ -139,5 +138,8 @@ pub fn find(asm: &mut Asm, j: &Jumping, slow: Block) -> Step {
     Step { page, op, code }
 }
 
-const _: () =
-    assert!(offset_of!(Set, first) == 0 && size_of::<Set>().is_power_of_two() && size_of::<Entry>().is_power_of_two());
+const _: () = assert!(
+    size_of::<Set>() == 2 * size_of::<Jump>()
+        && size_of::<Jump>().is_power_of_two()
+        && size_of::<Entry>().is_power_of_two()
+);

@@ -32,11 +32,11 @@ pub struct Exits {
 }
 
 impl Exits {
-    /// Compiled code has come back with this op.
+    /// Compiled code has come back with this op; `cold` is the code of traces that have none.
     ///
     /// # Safety
     /// It is null or of a live trace.
-    unsafe fn count(&mut self, then: *const TracedOp) {
+    unsafe fn count(&mut self, run: &mut Run, then: *const TracedOp, cold: u64) {
         if then.is_null() {
             self.loops += 1;
             return;
@@ -44,7 +44,16 @@ impl Exits {
         // SAFETY: the caller's promise.
         let op = unsafe { &(*then).op };
         match (op.ins.func, op.len) {
-            (Func::Nop, 0) => self.cold += 1,
+            (Func::Nop, 0) => {
+                self.cold += 1;
+                // SAFETY: as above.
+                let code = unsafe { hot::code(then) };
+                if code != cold {
+                    // The cache of jumps did not know.
+                    let linear = run.cpu.regs[usize::from(RIP_BASE)].wrapping_add(u64::from(op.offset));
+                    run.jumps.renew(linear, then, code);
+                }
+            }
             (func, _) => self.ops[func as usize] += 1,
         }
     }
@@ -184,12 +193,10 @@ pub unsafe fn enter(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     unsafe {
         let Some(hot) = (*run).cache.hot else { return op.add(1) };
         let own = hot.owner.cast::<Own>();
-        let linear = (*run).cpu.regs[usize::from(RIP_BASE)].wrapping_add(u64::from((*op).op.offset));
         let code = hot::code(op);
-        (*run).jumps.renew(linear, op, code);
         let then = ((*own).entrance)(run, op, code);
         mxcsr::disarm(&mut *run);
-        (*own).exits.count(then);
+        (*own).exits.count(&mut *run, then, hot.code);
         if (*run).unexpected != 0 {
             reconsider(&mut *run, &*own);
         }

@@ -185,7 +185,8 @@ pub fn set_cr0(ctx: &mut Ctx, value: u64) -> Result<(), Exception> {
     }
     cpu.state.efer = efer;
     cpu.state.cr0 = new;
-    if changed & (cr0::PG | cr0::WP | cr0::PE) != 0 {
+    // Without paging there are no rights, and what is known of addresses holds in real mode, too.
+    if changed & cr0::PG != 0 || new & cr0::PG != 0 && changed & cr0::WP != 0 {
         cpu.tlb.flush_all();
     }
     cpu.update_mode();

@@ -208,14 +208,16 @@ pub unsafe fn run_helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp 
         let r = &mut *run;
         let o = &(*op).op;
         stand_at(r, o);
+        let mode = r.cpu.mode;
         let function = HELPERS[usize::from(o.helper)];
         match function(&mut r.ctx(), o) {
             Ok(Then::Next) => after(r, op),
             Ok(_) => {
                 r.sync_tlb();
-                // STI makes interrupts wait for the next instruction. While there is none to deliver, that one may as well
-                // follow here, if it is known: nothing is looked at before it.
-                if r.cpu.state.shadow == Shadow::Sti && !r.stepping && (*op.add(1)).op.len > 0 && !must_look(r) {
+                // STI and loads of SS make interrupts wait for the next instruction. While there is none to deliver, that one may as
+                // well follow here, if it is known and its meaning the same: nothing is looked at before it.
+                let known = !r.stepping && (*op.add(1)).op.len > 0 && r.cpu.mode == mode;
+                if r.cpu.state.shadow != Shadow::None && known && !must_look(r) {
                     r.cpu.state.shadow = Shadow::None;
                     return op.add(1);
                 }

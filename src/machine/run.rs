@@ -11,8 +11,10 @@ use lyrebird_core::{Budget, Exit, ResetKind, Signals, VmTime};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// The longest slice, in instructions.
-const SLICE: u64 = 50_000;
+/// The longest slice of the only vCPU, in instructions: some 50 microseconds, for which news from other threads may have to wait.
+const SLICE: u64 = 100_000;
+/// The longest slice of a vCPU among others.
+const TURN: u64 = 50_000;
 /// The shortest, so that a timer that fires all the time lets the guest get on.
 const SHORTEST: u64 = 100;
 /// Sleeping for less than this takes longer than waiting.
@@ -55,7 +57,7 @@ impl Pace {
 /// be seen without it.
 fn uneven(retired: u64) -> (u64, bool) {
     let random = retired.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
-    (SLICE - (random & 0x3ff), random >> 10 & 7 == 0)
+    (TURN - (random & 0x3ff), random >> 10 & 7 == 0)
 }
 
 impl Machine {

@@ -204,7 +204,7 @@ fn deterministic_slices_end_at_deadlines() {
         }
         if signals.bits() & Signals::INTR != 0 {
             let last = budgets[budgets.len() - 2];
-            assert!(last < 50_000 && budgets[0] == 50_000);
+            assert!(last < 100_000 && budgets[0] == 100_000);
             return exit(bus, 0);
         }
         (budget.instructions, Exit::Budget)

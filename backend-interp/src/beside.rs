@@ -37,11 +37,13 @@ const fn shape(i: Ins) -> u32 {
 #[inline(never)]
 pub unsafe fn store(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> {
     // SAFETY: passed on.
-    let o = unsafe { &(*op).op };
-    let i = o.ins;
-    let mut fast = Fast { run, op };
+    let (i, apart) = unsafe { ((*op).ins(), (*op).is_apart()) };
+    if apart {
+        return Err(GoSlow);
+    }
+    let mut fast = Fast { run, op, i };
     let (seg, offset) = match i.func {
-        Func::Mov if i.k0 == Kind::Mem => (o.seg, fast.address(i)),
+        Func::Mov if i.k0 == Kind::Mem => (fast.op().seg, fast.address(i)),
         Func::Movs if !i.has(bits::REP) && !i.has(bits::REPNE) => (SegReg::Es as u8, fast.reg(reg::RDI, i.w2)),
         _ => return Err(GoSlow),
     };

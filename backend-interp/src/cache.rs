@@ -13,16 +13,19 @@ use crate::jumps::PageJumps;
 use crate::pool::{Hash, Locked, Loss, Pool, Source, TraceKey, TracedOps, User};
 use crate::profile;
 use crate::run::{Handler, TracedOp};
+use crate::shapes::{self, Shape};
+use crate::traced::Apart;
 use frontend_x86::Cpu;
 use frontend_x86::decode::{self, DecodeError, Decoded};
 use frontend_x86::flags::rflags;
 use frontend_x86::op::bits::{FLAGS, FUSED};
-use frontend_x86::op::{Func, Ins, Kind, Op, Width};
+use frontend_x86::op::{Func, Ins, Op};
 use frontend_x86::tlb::Entry;
 use lyrebird_memory::{CodeWatch, GuestMemory, HostPage};
 use std::collections::HashMap;
 use std::ptr::null;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Most ops in a trace; `Op::count` holds their number.
 const MAX_TRACE: usize = 128;
@@ -122,6 +125,7 @@ unsafe impl Send for CodeCache {}
 impl CodeCache {
     /// Nothing known of a pool; hears of writes to this memory.
     pub fn new(memory: &GuestMemory, pool: Arc<Pool>) -> Self {
+        pool.belong_to(memory);
         CodeCache {
             user: pool.join(),
             seen: pool.epoch(),
@@ -317,7 +321,7 @@ impl CodeCache {
         let from = usize::from(key.2);
         let at = gpa & !0xfff | u64::from(key.2);
         let hot = self.hot;
-        let end = |ops: &TracedOps| ops.ops.iter().rev().find(|op| op.op.len > 0).map(|op| op.op.next_offset());
+        let end = |ops: &TracedOps| ops.ops.iter().rev().find(|op| op.length() > 0).map(|op| op.op().next_offset());
         loop {
             let scratch = &mut self.scratch;
             let length = self.pool.lock().shelf().length(&key);
@@ -421,44 +425,13 @@ pub fn mode_key(cpu: &Cpu) -> u16 {
     u16::from(cpu.mode.key()) | u16::from(!may_link(cpu)) << 8
 }
 
-fn pseudo(func: Func, handler: Handler, offset: u64, count: u8) -> TracedOp {
-    let ins = Ins {
-        func,
-        sub: 0,
-        w: Width::Q,
-        w2: Width::D,
-        k0: Kind::None,
-        k1: Kind::None,
-        form: frontend_x86::op::Form::A64,
-        bits: FLAGS,
-    };
-    let op = Op {
-        ins,
-        imm: offset,
-        disp: 0,
-        base: 0,
-        index: 0,
-        scale: 0,
-        seg: 0,
-        r0: 0,
-        r1: 0,
-        r2: 0,
-        len: 0,
-        offset: offset as u16,
-        helper: 0,
-        count,
-        imm2: 0,
-        fop: 0,
-    };
-    TracedOp { handler, op }
-}
-
 /// One op alone with an end after it, for [`crate::slow::step`].
 pub fn single(decoded: Decoded) -> TracedOps {
-    let mut op = decoded.op;
-    op.count = 1;
-    let alone = TracedOp { handler: handlers::of(op.ins), op };
-    vec![alone, pseudo(Func::Goto, handlers::across_pages, op.next_offset(), 1)].into()
+    let op = profile::without(Op { count: 1, ..decoded.op });
+    let mut apart = Apart::new();
+    let alone = TracedOp::new(&op, shapes::number(Shape::new(&op)), handlers::of(op.ins, op.helper), &mut apart);
+    let end = TracedOp::pseudo(Func::Goto, handlers::across_pages, op.next_offset(), 1);
+    TracedOps::new(vec![alone, end], apart, None)
 }
 
 /// What is needed for the time in which a trace is decoded, kept for the next one.
@@ -466,6 +439,7 @@ struct Scratch {
     page: Box<[u8; 4096]>,
     decoded: Vec<Decoded>,
     ops: Vec<TracedOp>,
+    shapes: shapes::Near,
 }
 
 impl Scratch {
@@ -474,14 +448,17 @@ impl Scratch {
             page: Box::new([0; 4096]),
             decoded: Vec::with_capacity(MAX_TRACE),
             ops: Vec::with_capacity(MAX_TRACE + 4),
+            shapes: shapes::Near::new(),
         }
     }
 }
 
 /// The op that a trace begins with for the engine above.
 fn entry(hot: &Hot, offset: u16) -> TracedOp {
-    let mut entry = pseudo(Func::Nop, hot::entry, u64::from(offset), 0);
-    (entry.op.imm, entry.op.disp) = (hot.code, hot.threshold);
+    let mut entry = TracedOp::pseudo(Func::Nop, hot::entry, u64::from(offset), 0);
+    entry.set_word(hot.code);
+    // SAFETY: nobody else has it yet.
+    unsafe { hot::set_left(&entry, hot.threshold) };
     entry
 }
 
@@ -495,7 +472,7 @@ fn build(
     offset: u16,
     hot: Option<&Hot>,
 ) -> Option<(TracedOps, Option<usize>)> {
-    let Scratch { page, decoded, ops } = scratch;
+    let Scratch { page, decoded, ops, shapes } = scratch;
     let page = &page[..given];
     decoded.clear();
     ops.clear();
@@ -508,6 +485,11 @@ fn build(
             return None;
         }
         match decode::decode(&page[at..], at as u16, cpu.mode, &cpu.model) {
+            // A jump that has no room for a link is executed by itself.
+            Ok(d) if TracedOp::is_jump_apart(&profile::without(d.op), shapes) => {
+                across = true;
+                break;
+            }
             Ok(d) => {
                 at += usize::from(d.op.len);
                 ended = d.ends_block;
@@ -517,82 +499,81 @@ fn build(
             Err(DecodeError::NeedMore) => {
                 behind = crossing::decode(cpu, &page[at..], at as u16);
                 match &behind {
-                    Some(crossing) => {
+                    Some(crossing) if !TracedOp::is_jump_apart(&profile::without(crossing.decoded.op), shapes) => {
                         at += usize::from(crossing.decoded.op.len);
                         decoded.push(crossing.decoded);
                     }
-                    None => across = true,
+                    _ => (behind, across) = (None, true),
                 }
                 break;
             }
         }
     }
     if decoded.is_empty() {
-        return Some((Vec::new().into(), None));
+        return Some((TracedOps::new(Vec::new(), Apart::new(), None), None));
     }
     drop_dead_flags(decoded);
     let copies = if hot.is_none() { iteration::find(decoded, offset) } else { None };
-    let (back, plan) = copies.map(|found| (found.back, Arc::new(found.plan))).unzip();
+    let (back, plan) = copies.map(|found| (found.back, found.plan)).unzip();
     let behind = behind.map(|crossing| crossing.page);
     let mut jump = 0;
+    let mut apart = Apart::new();
     ops.extend(hot.map(|hot| entry(hot, offset)));
-    let first = ops.len();
+    // The op before, if it may be the first of a pair: ops that go well together have one handler, that of the first. Nothing comes to the
+    // second but from there.
+    let mut before: Option<Ins> = None;
     for (n, d) in decoded.iter().enumerate() {
-        let mut op = d.op;
+        let mut op = profile::without(d.op);
         op.count = (n + 1) as u8;
         if op.next_offset() > 4096
             && let Some(behind) = behind
         {
-            let mut guard = pseudo(Func::Across, handlers::across, u64::from(op.offset), op.count);
-            guard.op.disp = behind as i64;
+            let at = u64::from(op.offset);
+            let mut guard = TracedOp::pseudo(Func::Across, handlers::across, at, op.count);
+            guard.set_word(behind as u64);
             ops.push(guard);
+            before = None;
         }
-        let mut shape = op.ins;
         let next = decoded.get(n + 1).filter(|next| next.op.next_offset() <= 4096 && back != Some(n + 1));
         if let Some(fused) = next.and_then(|next| fuse(op.ins, &next.op)) {
-            shape = fused;
             op.ins = fused;
         }
-        profile::begin(&mut op);
-        let mut handler = handlers::of_op(&op, shape);
+        let row = shapes.row(Shape::new(&op));
+        let mut handler = row.handler;
         if back == Some(n) {
             handler = handlers::back;
             jump = ops.len();
         }
-        ops.push(TracedOp { handler, op });
+        let traced = TracedOp::new(&op, row.number, handler, &mut apart);
+        let here = Some(op.ins).filter(|_| !traced.is_apart());
+        let pair = before.zip(here).and_then(|(before, here)| handlers::of_pair(before, here));
+        if let (Some(handler), Some(first)) = (pair, ops.last_mut()) {
+            first.set_handler(handler);
+        }
+        before = here.filter(|_| pair.is_none());
+        ops.push(traced);
     }
-    pair(&mut ops[first..]);
     let count = decoded.len() as u8;
     // What follows the last op, even after a jump: a handler may ask for the next op of a `Jcc` only, but nothing is
     // lost by an end behind every trace.
-    ops.push(if across {
-        pseudo(Func::Goto, handlers::across_pages, at as u64, count + 1)
+    let (handler, count) = if across {
+        (handlers::across_pages as Handler, count + 1)
     } else {
-        let mut end = pseudo(Func::Goto, handlers::across_pages, at as u64, count);
-        end.handler = handlers::of(end.op.ins);
-        end
-    });
-    if let Some(plan) = &plan {
+        (handlers::of(TracedOp::pseudo_op(Func::Goto).ins, 0), count)
+    };
+    ops.push(TracedOp::pseudo(Func::Goto, handler, at as u64, count));
+    let plan = plan.map(|plan| {
         // Behind the trace's end, where nothing goes.
-        ops[jump].op.imm2 = (ops.len() - jump) as u8;
-        let mut told = pseudo(Func::Nop, handlers::across_pages, at as u64, count);
-        told.op.disp = Arc::as_ptr(plan).expose_provenance() as i64;
+        let distance = (ops.len() - jump) as u8;
+        ops[jump].small(handlers::TO_PLAN).store(distance, Ordering::Relaxed);
+        let plan = Box::new(plan);
+        let mut told = TracedOp::pseudo(Func::Nop, handlers::across_pages, at as u64, count);
+        told.set_word((&raw const *plan).expose_provenance() as u64);
         ops.push(told);
-    }
+        plan
+    });
     // As many as there are: there will be a hundred thousand traces.
-    Some((TracedOps { ops: ops.drain(..).collect(), plan }, behind))
-}
-
-/// Gives ops that go well together one handler, that of the first. Nothing comes to the second but from there.
-fn pair(ops: &mut [TracedOp]) {
-    let mut at = 0;
-    while let [first, second, ..] = &mut ops[at..] {
-        at += 1;
-        if let Some(handler) = handlers::of_pair(first.op.ins, second.op.ins) {
-            first.handler = handler;
-            at += 1;
-        }
-    }
+    Some((TracedOps::new(ops.drain(..), apart, plan), behind))
 }
 
 /// The shape of an op together with the conditional jump after it, if a handler for both exists.

@@ -56,12 +56,13 @@ pub struct Plan {
 /// The contract of [`crate::run::Handler`] for `back`; the plan is of its trace.
 #[inline(never)]
 pub unsafe fn forward(run: *mut Run, back: *const TracedOp, plan: &Plan) {
-    let mut fast = Fast { run, op: back };
+    // SAFETY: the caller's promise.
+    let mut fast = Fast { run, op: back, i: unsafe { (*back).near_ins() } };
     if plan.string && fast.direction() || order::MATTERS && fast.is_shared() {
         return;
     }
     // SAFETY: the caller's promise.
-    let (budget, count) = unsafe { ((*run).cpu.left, u64::from((*back).op.count)) };
+    let (budget, count) = unsafe { ((*run).cpu.left, u64::from((*back).count())) };
     let budget = (budget.max(0) as u64 / count).saturating_sub(1);
     let n = plan.stays(&mut fast).saturating_sub(1).min(budget);
     if n < LEAST {

@@ -33,17 +33,15 @@ struct Crooked<T>(T);
 /// The algebra, for one op.
 pub struct Fast {
     pub run: *mut Run,
+    /// Not one that is apart.
     pub op: *const TracedOp,
+    /// The op's shape, as a constant where there is a handler for it.
+    pub i: Ins,
 }
 
 /// What both of this crate's algebras do alike. `$run` gives a `*mut Run`, `$op` a `*const TracedOp`.
 macro_rules! common_algebra {
     () => {
-        #[inline(always)]
-        fn op(&self) -> &Op {
-            // SAFETY: see `Handler`: the op is live for as long as its handler runs.
-            unsafe { &(*self.op).op }
-        }
         #[inline(always)]
         fn reg(&mut self, r: u8, w: Width) -> u64 {
             // SAFETY: register numbers come from the decoder and are below 18.
@@ -245,6 +243,11 @@ impl Algebra for Fast {
 
     common_algebra!();
 
+    #[inline(always)]
+    fn op(&self) -> Op {
+        // SAFETY: see `Handler`: the op is live for as long as its handler runs.
+        unsafe { (*self.op).op_of(self.i) }
+    }
     #[inline(always)]
     fn probe(&mut self, form: Form, seg: u8, offset: u64, w: Width, access: Access) -> Result<*mut u8, GoSlow> {
         let linear = self.linear(form, seg, offset, w.bytes(), access)?;

@@ -4,13 +4,13 @@ use crate::fast::{Fast, Flow, GoSlow};
 use crate::run::{Run, TracedOp};
 use frontend_x86::algebra::{Access, Algebra};
 use frontend_x86::flags::LazyFlags;
-use frontend_x86::op::{Form, Ins, Op, Width, reg};
+use frontend_x86::op::{Form, Ins, Width, reg};
 use frontend_x86::sem::stack::{probe_push, push_value, stack_form};
 use frontend_x86::system::flags_ops;
 
 /// How they use the stack: their ops do not say.
-fn shape(run: &Run, op: &Op) -> Ins {
-    Ins { w2: run.cpu.mode.stack, form: Form::Seg32, ..op.ins }
+fn shape(run: &Run, op: &TracedOp) -> Ins {
+    Ins { w2: run.cpu.mode.stack, form: Form::Seg32, ..op.near_ins() }
 }
 
 /// The shape of what 32-bit code does on a 32-bit stack, as a constant.
@@ -29,13 +29,14 @@ const fn in_32_bits(i: Ins) -> Option<Ins> {
 #[inline(never)]
 pub unsafe fn push(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> {
     // SAFETY: passed on.
-    let (r, o) = unsafe { (&*run, &(*op).op) };
+    let r = unsafe { &*run };
     if r.cpu.v86() {
         return Err(GoSlow);
     }
     let flags = flags_ops::pushed(&r.cpu);
-    let i = shape(r, o);
-    let mut fast = Fast { run, op };
+    // SAFETY: passed on.
+    let i = unsafe { shape(r, &*op) };
+    let mut fast = Fast { run, op, i };
     match in_32_bits(i) {
         Some(i) => push_as(&mut fast, i, flags),
         None => push_as(&mut fast, i, flags),
@@ -56,11 +57,11 @@ fn push_as(fast: &mut Fast, i: Ins, flags: u64) -> Result<Flow, GoSlow> {
 #[inline(never)]
 pub unsafe fn pop(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> {
     // SAFETY: passed on.
-    let (v86, i) = unsafe { ((*run).cpu.v86(), shape(&*run, &(*op).op)) };
+    let (v86, i) = unsafe { ((*run).cpu.v86(), shape(&*run, &*op)) };
     if v86 {
         return Err(GoSlow);
     }
-    let mut fast = Fast { run, op };
+    let mut fast = Fast { run, op, i };
     match in_32_bits(i) {
         Some(i) => pop_as(&mut fast, i),
         None => pop_as(&mut fast, i),

@@ -11,13 +11,13 @@ use crate::run::{Handler, Run, TracedOp};
 use crate::slow;
 use frontend_x86::algebra::Algebra;
 use frontend_x86::helper::Helper;
-use frontend_x86::op::Op;
 use frontend_x86::op::bits::{FLAGS, FUSED};
 use frontend_x86::op::{Form, Func, Ins, Kind, Width};
 use frontend_x86::sem;
 use frontend_x86::tlb::fetch_tag;
 use std::collections::HashMap;
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
 
 /// Goes on with an op: a jump to its handler, or, with `loop-dispatch`, a return to the driving loop.
 macro_rules! go {
@@ -26,7 +26,7 @@ macro_rules! go {
         #[cfg(feature = "loop-dispatch")]
         return op;
         #[cfg(not(feature = "loop-dispatch"))]
-        return ((*op).handler)($run, op);
+        return ((*op).handler())($run, op);
     }};
 }
 
@@ -51,7 +51,7 @@ macro_rules! follow {
 /// Takes a resolved jump.
 macro_rules! link {
     ($run:expr, $op:expr) => {{
-        let left = (*$run).cpu.left - i64::from((*$op).op.count);
+        let left = (*$run).cpu.left - i64::from((*$op).count());
         (*$run).cpu.left = left;
         if left < 0 { slow::stop_at_target($run, $op) } else { go!($run, (*$op).link()) }
     }};
@@ -73,7 +73,7 @@ macro_rules! handlers {
                 if const { has_large_closure(Ins::unpack(SHAPE)) } {
                     return $dynamic(run, op);
                 }
-                let flow = sem::$($function)::+(&mut Fast { run, op } $(, i $($extra)*)?);
+                let flow = sem::$($function)::+(&mut Fast { run, op, i } $(, i $($extra)*)?);
                 if i.has(FUSED) {
                     return fused!(run, op, i, flow);
                 }
@@ -88,14 +88,13 @@ macro_rules! handlers {
             #[inline(never)]
             unsafe fn body(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> {
                 // SAFETY: the contract of `Handler`.
-                #[allow(unused_variables, reason = "some functions take no shape")]
-                let i = unsafe { (*op).op.ins };
-                sem::$($function)::+(&mut Fast { run, op } $(, i $($extra)*)?)
+                let i = unsafe { (*op).near_ins() };
+                sem::$($function)::+(&mut Fast { run, op, i } $(, i $($extra)*)?)
             }
             // SAFETY: as above.
             unsafe {
                 let flow = body(run, op);
-                if (*op).op.ins.func == Func::Jcc {
+                if (*op).near_ins().func == Func::Jcc {
                     count!(op, flow);
                 }
                 follow!(run, op, flow)
@@ -108,8 +107,8 @@ macro_rules! handlers {
 macro_rules! count {
     ($op:expr, $flow:expr) => {
         match $flow {
-            Ok(Flow::Next) => profile::not_taken($op),
-            Ok(_) => profile::taken($op),
+            Ok(Flow::Next) => profile::not_taken(&*$op),
+            Ok(_) => profile::taken(&*$op),
             Err(GoSlow) => {}
         }
     };
@@ -122,10 +121,10 @@ macro_rules! fused {
             Ok(Flow::Next) => {
                 let jump = $op.add(1);
                 if (*$run).cpu.flags.condition($i.sub >> 4) {
-                    profile::taken($op);
+                    profile::taken(&*jump);
                     if (*jump).link().is_null() { unlinked($run, jump) } else { link!($run, jump) }
                 } else {
-                    profile::not_taken($op);
+                    profile::not_taken(&*jump);
                     go!($run, $op.add(2))
                 }
             }
@@ -173,11 +172,13 @@ macro_rules! pairs {
         unsafe fn $name<const A: u64, const B: u64>(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
             // SAFETY: the contract of `Handler`; the second op follows.
             unsafe {
-                if sem::$($first)::+(&mut Fast { run, op }, const { Ins::unpack(A) }).is_err() {
+                let i = const { Ins::unpack(A) };
+                if sem::$($first)::+(&mut Fast { run, op, i }, i).is_err() {
                     return slow_path(run, op);
                 }
                 let op = op.add(1);
-                let flow = sem::$($second)::+(&mut Fast { run, op }, const { Ins::unpack(B) });
+                let i = const { Ins::unpack(B) };
+                let flow = sem::$($second)::+(&mut Fast { run, op, i }, i);
                 follow!(run, op, flow)
             }
         }
@@ -201,8 +202,8 @@ macro_rules! unspecialised {
             #[inline(never)]
             unsafe fn body(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> {
                 // SAFETY: the contract of `Handler`.
-                let i = unsafe { (*op).op.ins };
-                sem::$($function)::+(&mut Fast { run, op }, i)
+                let i = unsafe { (*op).near_ins() };
+                sem::$($function)::+(&mut Fast { run, op, i }, i)
             }
             // SAFETY: as above.
             unsafe {
@@ -239,8 +240,8 @@ macro_rules! outlined {
         #[inline(never)]
         pub(crate) unsafe fn $body(run: *mut Run, op: *const TracedOp) -> Result<Flow, GoSlow> {
             // SAFETY: the contract of `Handler`.
-            let i = unsafe { (*op).op.ins };
-            sem::$($function)::+(&mut Fast { run, op }, i)
+            let i = unsafe { (*op).near_ins() };
+            sem::$($function)::+(&mut Fast { run, op, i }, i)
         }
         unsafe fn $name(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
             // SAFETY: as above.
@@ -300,6 +301,12 @@ flags_handlers! {
     popf = pop;
 }
 
+/// An op that is apart.
+pub unsafe fn apart(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: the contract of `Handler`.
+    unsafe { slow_path(run, op) }
+}
+
 /// Runs the op by the slow algebra, then goes on. Kept out of the fast handlers, which would get a frame by it.
 #[inline(never)]
 unsafe fn slow_path(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
@@ -321,28 +328,30 @@ unsafe fn slow_path(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
 unsafe fn unlinked(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`.
     unsafe {
-        let flow = Fast { run, op }.jump_or_stop((*op).op.ins.w);
+        let i = (*op).near_ins();
+        let flow = Fast { run, op, i }.jump_or_stop(i.w);
         follow!(run, op, flow)
     }
 }
+
+/// Which small number of a jump back to the start of a loop that copies says how far the op with the plan is.
+pub const TO_PLAN: usize = 2;
 
 /// The jump back to the start of a loop that copies.
 pub unsafe fn back(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`; the op says which one behind the trace's end has the address of the plan, which lives as long as the
     // trace.
     unsafe {
-        if (*op).op.ins.func == Func::Jcc {
-            if !(*run).cpu.flags.condition((*op).op.ins.sub) {
-                profile::not_taken(op);
-                go!(run, op.add(1))
-            }
-            profile::taken(op);
+        // No engine above looks at this trace: nobody wants to know how often.
+        let i = (*op).near_ins();
+        if i.func == Func::Jcc && !(*run).cpu.flags.condition(i.sub) {
+            go!(run, op.add(1))
         }
         if (*op).link().is_null() {
             return unlinked(run, op);
         }
-        let plan = op.add(usize::from((*op).op.imm2));
-        copies::forward(run, op, &*std::ptr::with_exposed_provenance::<Plan>((*plan).op.disp as usize));
+        let plan = (*op.add(usize::from((*op).small(TO_PLAN).load(Ordering::Relaxed)))).word().load(Ordering::Relaxed);
+        copies::forward(run, op, &*std::ptr::with_exposed_provenance::<Plan>(plan as usize));
         link!(run, op)
     }
 }
@@ -359,7 +368,7 @@ pub unsafe fn across(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     unsafe {
         let next = crossing::next_page(&(*run).cpu);
         let entry = &*(*run).tlb.add(frontend_x86::tlb::index(next));
-        if entry.execute == fetch_tag(next, (*op).op.disp as u64) {
+        if entry.execute == fetch_tag(next, (*op).behind()) {
             go!(run, op.add(1))
         }
         across_pages(run, op)
@@ -406,19 +415,15 @@ pub fn is_specialised(i: Ins) -> bool {
     table().contains_key(&i.pack())
 }
 
-/// The handler of an op in a trace; `shape` may hold the jump after it.
-pub fn of_op(op: &Op, shape: Ins) -> Handler {
+/// The handler of a shape; `function` is the plain one of [`Func::Helper`].
+pub fn of(i: Ins, function: u16) -> Handler {
     const PUSHF: u16 = Helper::Pushf as u16;
     const POPF: u16 = Helper::Popf as u16;
-    match (shape.func, op.helper) {
-        (Func::Helper, PUSHF) => pushf,
-        (Func::Helper, POPF) => popf,
-        _ => of(shape),
+    match (i.func, function) {
+        (Func::Helper, PUSHF) => return pushf,
+        (Func::Helper, POPF) => return popf,
+        _ => {}
     }
-}
-
-/// The handler of a shape.
-pub fn of(i: Ins) -> Handler {
     if let Some(handler) = table().get(&i.pack()) {
         return *handler;
     }

@@ -63,7 +63,7 @@ impl PageTraces {
     pub(crate) fn around(&self, mode: u16, offset: u16) -> Option<*const TracedOp> {
         let with = self.traces.iter().filter(|held| {
             let (from, ops) = (held.from, &held.ops.ops);
-            held.mode == mode && from <= offset && ops.iter().any(|op| op.op.len > 0 && op.op.offset == offset)
+            held.mode == mode && from <= offset && ops.iter().any(|op| op.length() > 0 && op.offset == offset)
         });
         with.max_by_key(|held| held.from).map(|held| held.ops.first())
     }
@@ -88,7 +88,7 @@ impl PageTraces {
             !link.is_null() && gone.iter().any(|held| held.ops.first() == link)
         };
         let rest = self.traces.iter_mut().filter(|held| hit_modes(held.mode)).flat_map(|held| &mut held.ops.ops);
-        rest.filter(|op| leads_there(op)).for_each(|op| op.op.disp = 0);
+        rest.filter(|op| leads_there(op)).for_each(|op| op.set_word(0));
         gone
     }
 }

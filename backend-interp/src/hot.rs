@@ -11,7 +11,7 @@ use crate::slow;
 use frontend_x86::op::{Func, Ins, bits};
 use frontend_x86::sem;
 use std::ptr::null;
-use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 /// The engine above.
 #[derive(Clone, Copy)]
@@ -38,8 +38,8 @@ const AGAIN: i64 = 4096;
 /// The entry op is of a trace that is not freed.
 #[inline(always)]
 pub unsafe fn left(entry: *const TracedOp) -> i64 {
-    // SAFETY: the caller's promise; other vCPUs write it in one piece, too.
-    unsafe { AtomicI64::from_ptr((&raw const (*entry).op.disp).cast_mut()).load(Ordering::Relaxed) }
+    // SAFETY: the caller's promise.
+    i64::from(unsafe { (*entry).left() }.load(Ordering::Relaxed))
 }
 
 /// Sets that. Counts of other vCPUs at the same time may be lost, or win.
@@ -48,8 +48,9 @@ pub unsafe fn left(entry: *const TracedOp) -> i64 {
 /// The entry op is of a trace that is not freed.
 #[inline(always)]
 pub unsafe fn set_left(entry: *const TracedOp, left: i64) {
+    let left = left.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
     // SAFETY: as above.
-    unsafe { AtomicI64::from_ptr((&raw const (*entry).op.disp).cast_mut()).store(left, Ordering::Relaxed) }
+    unsafe { (*entry).left() }.store(left, Ordering::Relaxed);
 }
 
 /// The engine's code for a trace.
@@ -59,7 +60,7 @@ pub unsafe fn set_left(entry: *const TracedOp, left: i64) {
 #[inline(always)]
 pub unsafe fn code(entry: *const TracedOp) -> u64 {
     // SAFETY: as above.
-    unsafe { AtomicU64::from_ptr((&raw const (*entry).op.imm).cast_mut()).load(Ordering::Relaxed) }
+    unsafe { (*entry).word() }.load(Ordering::Relaxed)
 }
 
 /// Where a direct jump leads, if that is known.
@@ -68,7 +69,7 @@ pub unsafe fn code(entry: *const TracedOp) -> u64 {
 /// The op is of a trace that is not freed, and [may be linked](TracedOp::may_link).
 pub unsafe fn link(op: *const TracedOp) -> *const TracedOp {
     // SAFETY: as above.
-    let link = unsafe { AtomicI64::from_ptr((&raw const (*op).op.disp).cast_mut()).load(Ordering::Acquire) };
+    let link = unsafe { (*op).word() }.load(Ordering::Acquire);
     std::ptr::with_exposed_provenance(link as usize)
 }
 
@@ -79,9 +80,8 @@ pub unsafe fn link(op: *const TracedOp) -> *const TracedOp {
 pub unsafe fn set_link(op: *const TracedOp, target: *const TracedOp) {
     // SAFETY: as above. Others may follow it from now on.
     unsafe {
-        debug_assert!(TracedOp::may_link(&(*op).op));
-        AtomicI64::from_ptr((&raw const (*op).op.disp).cast_mut())
-            .store(target.expose_provenance() as i64, Ordering::Release);
+        debug_assert!((*op).may_link());
+        (*op).word().store(target.expose_provenance() as u64, Ordering::Release);
     }
 }
 
@@ -91,15 +91,13 @@ pub unsafe fn set_link(op: *const TracedOp, target: *const TracedOp) {
 /// # Safety
 /// The entry op is of a trace that is not freed.
 pub unsafe fn set_code(entry: *const TracedOp, code: u64, handler: Handler) {
-    // SAFETY: as above; a handler is as large as a pointer.
-    unsafe {
-        AtomicU64::from_ptr((&raw const (*entry).op.imm).cast_mut()).store(code, Ordering::Release);
-        let place = (&raw const (*entry).handler).cast_mut().cast::<*mut ()>();
-        AtomicPtr::from_ptr(place).store(handler as *mut (), Ordering::Release);
-    }
+    // SAFETY: as above.
+    let entry = unsafe { &*entry };
+    entry.word().store(code, Ordering::Release);
+    entry.change_handler(handler);
 }
 
-/// Counts, until the engine above is to be told. `disp` holds the count.
+/// Counts, until the engine above is to be told.
 pub unsafe fn entry(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`; nobody else looks at the op meanwhile.
     unsafe {
@@ -112,7 +110,7 @@ pub unsafe fn entry(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
         #[cfg(feature = "loop-dispatch")]
         return next;
         #[cfg(not(feature = "loop-dispatch"))]
-        ((*next).handler)(run, next)
+        ((*next).handler())(run, next)
     }
 }
 
@@ -137,8 +135,11 @@ pub unsafe extern "C" fn one(run: *mut Run, op: *const TracedOp) -> *const Trace
     // SAFETY: passed on.
     unsafe {
         loop {
-            let i = (*op).op.ins;
-            let mut fast = Fast { run, op };
+            if (*op).is_apart() {
+                return slow::run_any(run, op);
+            }
+            let i = (*op).near_ins();
+            let mut fast = Fast { run, op, i };
             let flow = match i.func {
                 Func::Helper => return slow::run_helper(run, op),
                 Func::Movs => sem::string::movs(&mut fast, i),
@@ -185,8 +186,8 @@ pub unsafe fn helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
 #[inline(always)]
 pub(crate) unsafe fn jump_target(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`.
-    let (r, op) = unsafe { (&mut *run, &(*op).op) };
-    r.cpu.left -= i64::from(op.count);
+    let (r, op) = unsafe { (&mut *run, &*op) };
+    r.cpu.left -= i64::from(op.count());
     let rip = r.cpu.next_rip;
     // SAFETY: `sync_tlb` has set the bank's entries.
     let (found, base) = unsafe { r.jumps.find(r.tlb, rip) };

@@ -194,8 +194,8 @@ impl Algebra for Iteration {
     type Flow = Goes;
     type Stop = Unfit;
 
-    fn op(&self) -> &Op {
-        &self.op
+    fn op(&self) -> Op {
+        self.op
     }
     fn reg(&mut self, r: u8, w: Width) -> Value {
         if r == ZERO {

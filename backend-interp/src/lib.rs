@@ -26,10 +26,12 @@ pub mod pool;
 pub mod profile;
 mod room;
 pub mod run;
+mod shapes;
 mod shelf;
 mod slow;
 mod string;
 mod sums;
+mod traced;
 mod vcpu;
 
 pub use vcpu::{InterpEngine, InterpVcpu};

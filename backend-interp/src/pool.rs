@@ -13,8 +13,9 @@ use crate::held::{Held, PageTraces};
 use crate::room::{self, Times};
 use crate::run::TracedOp;
 use crate::shelf::Shelf;
+use crate::traced::Apart;
 use frontend_x86::decode::MAX_LEN;
-use lyrebird_memory::Written;
+use lyrebird_memory::{GuestMemory, Written};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -26,21 +27,31 @@ pub type TraceKey = (usize, u16, u16);
 /// The ops of a trace, at an address that does not move.
 pub struct TracedOps {
     pub(crate) ops: Box<[TracedOp]>,
+    /// What some of them have the address of, in few traces.
+    #[expect(dead_code, reason = "it is reached by the ops")]
+    pub(crate) beside: Option<Box<Beside>>,
+}
+
+/// What stands beside a trace.
+pub(crate) struct Beside {
+    /// Ops that are apart.
+    #[expect(dead_code, reason = "as above")]
+    apart: Apart,
     /// If it is a loop that copies: what its way back looks at.
-    #[expect(dead_code, reason = "the way back has its address")]
-    pub(crate) plan: Option<Arc<Plan>>,
+    #[expect(dead_code, reason = "as above")]
+    plan: Option<Box<Plan>>,
 }
 
 // SAFETY: whoever follows the pointers in them keeps to the rules of the pool.
 unsafe impl Send for TracedOps {}
 
-impl From<Vec<TracedOp>> for TracedOps {
-    fn from(ops: Vec<TracedOp>) -> Self {
-        TracedOps { ops: ops.into_boxed_slice(), plan: None }
-    }
-}
-
 impl TracedOps {
+    /// Ops, those of them that are apart, and the plan of a loop.
+    pub(crate) fn new(ops: impl IntoIterator<Item = TracedOp>, apart: Apart, plan: Option<Box<Plan>>) -> Self {
+        let beside = (!apart.is_empty() || plan.is_some()).then(|| Box::new(Beside { apart, plan }));
+        TracedOps { ops: ops.into_iter().collect(), beside }
+    }
+
     /// The trace's first op.
     pub fn first(&self) -> *const TracedOp {
         self.ops.as_ptr()
@@ -135,8 +146,9 @@ pub struct Pool {
     inner: Mutex<Inner>,
     epoch: AtomicU64,
     pub(crate) ops: AtomicUsize,
-    /// How many there may be: see [`room`].
+    /// How many there may be, and how many there may ever be: see [`room`].
     pub(crate) room: AtomicUsize,
+    pub(crate) most: AtomicUsize,
     pub(crate) above: OnceLock<Arc<dyn Above>>,
 }
 
@@ -147,6 +159,7 @@ impl Default for Pool {
             epoch: AtomicU64::default(),
             ops: AtomicUsize::default(),
             room: AtomicUsize::new(room::FEW),
+            most: AtomicUsize::new(room::FEW),
             above: OnceLock::new(),
         }
     }
@@ -196,6 +209,12 @@ impl Pool {
             _ = pool.above.set(above);
         }
         pool
+    }
+
+    /// It is of code in this memory.
+    pub fn belong_to(&self, memory: &GuestMemory) {
+        let ram = memory.ram_ranges().iter().map(|(_, bytes)| bytes).sum();
+        self.most.store(room::most(ram), Ordering::Relaxed);
     }
 
     /// Another vCPU uses it.

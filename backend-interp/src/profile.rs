@@ -1,12 +1,16 @@
 //! How often conditional jumps were taken and not taken, as their handlers count them: so that an engine above spends nothing
-//! on code that is never reached. The counts lie in fields that such ops do not use otherwise; they may wrap, and are a guess.
+//! on code that is never reached. A jump is watched until it has gone one way some thousand times.
 
 use crate::run::TracedOp;
-use frontend_x86::op::{Func, Op, bits};
-use std::sync::atomic::{AtomicU16, Ordering};
+use frontend_x86::op::{Func, Op};
+use std::sync::atomic::Ordering;
 
 /// One side of a jump is rare if it was gone to less often than the other by this factor.
 const FACTOR: u32 = 128;
+/// A jump that has gone one way so often is not watched any more: what each of two counts may be.
+const MOST: u32 = (1 << BITS) - 1;
+/// Bits of a count.
+const BITS: u32 = 12;
 /// With fewer observations nothing is said.
 const LEAST: u32 = 16;
 
@@ -21,80 +25,63 @@ pub enum Rare {
     Next,
 }
 
-/// Begins to count, if the op is a conditional jump or does the work of one.
-pub fn begin(op: &mut Op) {
-    if op.ins.func == Func::Jcc || op.ins.has(bits::FUSED) {
-        (op.helper, op.fop) = (0, 0);
-    }
-}
-
-/// The op without what was counted.
+/// The op without what was counted, which [`TracedOp::op`] gives by fields that such ops do not use otherwise.
 pub fn without(mut op: Op) -> Op {
-    begin(&mut op);
+    if op.ins.func == Func::Jcc {
+        (op.fop, op.helper) = (0, 0);
+    }
     op
 }
 
 /// Counts of other vCPUs at the same time may be lost.
 #[inline(always)]
-unsafe fn count(field: *mut u16) {
-    // SAFETY: the caller's promise; all write it in one piece.
-    let count = unsafe { AtomicU16::from_ptr(field) };
-    count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+fn count(jump: &TracedOp, shift: u32) {
+    let counts = jump.counts();
+    let now = u32::from_le(counts.load(Ordering::Relaxed));
+    if now & MOST != MOST && now >> BITS & MOST != MOST {
+        counts.store((now + (1 << shift)).to_le(), Ordering::Relaxed);
+    }
 }
 
 /// The jump is taken.
-///
-/// # Safety
-/// The contract of [`crate::run::Handler`]; nobody else looks at the op meanwhile.
 #[inline(always)]
-pub unsafe fn taken(op: *const TracedOp) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        count(&raw mut (*op.cast_mut()).op.fop);
-    }
+pub fn taken(jump: &TracedOp) {
+    count(jump, 0);
 }
 
 /// It is not.
-///
-/// # Safety
-/// As for [`taken`].
 #[inline(always)]
-pub unsafe fn not_taken(op: *const TracedOp) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        count(&raw mut (*op.cast_mut()).op.helper);
-    }
+pub fn not_taken(jump: &TracedOp) {
+    count(jump, BITS);
 }
 
-/// How often a trace's conditional jump was taken, and not taken.
-pub fn counts(ops: &[TracedOp], at: usize) -> (u32, u32) {
-    let count = |op: &Op| (u32::from(op.fop), u32::from(op.helper));
-    let (mut taken, mut not) = count(&ops[at].op);
-    // Mostly the op before it does its work.
-    if let Some(before) = at.checked_sub(1).and_then(|n| ops.get(n)).filter(|op| op.op.ins.has(bits::FUSED)) {
-        let more = count(&before.op);
-        (taken, not) = (taken + more.0, not + more.1);
-    }
-    (taken, not)
+/// What was counted so far, of [`TracedOp::counts`].
+pub fn parts(counts: u32) -> (u16, u16) {
+    let counts = u32::from_le(counts);
+    ((counts & MOST) as u16, (counts >> BITS & MOST) as u16)
 }
 
-/// Which side of a trace's op is rare, if it is a conditional jump.
-pub fn rare(ops: &[TracedOp], at: usize) -> Rare {
-    if ops[at].op.ins.func != Func::Jcc {
+/// How often a conditional jump was taken, and not taken.
+pub fn counts(op: &Op) -> (u32, u32) {
+    (op.fop.into(), op.helper.into())
+}
+
+/// Which side of an op is rare, if it is a conditional jump.
+pub fn rare(op: &Op) -> Rare {
+    if op.ins.func != Func::Jcc {
         return Rare::Neither;
     }
-    let (taken, not) = counts(ops, at);
-    match (taken, not) {
-        _ if taken + not < LEAST => Rare::Neither,
-        _ if taken.saturating_mul(FACTOR) < not => Rare::Taken,
-        _ if not.saturating_mul(FACTOR) < taken => Rare::Next,
+    match counts(op) {
+        (taken, not) if taken + not < LEAST => Rare::Neither,
+        (taken, not) if taken * FACTOR < not => Rare::Taken,
+        (taken, not) if not * FACTOR < taken => Rare::Next,
         _ => Rare::Neither,
     }
 }
 
 /// How many of a trace's ops are worth compiling: what follows a jump that is always taken is not.
 pub fn reached(ops: &[TracedOp]) -> usize {
-    (0..ops.len()).find(|at| rare(ops, *at) == Rare::Next).map_or(ops.len(), |at| at + 1)
+    (0..ops.len()).find(|at| rare(&ops[*at].op()) == Rare::Next).map_or(ops.len(), |at| at + 1)
 }
 
 #[cfg(test)]
@@ -110,27 +97,27 @@ mod tests {
     fn a_side_is_rare_when_the_other_is_a_hundred_times_as_frequent() {
         let mode = Mode { code: CodeSize::Bits64, stack: Width::Q, flat: true, real: false };
         let jump = decode(&[0x74, 0x10], 0, mode, &Model::by_name("max").unwrap()).unwrap();
+        let jump_op = jump.op;
         let trace = single(jump);
-        // SAFETY: the trace has this op and the end behind it, and nobody else has it.
-        let (op, ops) = unsafe { (trace.first(), std::slice::from_raw_parts(trace.first(), 2)) };
-        let seen = |taken: u16, not: u16| {
-            // SAFETY: as above.
-            unsafe { ((*op.cast_mut()).op.fop, (*op.cast_mut()).op.helper) = (taken, not) };
-            (rare(ops, 0), reached(ops))
+        let jump = &trace.ops[0];
+        let seen = |taken: u32, not: u32| {
+            jump.counts().store((taken | not << BITS | 1 << (2 * BITS)).to_le(), Ordering::Relaxed);
+            (rare(&jump.op()), reached(&trace.ops))
         };
         assert_eq!(seen(0, 15), (Rare::Neither, 2));
         assert_eq!(seen(0, 16), (Rare::Taken, 2));
         assert_eq!(seen(16, 0), (Rare::Next, 1));
         assert_eq!(seen(10, 1280), (Rare::Neither, 2));
         assert_eq!(seen(10, 1281), (Rare::Taken, 2));
-        assert_eq!(seen(40_000, 300), (Rare::Next, 1));
+        assert_eq!(seen(4000, 30), (Rare::Next, 1));
         assert_eq!(seen(300, 300), (Rare::Neither, 2));
-        // SAFETY: as above.
-        unsafe {
-            taken(op);
-            not_taken(op);
-        }
-        assert_eq!(counts(ops, 0), (301, 301));
-        assert_eq!((without(ops[0].op).fop, without(ops[0].op).helper), (0, 0));
+        taken(jump);
+        not_taken(jump);
+        assert_eq!(counts(&jump.op()), (301, 301));
+        seen(4094, 3);
+        (0..3).for_each(|_| taken(jump));
+        not_taken(jump);
+        assert_eq!(counts(&jump.op()), (4095, 3));
+        assert_eq!(without(jump.op()), Op { count: 1, ..jump_op });
     }
 }

@@ -1,19 +1,20 @@
 //! Room for decoded code. Most of what a guest executes while it starts up it executes once, so there is no need to hold all of it: pages
 //! that nobody has looked for a trace in for the longest time are dropped first, and what comes again is decoded again. If much of
-//! what is decoded comes again, there is more room from then on.
+//! what is decoded comes again, there is more room from then on, where the guest has so much RAM that it hardly matters.
 //!
 //! Time is counted in *ages*, by ops that are added. When an age begins, vCPUs forget what they remember of where traces are, so
 //! that they ask the pool again and pages that are in use are known to be: that costs each of them some thousand look-ups. What
 //! the engine above has made code of is in use without being looked for, and stays as long as there is anything else.
 
 use crate::pool::{Hash, Locked, Loss};
+use crate::run::TracedOp;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-/// The room for ops at first, about 24 MiB.
+/// The room for ops at first, about 12 MiB.
 pub(crate) const FEW: usize = 1 << 19;
-/// The most that there may be.
-const MOST: usize = 2 << 20;
+/// The most that there may be takes this part of the guest's RAM, or is what there is at first.
+const PART_OF_RAM: u64 = 48;
 /// Ages until all ops are others.
 const AGES: usize = 8;
 /// If this part of what is added in an age was dropped for want of room, there is more room, by another part.
@@ -38,6 +39,11 @@ pub(crate) struct Times {
     dropped: HashMap<usize, usize, Hash>,
 }
 
+/// How many ops there may be for a guest with so many bytes of RAM.
+pub(crate) fn most(ram: u64) -> usize {
+    (ram / PART_OF_RAM / size_of::<TracedOp>() as u64).max(FEW as u64) as usize
+}
+
 impl Locked<'_> {
     /// Some ops were added to a page.
     pub(crate) fn grow_older(&mut self, page: usize, ops: usize) {
@@ -55,7 +61,8 @@ impl Locked<'_> {
             return;
         }
         if times.missed > times.added / MISSED {
-            self.pool.room.store((room + room / MORE).min(MOST), Ordering::Relaxed);
+            let most = self.pool.most.load(Ordering::Relaxed);
+            self.pool.room.store((room + room / MORE).min(most), Ordering::Relaxed);
         }
         (times.age, times.added, times.missed) = (times.age + 1, 0, 0);
         self.lose(Loss::Sight);

@@ -2,13 +2,14 @@
 
 use crate::cache::CodeCache;
 use crate::jumps::JumpCache;
+pub use crate::traced::TracedOp;
 use frontend_x86::exception::Exception;
-use frontend_x86::op::{Func, Op, RIP_BASE};
+use frontend_x86::op::RIP_BASE;
 use frontend_x86::tlb::Entry;
 use frontend_x86::{Cpu, Ctx};
 use lyrebird_core::CpuBus;
 use lyrebird_memory::HostPage;
-use std::ptr::{NonNull, null};
+use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 
 /// Executes the op and what follows it; returns when the run has to look around. The result is the next op for a driving
@@ -18,34 +19,6 @@ use std::sync::atomic::AtomicU32;
 /// one of the current [`crate::InterpVcpu`] run, `op` points into a live trace whose mode is the CPU's, and
 /// `regs[RIP_BASE]` is the RIP of the op's page.
 pub type Handler = unsafe fn(run: *mut Run, op: *const TracedOp) -> *const TracedOp;
-
-/// An op in a trace.
-#[repr(C)]
-pub struct TracedOp {
-    /// Executes it.
-    pub handler: Handler,
-    /// The op. Its `disp` is a link, if it may have one: see [`TracedOp::may_link`].
-    pub op: Op,
-}
-
-impl TracedOp {
-    /// Whether it is a direct jump: where one inside the page leads is found out when it is first taken, and stands in the op's
-    /// displacement, which such an op has not got. There are a million ops, and each takes a good part of a line of the host's cache.
-    pub fn may_link(op: &Op) -> bool {
-        matches!(op.ins.func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto)
-    }
-
-    /// Where a direct jump inside the page leads; null if that has not been found out. Only of ops that [`TracedOp::may_link`].
-    #[inline(always)]
-    pub fn link(&self) -> *const TracedOp {
-        std::ptr::with_exposed_provenance(self.op.disp as usize)
-    }
-
-    /// The same, of any op.
-    pub fn link_if_any(&self) -> *const TracedOp {
-        if Self::may_link(&self.op) { self.link() } else { null() }
-    }
-}
 
 /// Why handlers came back to the run loop. In every case `cpu.rip` stands at the next instruction to execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

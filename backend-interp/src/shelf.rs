@@ -2,10 +2,9 @@
 //! boot loaders and BIOSes do, lose the page's traces again and again, and decoding them is dear.
 
 use crate::pool::{Hash, TraceKey, TracedOps};
-use crate::run::TracedOp;
 use std::collections::HashMap;
 
-/// No more ops than this, about 3 MiB.
+/// No more ops than this, less than 1 MiB.
 const MAX_OPS: usize = 1 << 15;
 
 /// A trace, and the bytes that it was decoded from.
@@ -33,7 +32,7 @@ impl Shelf {
             self.ops = 0;
         }
         // Where jumps lead is no more.
-        ops.ops.iter_mut().filter(|op| TracedOp::may_link(&op.op)).for_each(|op| op.op.disp = 0);
+        ops.ops.iter_mut().filter(|op| op.may_link()).for_each(|op| op.set_word(0));
         self.ops += number;
         if let Some(old) = self.kept.insert(key, Kept { bytes, ops }) {
             self.ops -= old.ops.ops.len();

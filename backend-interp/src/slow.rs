@@ -75,6 +75,10 @@ impl Algebra for Slow {
 
     common_algebra!();
 
+    fn op(&self) -> Op {
+        // SAFETY: see `Handler`: the op is live for as long as its handler runs.
+        unsafe { (*self.op).op() }
+    }
     fn probe(&mut self, form: Form, seg: u8, offset: u64, w: Width, access: Access) -> Result<SlowPlace, Exception> {
         let _ = form; // the segment's bounds say all that the form does
         // SAFETY: see `Handler`.
@@ -182,7 +186,7 @@ unsafe fn after(run: &mut Run, op: *const TracedOp) -> *const TracedOp {
     run.sync_tlb();
     if must_look(run) {
         // SAFETY: see `Handler`.
-        let o = unsafe { &(*op).op };
+        let o = unsafe { &(*op).op() };
         run.cpu.left -= i64::from(o.count);
         run.cpu.rip = run.rip_at(o.next_offset());
         run.left = Left::Look;
@@ -206,7 +210,7 @@ pub unsafe fn run_helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp 
     // SAFETY: the contract of `Handler`.
     unsafe {
         let r = &mut *run;
-        let o = &(*op).op;
+        let o = &(*op).op();
         stand_at(r, o);
         let mode = r.cpu.mode;
         let function = HELPERS[usize::from(o.helper)];
@@ -216,7 +220,7 @@ pub unsafe fn run_helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp 
                 r.sync_tlb();
                 // STI and loads of SS make interrupts wait for the next instruction. While there is none to deliver, that one may as
                 // well follow here, if it is known and its meaning the same: nothing is looked at before it.
-                let known = !r.stepping && (*op.add(1)).op.len > 0 && r.cpu.mode == mode;
+                let known = !r.stepping && (*op.add(1)).length() > 0 && r.cpu.mode == mode;
                 if r.cpu.state.shadow != Shadow::None && known && !must_look(r) {
                     r.cpu.state.shadow = Shadow::None;
                     return op.add(1);
@@ -245,11 +249,11 @@ pub unsafe fn run_helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp 
 pub unsafe fn run_any(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`.
     unsafe {
-        if (*op).op.ins.func == Func::Helper {
+        if (*op).ins().func == Func::Helper {
             return run_helper(run, op);
         }
         let r = &mut *run;
-        let o = &(*op).op;
+        let o = &(*op).op();
         stand_at(r, o);
         if o.ins.func == Func::Goto {
             // Falling into the next page, or past the last address: no target check, the fetch will say.
@@ -293,7 +297,7 @@ unsafe fn linked(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`; the op belongs to the cache, which nobody else is using.
     unsafe {
         let r = &mut *run;
-        let o = &(*op).op;
+        let o = &(*op).op();
         r.sync_tlb();
         r.cpu.left -= i64::from(o.count);
         r.cpu.rip = r.cpu.next_rip;
@@ -302,7 +306,12 @@ unsafe fn linked(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
             return null();
         }
         r.left = Left::Find;
-        if !r.stepping && o.imm < 4096 && crate::cache::may_link(&r.cpu) && r.rip_at(o.imm) == r.cpu.next_rip {
+        if !r.stepping
+            && (*op).may_link()
+            && o.imm < 4096
+            && crate::cache::may_link(&r.cpu)
+            && r.rip_at(o.imm) == r.cpu.next_rip
+        {
             let target = r.cache.resolve(&mut r.cpu, op, o.imm as u16);
             if !target.is_null() {
                 crate::hot::set_link(op, target);
@@ -319,7 +328,7 @@ pub unsafe fn stop_again(run: *mut Run, op: *const TracedOp) -> *const TracedOp 
     // SAFETY: the contract of `Handler`.
     unsafe {
         let r = &mut *run;
-        let o = &(*op).op;
+        let o = &(*op).op();
         r.cpu.left -= i64::from(o.count) - 1;
         r.cpu.rip = r.rip_at(u64::from(o.offset));
         r.left = Left::Look;
@@ -333,7 +342,7 @@ pub unsafe fn stop_at_target(run: *mut Run, op: *const TracedOp) -> *const Trace
     // SAFETY: the contract of `Handler`.
     unsafe {
         let r = &mut *run;
-        r.cpu.rip = r.rip_at((*op).op.imm);
+        r.cpu.rip = r.rip_at((*op).op().imm);
         r.left = Left::Look;
         null()
     }
@@ -345,7 +354,7 @@ pub unsafe fn stop_before_step(run: *mut Run, op: *const TracedOp) -> *const Tra
     // SAFETY: the contract of `Handler`.
     unsafe {
         let r = &mut *run;
-        let o = &(*op).op;
+        let o = &(*op).op();
         r.cpu.left -= i64::from(o.count) - 1;
         r.cpu.rip = r.rip_at(u64::from(o.offset));
         r.left = if r.cpu.left < 0 { Left::Look } else { Left::Find };
@@ -367,7 +376,7 @@ pub unsafe fn step(run: *mut Run, ops: &TracedOps) -> Left {
             return r.left;
         }
         // It went on to the next instruction, or wants to be done again.
-        let o = &(*op).op;
+        let o = &(*op).op();
         if next == op {
             r.cpu.rip = r.rip_at(u64::from(o.offset));
         } else {

@@ -214,7 +214,7 @@ impl InterpVcpu {
             let mut op = first;
             while !op.is_null() {
                 // SAFETY: `first` is the trace at RIP in the CPU's mode, and `find` has set RIP_BASE.
-                op = unsafe { ((*op).handler)(run, op) };
+                op = unsafe { ((*op).handler())(run, op) };
             }
             if run.cache.step_next {
                 run.cache.step_next = false;

@@ -332,7 +332,7 @@ impl Jit {
         };
         if let Some(perf) = &mut self.perf {
             // SAFETY: the caller's promise.
-            let at = unsafe { (*entry).op.offset };
+            let at = unsafe { (*entry).offset };
             let rip = run.cpu.regs[usize::from(RIP_BASE)].wrapping_add(u64::from(at));
             perf.add(place as u64, code.len(), format_args!("guest_{rip:x}"));
         }

@@ -32,7 +32,7 @@ fn region(run: &mut Run, pool: &Locked<'_>, jit: &Jit, linear: u64) -> Option<(*
     let entry = find(run, pool, linear)?;
     let old = run.cpu.regs[usize::from(RIP_BASE)];
     // SAFETY: the cache knows live traces only.
-    let offset = u64::from(unsafe { (*entry).op.offset });
+    let offset = u64::from(unsafe { (*entry).offset });
     let first = linear & !0xfff | offset;
     run.cpu.regs[usize::from(RIP_BASE)] = first.wrapping_sub(cache::linear_of(&run.cpu, 0)).wrapping_sub(offset);
     let compiled = |entry| jit.has_code(entry);
@@ -67,7 +67,7 @@ pub fn explain(run: &mut Run, pool: &Locked<'_>, jit: &Jit, linear: u64) -> Opti
     for (n, Found { ops, used, page, .. }) in region.iter().enumerate() {
         _ = writeln!(text, "trace {n}");
         for op in &ops[..*used] {
-            let o = &op.op;
+            let o = &op.op();
             let at = (first & !0xfff).wrapping_add((page << 12) as u64).wrapping_add(u64::from(o.offset));
             _ = writeln!(
                 text,
@@ -84,7 +84,7 @@ pub fn explain(run: &mut Run, pool: &Locked<'_>, jit: &Jit, linear: u64) -> Opti
                 o.base,
                 o.index,
                 o.scale,
-                if TracedOp::may_link(o) { 0 } else { o.disp },
+                o.disp,
                 o.imm,
                 o.ins.bits
             );

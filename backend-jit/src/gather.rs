@@ -4,13 +4,13 @@
 pub mod wide;
 
 use crate::code::Symbol;
-use crate::emit::{Member, Region, destination};
+use crate::emit::{Member, Region, destination, link};
 use backend_interp::pool::Locked;
 use backend_interp::profile::{self, Rare};
 use backend_interp::run::{Run, TracedOp};
 use backend_interp::{cache, hot};
 use frontend_x86::cpu::{CodeSize, Mode};
-use frontend_x86::op::{Func, RIP_BASE};
+use frontend_x86::op::{Func, Op, RIP_BASE};
 use std::slice::from_raw_parts;
 
 /// Most ops in a region.
@@ -49,20 +49,37 @@ impl Found {
         Found { entry, ops, used, plain, page, host, count: 0 }
     }
 
+    /// The ops that are used, whole, with links.
+    pub fn whole(&self) -> Vec<Op> {
+        let whole = |traced: &TracedOp| {
+            let mut op = traced.op();
+            if self.plain {
+                op = profile::without(op);
+            }
+            if traced.may_link() {
+                // SAFETY: an op of a live trace.
+                op.disp = unsafe { hot::link(traced) }.addr() as i64;
+            }
+            op
+        };
+        self.ops[..self.used].iter().map(whole).collect()
+    }
+
     /// The same for the translator, with a copy of the ops that are used.
-    pub fn member<'a>(&self, ops: &'a [TracedOp]) -> Member<'a> {
+    pub fn member<'a>(&self, ops: &'a [Op]) -> Member<'a> {
         Member { entry: self.entry, ops, page: self.page, count: self.count }
     }
 
     /// Offset in the page of the first instruction.
     pub fn offset(&self) -> u16 {
-        self.ops.first().map_or(0, |op| op.op.offset)
+        self.ops.first().map_or(0, |op| op.offset)
     }
 }
 
 /// The address of what only a region's place in this process tells.
 pub fn address(members: &[Found], symbol: Symbol) -> Option<u64> {
-    let op = |member: u8, op: u16| Some(members.get(usize::from(member))?.ops.get(usize::from(op).checked_sub(1)?)?.op);
+    let op =
+        |member: u8, op: u16| Some(members.get(usize::from(member))?.ops.get(usize::from(op).checked_sub(1)?)?.op());
     match symbol {
         Symbol::Immediate { member, op: n } => op(member, n).map(|op| op.imm),
         Symbol::Displacement { member, op: n } => op(member, n).map(|op| op.disp as u64),
@@ -74,8 +91,8 @@ pub fn address(members: &[Found], symbol: Symbol) -> Option<u64> {
         }
         Symbol::Page { member } => Some(members.get(usize::from(member))?.host >> 12),
         Symbol::Behind { member } => {
-            let across = members.get(usize::from(member))?.ops.iter().find(|op| op.op.ins.func == Func::Across)?;
-            Some(across.op.disp as u64 >> 12)
+            let across = members.get(usize::from(member))?.ops.iter().find(|op| op.ins().func == Func::Across)?;
+            Some(across.behind() >> 12)
         }
         _ => None,
     }
@@ -90,7 +107,7 @@ unsafe fn ops_of(entry: *const TracedOp) -> &'static [TracedOp] {
     unsafe {
         let first = entry.add(1);
         let mut len = 1;
-        while (*first.add(len - 1)).op.ins.func != Func::Goto {
+        while !(*first.add(len - 1)).is_end() {
             len += 1;
         }
         from_raw_parts(first, len)
@@ -214,7 +231,8 @@ pub fn entries(region: &[Found], mode: Mode, closed: bool) -> Vec<u8> {
 
 /// Looks at traces as the translator will.
 fn with<R>(region: &[Found], mode: Mode, closed: bool, look: impl FnOnce(Region) -> R) -> R {
-    let members: Vec<Member> = region.iter().map(|found| found.member(&found.ops[..found.used])).collect();
+    let ops: Vec<Vec<Op>> = region.iter().map(Found::whole).collect();
+    let members: Vec<Member> = region.iter().zip(&ops).map(|(found, ops)| found.member(ops)).collect();
     look(Region { members: &members, mode, share: false, closed })
 }
 
@@ -227,33 +245,32 @@ fn successors(run: &Run, place: &Place<'_>, of: &Found) -> Vec<(Found, f32)> {
     };
     // How many of the entries come to the op.
     let mut part = 1.0;
-    for (at, op) in of.ops[..of.used].iter().enumerate() {
-        if !of.plain && profile::rare(of.ops, at) == Rare::Taken {
+    for op in of.whole() {
+        if profile::rare(&op) == Rare::Taken {
             continue;
         }
-        let taken = if matches!(op.op.ins.func, Func::Jcc | Func::Loop) { part * taken(of.ops, at) } else { part };
-        if matches!(op.op.ins.func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto) {
-            if op.op.imm < 4096 {
-                // SAFETY: an op of a live trace.
-                let link = unsafe { hot::link(op) };
+        let taken = if matches!(op.ins.func, Func::Jcc | Func::Loop) { part * taken(&op) } else { part };
+        if op.ins.func.jumps_directly() {
+            if op.imm < 4096 {
+                let link = link(&op);
                 if !link.is_null() {
                     add(link.cast_mut(), of.page, of.host, taken);
                 }
             } else if place.linear.is_some() {
-                let (page, offset) = destination(of.page, op);
+                let (page, offset) = destination(of.page, &op);
                 if let Some((entry, host)) = place.find(run, page, offset) {
                     add(entry, page, host, taken);
                 }
             }
         }
-        if matches!(op.op.ins.func, Func::Call | Func::CallIndirect) && place.linear.is_some() {
-            let next = op.op.next_offset();
+        if matches!(op.ins.func, Func::Call | Func::CallIndirect) && place.linear.is_some() {
+            let next = op.next_offset();
             let page = of.page + (next >> 12) as i64;
             if let Some((entry, host)) = place.find(run, page, next & 0xfff) {
                 add(entry, page, host, part);
             }
         }
-        if matches!(op.op.ins.func, Func::Jcc | Func::Loop) {
+        if matches!(op.ins.func, Func::Jcc | Func::Loop) {
             part -= taken;
         }
     }
@@ -261,9 +278,9 @@ fn successors(run: &Run, place: &Place<'_>, of: &Found) -> Vec<(Found, f32)> {
 }
 
 /// How often a conditional jump is taken, as a part.
-fn taken(ops: &[TracedOp], at: usize) -> f32 {
-    match profile::counts(ops, at) {
-        (taken, not) if ops[at].op.ins.func == Func::Jcc && taken + not > 0 => taken as f32 / (taken + not) as f32,
+fn taken(op: &Op) -> f32 {
+    match profile::counts(op) {
+        (taken, not) if op.ins.func == Func::Jcc && taken + not > 0 => taken as f32 / (taken + not) as f32,
         _ => 0.5,
     }
 }

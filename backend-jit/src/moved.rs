@@ -5,7 +5,6 @@
 //! Which constants are addresses is a guess, by the range that 64-bit kernels lie in (the top 2 GiB, but for small negative
 //! numbers). A wrong one costs a few bytes.
 
-use backend_interp::run::TracedOp;
 use frontend_x86::op::{Form, Func, Kind, Op, RIP_BASE, Width};
 use std::ops::Range;
 
@@ -26,7 +25,7 @@ pub fn displacement(op: &Op) -> bool {
     matches!(op.ins.form, Form::A64 | Form::A64Seg)
         && op.base != RIP_BASE
         && KERNEL.contains(&(op.disp as u64))
-        && !TracedOp::may_link(op)
+        && !op.ins.func.jumps_directly()
 }
 
 /// The op with nothing that moves.
@@ -34,8 +33,8 @@ pub fn without(mut op: Op) -> Op {
     if immediate(&op) {
         op.imm = 0;
     }
-    // Of `Across` it is the address of a host page, of jumps a link.
-    if displacement(&op) || op.ins.func == Func::Across || TracedOp::may_link(&op) {
+    // Of jumps it may be a link.
+    if displacement(&op) || op.ins.func.jumps_directly() {
         op.disp = 0;
     }
     op

@@ -5,11 +5,9 @@ use crate::clif::{CompileError, Compiler, Kind};
 use crate::code::Code;
 use crate::emit::{self, Member, Region};
 use crate::gather::Found;
-use backend_interp::run::TracedOp;
-use backend_interp::{hot, profile};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use frontend_x86::cpu::Mode;
-use frontend_x86::op::Func;
+use frontend_x86::op::{Func, Op};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -23,7 +21,7 @@ pub struct Job {
     /// Identifies it to the vCPU.
     pub ticket: u64,
     /// Its traces with copies of their ops.
-    members: Vec<(Found, Vec<TracedOp>)>,
+    members: Vec<(Found, Vec<Op>)>,
     /// The mode that they were decoded for.
     mode: Mode,
     share: bool,
@@ -37,16 +35,7 @@ unsafe impl Send for Job {}
 impl Job {
     /// A job, with the ops copied. `share` and `closed`: see [`Region`].
     pub fn new(ticket: u64, region: &[Found], mode: Mode, share: bool, closed: bool) -> Self {
-        let copy = |found: &Found, op: &TracedOp| {
-            let mut copied = if found.plain { profile::without(op.op) } else { op.op };
-            if TracedOp::may_link(&copied) {
-                // SAFETY: ops of live traces.
-                copied.disp = unsafe { hot::link(op) }.addr() as i64;
-            }
-            TracedOp { handler: op.handler, op: copied }
-        };
-        let copies = |found: &Found| found.ops[..found.used].iter().map(|op| copy(found, op)).collect();
-        let members = region.iter().map(|found| (*found, copies(found))).collect();
+        let members = region.iter().map(|found| (*found, found.whole())).collect();
         Job { ticket, members, mode, share, closed }
     }
 
@@ -58,8 +47,8 @@ impl Job {
     /// See [`crate::Options::sabotage`].
     pub fn sabotage(&mut self, immediate: u64) {
         for op in self.members.iter_mut().flat_map(|(_, ops)| ops) {
-            if op.op.ins.func == Func::Alu && op.op.imm == immediate {
-                op.op.imm += 1;
+            if op.ins.func == Func::Alu && op.imm == immediate {
+                op.imm += 1;
             }
         }
     }

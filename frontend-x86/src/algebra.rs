@@ -153,7 +153,7 @@ pub trait Algebra: Arith {
     type Stop;
 
     /// The op's particulars.
-    fn op(&self) -> &Op;
+    fn op(&self) -> Op;
 
     // ---- registers
 

@@ -268,6 +268,38 @@ pub struct Op {
 }
 
 impl Op {
+    /// An instruction of which nothing is known but where it stands: it is undefined.
+    pub const fn blank(offset: u16, len: u8) -> Op {
+        let ins = Ins {
+            func: Func::Helper,
+            sub: 0,
+            w: Width::D,
+            w2: Width::D,
+            k0: Kind::None,
+            k1: Kind::None,
+            form: Form::A64,
+            bits: bits::FLAGS,
+        };
+        Op {
+            ins,
+            imm: 0,
+            disp: 0,
+            base: ZERO,
+            index: ZERO,
+            scale: 0,
+            seg: 3,
+            r0: 0,
+            r1: 0,
+            r2: 0,
+            len,
+            offset,
+            helper: crate::helper::Helper::Undefined as u16,
+            count: 1,
+            imm2: 0,
+            fop: 0,
+        }
+    }
+
     /// Offset from the page's start to the next instruction; may be 4096 or, for an instruction across pages, more.
     #[inline(always)]
     pub const fn next_offset(&self) -> u64 {
@@ -282,6 +314,14 @@ impl Op {
             1 => self.r1,
             _ => self.r2,
         }
+    }
+}
+
+impl Func {
+    /// Whether it goes to a place in the page, or relative to it, that the op says.
+    #[inline(always)]
+    pub const fn jumps_directly(self) -> bool {
+        matches!(self, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto)
     }
 }
 

@@ -94,7 +94,7 @@ impl Emit<'_, '_> {
         }
         let left = self.charge_or_exit();
         let op = self.op_address(self.member, self.at);
-        let target = self.asm.load(Area::Own, Q, op, (offset_of!(TracedOp, op) + offset_of!(Op, disp)) as i32);
+        let target = self.asm.load(Area::Own, Q, op, TracedOp::WORD as i32);
         let unknown = self.cmp(Cmp::Eq, Q, V::Value(target), V::Const(0));
         self.exit_if(unknown);
         Target::Linked(target, left)
@@ -182,8 +182,8 @@ impl Algebra for Emit<'_, '_> {
     type Flow = Flow;
     type Stop = Infallible;
 
-    fn op(&self) -> &Op {
-        &self.op
+    fn op(&self) -> Op {
+        self.op
     }
 
     fn reg(&mut self, r: u8, w: Width) -> V {

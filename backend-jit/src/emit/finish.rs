@@ -11,7 +11,7 @@ use crate::clif::{Area, Block, Value};
 use crate::code::Symbol;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::algebra::{Arith, Cmp};
-use frontend_x86::op::{Op, Width};
+use frontend_x86::op::Width;
 use std::cmp::Reverse;
 use std::mem::{offset_of, size_of};
 
@@ -214,24 +214,24 @@ impl Emit<'_, '_> {
     /// Counts that the region is entered, and leaves again when that was often.
     fn count(&mut self) {
         let op = self.asm.argument(1);
-        let left = (offset_of!(TracedOp, op) + offset_of!(Op, disp)) as i32;
-        let count = V::Value(self.asm.load(Area::Own, Width::Q, op, left));
-        let last = self.cmp(Cmp::Eq, Width::Q, V::Const(1), count);
+        let left = TracedOp::LEFT as i32;
+        let count = V::Value(self.asm.load(Area::Own, Width::D, op, left));
+        let last = self.cmp(Cmp::Eq, Width::D, V::Const(1), count);
         let (often, on) = (self.asm.cold_block(), self.asm.block());
         self.branch(last, often, on);
         self.asm.at(often);
         let none = self.asm.constant(0);
-        self.asm.store(Area::Own, Width::Q, op, left, none);
+        self.asm.store(Area::Own, Width::D, op, left, none);
         let told = self.add(Width::Q, V::Value(op), V::Const(Run::OFTEN));
         let told = self.value_of(told);
         self.asm.store(Area::Own, Width::Q, self.run, offset_of!(Run, unexpected) as i32, told);
         self.asm.leave(op);
         self.asm.at(on);
         // Loaded again: hosts that count in memory do so by one instruction.
-        let count = V::Value(self.asm.load(Area::Own, Width::Q, op, left));
-        let fewer = self.add(Width::Q, count, V::Const(u64::MAX));
+        let count = V::Value(self.asm.load(Area::Own, Width::D, op, left));
+        let fewer = self.add(Width::D, count, V::Const(Width::D.mask()));
         let fewer = self.value_of(fewer);
-        self.asm.store(Area::Own, Width::Q, op, left, fewer);
+        self.asm.store(Area::Own, Width::D, op, left, fewer);
     }
 
     fn build_edges(&mut self) {

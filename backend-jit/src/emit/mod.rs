@@ -44,7 +44,7 @@ use ways::Pages;
 
 pub use region::{Member, Region, translate};
 pub use stubs::{cold_code, dispatch, entrance, linked};
-pub use ways::destination;
+pub use ways::{destination, link};
 
 /// Where in [`backend_interp::run::Run`] code finds things: if two builds differ in this, they cannot share code.
 pub fn layout() -> impl Iterator<Item = usize> {

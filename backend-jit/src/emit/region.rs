@@ -20,7 +20,6 @@ use frontend_x86::cpu::{CodeSize, Mode};
 use frontend_x86::op::{Func, Kind, Op, RIP_BASE, Width};
 use frontend_x86::sem;
 use std::collections::{BTreeMap, HashMap};
-use std::mem::offset_of;
 
 /// A trace in a region.
 #[derive(Clone, Copy)]
@@ -28,7 +27,7 @@ pub struct Member<'a> {
     /// Where its entry op lies.
     pub entry: *const TracedOp,
     /// The ops behind it.
-    pub ops: &'a [TracedOp],
+    pub ops: &'a [Op],
     /// How many pages it lies behind the region's first trace.
     pub page: i64,
     /// How often it has been entered, as far as that is known.
@@ -69,7 +68,7 @@ pub fn translate(asm: &mut Asm, region: Region) -> bool {
         region,
         member: 0,
         root: 0,
-        op: first.op,
+        op: *first,
         at: 0,
         run: asm.argument(0),
         state,
@@ -114,7 +113,7 @@ impl Emit<'_, '_> {
         self.state.pages.add(&self.region, page);
         for (at, op) in ops.iter().enumerate() {
             self.at = at;
-            self.op = op.op;
+            self.op = *op;
             if self.state.pending && at == self.heads[member].ways.round {
                 // The loop is over.
                 self.flush();
@@ -149,7 +148,7 @@ impl Emit<'_, '_> {
             match flow {
                 Flow::Next => {}
                 Flow::JumpIf(c) => {
-                    let rare = profile::rare(ops, at);
+                    let rare = profile::rare(op);
                     let side = |asm: &mut Asm, rare| if rare { asm.cold_block() } else { asm.block() };
                     let taken = side(self.asm, rare == Rare::Taken);
                     let on = side(self.asm, rare == Rare::Next);
@@ -261,8 +260,7 @@ impl Emit<'_, '_> {
                 self.write(LEFT, left);
                 self.flags_to_slots();
                 self.flush();
-                let code = offset_of!(TracedOp, op) + offset_of!(Op, imm);
-                let code = self.asm.load(Area::Own, Width::Q, target, code as i32);
+                let code = self.asm.load(Area::Own, Width::Q, target, TracedOp::WORD as i32);
                 self.asm.tail_call(code, self.run, target);
             }
             Target::Inside(to, left) => {
@@ -353,7 +351,7 @@ impl Emit<'_, '_> {
     /// Whether a trace sets all flags before anybody can look at them. Only the commonest beginnings are recognised.
     pub(super) fn sets_flags_first(&self, member: usize) -> bool {
         for op in self.region.members[member].ops {
-            let i = hot::plain(op.op.ins);
+            let i = hot::plain(op.ins);
             if i.k0 == Kind::Mem || i.k1 == Kind::Mem {
                 return false;
             }

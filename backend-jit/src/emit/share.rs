@@ -331,7 +331,7 @@ impl Emit<'_, '_> {
         }
         let ops = &self.region.members[self.member].ops[self.at..];
         for op in ops.iter().take(AHEAD) {
-            if !look.op(&op.op) {
+            if !look.op(op) {
                 break;
             }
         }

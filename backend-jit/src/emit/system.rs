@@ -140,7 +140,7 @@ impl Emit<'_, '_> {
     /// While there is no interrupt, nobody sees that it would have to wait for one more instruction, if that is known.
     fn sti(&mut self) {
         let ops = self.region.members[self.member].ops;
-        if ops.get(self.at + 1).is_none_or(|next| next.op.len == 0) {
+        if ops.get(self.at + 1).is_none_or(|next| next.len == 0) {
             return self.call_interpreter();
         }
         let (level, interrupt) = (self.level(), self.interrupt());

@@ -6,7 +6,7 @@ use super::{Member, Region};
 use backend_interp::profile;
 use backend_interp::run::TracedOp;
 use frontend_x86::cpu::CodeSize;
-use frontend_x86::op::Func;
+use frontend_x86::op::{Func, Op};
 
 /// A trace inherits if at least so many of its entries,
 const MOST: u32 = 7;
@@ -69,24 +69,29 @@ impl Pages {
     }
 }
 
+/// Where the direct jump of an op inside its page leads; null if that is not known. See [`crate::gather::Found::whole`].
+pub fn link(op: &Op) -> *const TracedOp {
+    std::ptr::without_provenance(op.disp as usize)
+}
+
 /// Where the direct jump of an op leads: page, counted as [`Member::page`] is, and offset there.
-pub fn destination(page: i64, op: &TracedOp) -> (i64, u64) {
-    (page + ((op.op.imm as i64) >> 12), op.op.imm & 0xfff)
+pub fn destination(page: i64, op: &Op) -> (i64, u64) {
+    (page + ((op.imm as i64) >> 12), op.imm & 0xfff)
 }
 
 impl Member<'_> {
     /// Offset in the page of the first instruction.
     pub fn offset(&self) -> u64 {
-        self.ops.first().map_or(0, |op| u64::from(op.op.offset))
+        self.ops.first().map_or(0, |op| u64::from(op.offset))
     }
 
     /// How often an op was gone on from: the jump taken, if it is a conditional one.
     fn left_at(&self, at: usize) -> u32 {
-        if self.ops[at].op.ins.func == Func::Jcc {
-            return profile::counts(self.ops, at).0;
+        if self.ops[at].ins.func == Func::Jcc {
+            return profile::counts(&self.ops[at]).0;
         }
-        let last = (0..at).rev().find(|n| self.ops[*n].op.ins.func == Func::Jcc);
-        last.map_or(self.count, |n| profile::counts(self.ops, n).1)
+        let last = (0..at).rev().find(|n| self.ops[*n].ins.func == Func::Jcc);
+        last.map_or(self.count, |n| profile::counts(&self.ops[n]).1)
     }
 }
 
@@ -100,11 +105,11 @@ impl Region<'_> {
     pub fn inside(&self, member: usize, at: usize) -> Option<usize> {
         let Member { ops, page, .. } = self.members[member];
         let op = &ops[at];
-        if op.op.imm < 4096 {
+        if op.imm < 4096 {
             // A link says that the jump leads there at every address at which the page may be mapped.
-            return self.members.iter().position(|m| !op.link().is_null() && m.entry == op.link());
+            return self.members.iter().position(|m| !link(op).is_null() && m.entry == link(op));
         }
-        let wide = op.op.ins.w >= self.mode.ip_width() && (self.mode.flat || self.mode.code == CodeSize::Bits64);
+        let wide = op.ins.w >= self.mode.ip_width() && (self.mode.flat || self.mode.code == CodeSize::Bits64);
         let (page, offset) = destination(page, op);
         self.members.iter().position(|m| wide && m.page == page && m.offset() == offset)
     }
@@ -115,8 +120,8 @@ impl Region<'_> {
         let begins = |to: usize| {
             members.iter().any(|m| {
                 m.ops.iter().any(|op| {
-                    let next = op.op.next_offset();
-                    matches!(op.op.ins.func, Func::Call | Func::CallIndirect)
+                    let next = op.next_offset();
+                    matches!(op.ins.func, Func::Call | Func::CallIndirect)
                         && m.page + (next >> 12) as i64 == members[to].page
                         && next & 0xfff == members[to].offset()
                 })
@@ -131,9 +136,9 @@ impl Region<'_> {
         let mut edges = Vec::new();
         for (from, m) in self.members.iter().enumerate() {
             for (at, op) in m.ops.iter().enumerate() {
-                let (func, offset) = (op.op.ins.func, u64::from(op.op.offset));
+                let (func, offset) = (op.ins.func, u64::from(op.offset));
                 let way = |to, direct| Way { from, at, to, times: m.left_at(at), direct };
-                if op.op.len > 0
+                if op.len > 0
                     && offset != m.offset()
                     && let Some(to) = self.beginning(m.page, offset)
                 {
@@ -190,12 +195,12 @@ impl Region<'_> {
     /// the host's registers for other things than checks.
     pub fn strides(&self, to: usize, ways: &[Ways]) -> Option<Strides> {
         let round = self.members.iter().zip(ways).filter(|(_, ways)| ways.root == to);
-        let ops: Vec<&TracedOp> = round.flat_map(|(m, ways)| &m.ops[..ways.round]).collect();
+        let ops: Vec<&Op> = round.flat_map(|(m, ways)| &m.ops[..ways.round]).collect();
         if ops.is_empty() || ops.len() > LONGEST {
             return None;
         }
         let mut strides = Strides::new();
-        ops.into_iter().for_each(|op| strides.op(&op.op));
+        ops.into_iter().for_each(|op| strides.op(op));
         Some(strides)
     }
 

@@ -6,14 +6,14 @@
 use super::{Emit, FlagState, V};
 use crate::clif::Area;
 use crate::code::Symbol;
-use backend_interp::run::{Run, TracedOp};
+use backend_interp::run::Run;
 use frontend_x86::Cpu;
 use frontend_x86::algebra::{Access, Algebra, Arith, Bin, Cmp};
 use frontend_x86::flags::{FlagKind, Flags};
 use frontend_x86::helper::{Helper, LEAVES};
 use frontend_x86::op::{Func, Op, RIP_BASE, Width, reg};
 use frontend_x86::system::control::cr0;
-use frontend_x86::x87::bare::{Leaf, Operand};
+use frontend_x86::x87::bare::{Leaf, Operand, told};
 use frontend_x86::x87::unit::{EXCEPTIONS, fsw};
 use lyrebird_core::CpuState;
 use lyrebird_core::cpu::segment::{SegReg, Segment};
@@ -139,10 +139,8 @@ impl Emit<'_, '_> {
 
     fn call_leaf(&mut self, last: V) -> V {
         let unit = self.add(Width::Q, V::Value(self.run), V::Const(X as u64));
-        let op = self.op_address(self.member, self.at);
-        let op = self.add(Width::Q, V::Value(op), V::Const(offset_of!(TracedOp, op) as u64));
-        let [unit, op, last] = [unit, op, last].map(|v| self.value_of(v));
-        V::Value(self.asm.call_symbol(Symbol::Leaf(self.op.helper), &[unit, op, last]))
+        let [unit, told, last] = [unit, V::Const(told(&self.op)), last].map(|v| self.value_of(v));
+        V::Value(self.asm.call_symbol(Symbol::Leaf(self.op.helper), &[unit, told, last]))
     }
 
     fn own87(&mut self, w: Width, offset: i32) -> V {

@@ -42,8 +42,8 @@ impl Exits {
             return;
         }
         // SAFETY: the caller's promise.
-        let op = unsafe { &(*then).op };
-        match (op.ins.func, op.len) {
+        let op = unsafe { &*then };
+        match (op.ins().func, op.length()) {
             (Func::Nop, 0) => {
                 self.cold += 1;
                 // SAFETY: as above.

@@ -5,10 +5,10 @@ use super::reuse::ASKS;
 use backend_interp::hot;
 use backend_interp::pool::Locked;
 use backend_interp::run::{Run, TracedOp};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// So many accesses of a region may miss the page that they were expected in.
-const APART: u16 = 256;
+const APART: u8 = u8::MAX;
 /// So often may it be left where it was not expected to go, before it is compiled anew; every time more often by a factor.
 const UNEXPECTED: u16 = 2000;
 /// That factor, as a shift.
@@ -21,25 +21,27 @@ fn parts(unexpected: u64) -> (*mut TracedOp, bool) {
     ((unexpected & !Run::APART) as *mut TracedOp, unexpected & Run::APART != 0)
 }
 
-/// Counts in a field that entry ops do not use otherwise. Counts of several vCPUs at the same time may be lost.
+/// Which of an entry op's small numbers counts accesses that were elsewhere; the two before it count the other ways out.
+const ELSEWHERE: usize = 2;
+/// And which one says how often the region was compiled anew.
+const RENEWED: usize = 3;
+
+/// How often the region that begins with a trace was compiled anew by what was counted.
 ///
 /// # Safety
 /// The entry op's trace is not freed.
-unsafe fn counter<'a>(entry: *mut TracedOp, apart: bool) -> &'a AtomicU16 {
-    // SAFETY: the caller's promise; nobody writes the field in another way.
-    unsafe {
-        let op = &raw mut (*entry).op;
-        AtomicU16::from_ptr(if apart { &raw mut (*op).fop } else { &raw mut (*op).helper })
-    }
+unsafe fn times<'a>(entry: *const TracedOp) -> &'a AtomicU8 {
+    // SAFETY: the caller's promise.
+    unsafe { (*entry).small(RENEWED) }
 }
 
-/// Whether the region that begins with a trace has disappointed so often that nothing is to be expected of it.
+/// Whether it has disappointed so often that nothing is to be expected of it.
 ///
 /// # Safety
 /// The entry op's trace is not freed.
 pub unsafe fn is_plain(entry: *const TracedOp) -> bool {
-    // SAFETY: the caller's promise; it is only written with the compiler locked.
-    unsafe { (*entry).op.imm2 >= TIMES }
+    // SAFETY: the caller's promise.
+    unsafe { times(entry) }.load(Ordering::Relaxed) >= TIMES
 }
 
 /// Whether it has at all.
@@ -47,8 +49,8 @@ pub unsafe fn is_plain(entry: *const TracedOp) -> bool {
 /// # Safety
 /// The entry op's trace is not freed.
 pub unsafe fn has_disappointed(entry: *const TracedOp) -> bool {
-    // SAFETY: as above.
-    unsafe { (*entry).op.imm2 > 0 }
+    // SAFETY: the caller's promise.
+    unsafe { times(entry) }.load(Ordering::Relaxed) > 0
 }
 
 /// Counts that a region was left unexpectedly; whether it has been so often that something is to be done.
@@ -57,11 +59,16 @@ pub unsafe fn has_disappointed(entry: *const TracedOp) -> bool {
 /// The region's entry op is of a trace that is not freed.
 pub unsafe fn is_often(unexpected: u64) -> bool {
     let (entry, apart) = parts(unexpected);
-    // SAFETY: the caller's promise; `imm2` is only written with the compiler locked, and either value will do.
-    let (counter, times) = unsafe { (counter(entry, apart), (*entry).op.imm2) };
-    let count = counter.load(Ordering::Relaxed).saturating_add(1);
-    counter.store(count, Ordering::Relaxed);
-    if apart { count >= APART } else { times < TIMES && count >= UNEXPECTED << (PATIENCE * u32::from(times)) }
+    // SAFETY: the caller's promise. Counts of several vCPUs at the same time may be lost.
+    let (entry, times) = unsafe { (&*entry, times(entry).load(Ordering::Relaxed)) };
+    if apart {
+        let count = entry.small(ELSEWHERE).load(Ordering::Relaxed).saturating_add(1);
+        entry.small(ELSEWHERE).store(count, Ordering::Relaxed);
+        return count == APART;
+    }
+    let count = entry.pair().load(Ordering::Relaxed).saturating_add(1);
+    entry.pair().store(count, Ordering::Relaxed);
+    times < TIMES && count >= UNEXPECTED << (PATIENCE * u32::from(times))
 }
 
 impl Jit {
@@ -74,9 +81,12 @@ impl Jit {
         // All that enter the region, or the old code would go on to be left.
         let entries = self.regions.end_at(first);
         // SAFETY: the caller's promise: this vCPU has just come from the code of the trace.
-        let times = unsafe {
-            counter(first, apart).store(0, Ordering::Relaxed);
-            (*first).op.imm2 + u8::from(!apart)
+        let renewed = unsafe {
+            match apart {
+                true => (*first).small(ELSEWHERE).store(0, Ordering::Relaxed),
+                false => (*first).pair().store(0, Ordering::Relaxed),
+            }
+            times(first).load(Ordering::Relaxed) + u8::from(!apart)
         };
         for entry in &entries {
             if apart {
@@ -87,7 +97,7 @@ impl Jit {
             }
             // SAFETY: traces that have code are not freed.
             unsafe {
-                (**entry).op.imm2 = times;
+                times(*entry).store(renewed, Ordering::Relaxed);
                 self.cool(*entry);
                 // It is hot already.
                 hot::set_left(*entry, 1);

@@ -23,7 +23,7 @@ pub fn set(host: &str) -> Hash {
     hasher.update(env!("LYREBIRD_TRANSLATOR").as_bytes());
     hasher.update(host.as_bytes());
     // The same sources may be laid out otherwise.
-    let layout = [size_of::<Run>(), size_of::<TracedOp>(), offset_of!(Run, cpu), offset_of!(TracedOp, op)];
+    let layout = [size_of::<Run>(), size_of::<TracedOp>(), offset_of!(Run, cpu), TracedOp::WORD, TracedOp::LEFT];
     for number in layout.into_iter().chain(emit::layout()) {
         hasher.update(&(number as u64).to_le_bytes());
     }
@@ -44,10 +44,11 @@ fn hash(mode: Mode, kind: u8, ops: &[TracedOp]) -> Hash {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&[mode.key(), kind]);
     for op in ops {
+        let op = profile::without(op.op());
         // Every field, so that none is forgotten when one comes.
         let Op { ins, imm, disp, base, index, scale, seg, r0, r1, r2, len, offset, helper, count, imm2, fop } =
-            moved::without(profile::without(op.op));
-        let moves = u8::from(moved::immediate(&op.op)) | u8::from(moved::displacement(&op.op)) << 1;
+            moved::without(op);
+        let moves = u8::from(moved::immediate(&op)) | u8::from(moved::displacement(&op)) << 1;
         let [o0, o1] = offset.to_le_bytes();
         let [h0, h1] = helper.to_le_bytes();
         let [f0, f1] = fop.to_le_bytes();

@@ -10,7 +10,7 @@ pub mod x87;
 use crate::cpu::{CodeSize, Mode};
 use crate::helper::Helper;
 use crate::model::Model;
-use crate::op::{Form, Func, Ins, Kind, Op, RIP_BASE, Width, ZERO, bits, reg};
+use crate::op::{Form, Func, Kind, Op, RIP_BASE, Width, ZERO, bits, reg};
 use iced_x86::{Decoder, DecoderError, DecoderOptions, Instruction, OpKind, Register};
 
 /// Longest instruction, in bytes.
@@ -52,7 +52,7 @@ pub fn decode(bytes: &[u8], offset: u16, mode: Mode, model: &Model) -> Result<De
     let mut decoder = Decoder::with_ip(bitness, window, u64::from(offset), DecoderOptions::NONE);
     let mut instr = Instruction::default();
     decoder.decode_out(&mut instr);
-    let mut op = blank(offset, instr.len() as u8);
+    let mut op = Op::blank(offset, instr.len() as u8);
     if instr.is_invalid() {
         if decoder.last_error() == DecoderError::NoMoreBytes && window.len() < MAX_LEN {
             return Err(DecodeError::NeedMore);
@@ -92,37 +92,6 @@ fn too_long(window: &[u8], bitness: u32) -> bool {
     short.resize(short.len() + MAX_LEN, 0);
     let instr = Decoder::new(bitness, &short, DecoderOptions::NONE).decode();
     instr.len() + removed > MAX_LEN
-}
-
-fn blank(offset: u16, len: u8) -> Op {
-    let ins = Ins {
-        func: Func::Helper,
-        sub: 0,
-        w: Width::D,
-        w2: Width::D,
-        k0: Kind::None,
-        k1: Kind::None,
-        form: Form::A64,
-        bits: bits::FLAGS,
-    };
-    Op {
-        ins,
-        imm: 0,
-        disp: 0,
-        base: ZERO,
-        index: ZERO,
-        scale: 0,
-        seg: 3,
-        r0: 0,
-        r1: 0,
-        r2: 0,
-        len,
-        offset,
-        helper: Helper::Undefined as u16,
-        count: 1,
-        imm2: 0,
-        fop: 0,
-    }
 }
 
 /// Makes the op a call of a plain function.
@@ -185,6 +154,8 @@ fn operands(instr: &Instruction, mode: Mode, op: &mut Op) {
         match instr.op_kind(i) {
             OpKind::Memory => memory(instr, mode, op),
             OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64 => op.imm = instr.near_branch_target(),
+            // Of an operation of 32 bits.
+            OpKind::Immediate32 => op.imm = instr.immediate32() as i32 as u64,
             k if is_immediate(k) && k != OpKind::Immediate8_2nd => op.imm = instr.immediate(i),
             OpKind::Immediate8_2nd => op.imm2 = instr.immediate8_2nd(),
             k if is_string(k) => string_memory(instr, k, mode, op),

@@ -7,7 +7,7 @@
 use super::unit::{Unit, fsw};
 use crate::ctx::{Done, Then};
 use crate::exception::Exception;
-use crate::op::Op;
+use crate::op::{Ins, Op};
 use lyrebird_core::cpu::x87::X87;
 
 /// What an instruction wants of its caller beside the unit.
@@ -43,13 +43,26 @@ pub enum Operand {
     Control16,
 }
 
-/// How it is called.
+/// How it is called: with the unit, and what it needs of the op, [`told`].
 #[derive(Clone, Copy)]
 pub enum Run {
     /// The operand's or the condition's number goes in, the result comes back.
-    Number(extern "C" fn(&mut X87, &Op, u64) -> u64),
+    Number(extern "C" fn(&mut X87, u64, u64) -> u64),
     /// Ten bytes, as two numbers, go in or come out by the array.
-    Ten(extern "C" fn(&mut X87, &Op, &mut [u64; 2]) -> u64),
+    Ten(extern "C" fn(&mut X87, u64, &mut [u64; 2]) -> u64),
+}
+
+/// What a leaf needs of its op: which register, and which constant or condition.
+pub fn told(op: &Op) -> u64 {
+    u64::from_le_bytes([op.r1, op.ins.sub, 0, 0, 0, 0, 0, 0])
+}
+
+/// An op that says this and nothing else.
+#[inline(always)]
+pub(crate) fn op(told: u64) -> Op {
+    let [r1, sub, ..] = told.to_le_bytes();
+    let blank = const { Op::blank(0, 0) };
+    Op { ins: Ins { sub, ..blank.ins }, r1, ..blank }
 }
 
 /// An instruction that needs no more than the unit.
@@ -168,20 +181,20 @@ macro_rules! leaf {
         leaf!(@ten Store80, $function)
     };
     ([$operand:ident] $function:expr) => {{
-        extern "C" fn run(x: &mut lyrebird_core::cpu::x87::X87, op: &Op, number: u64) -> u64 {
+        extern "C" fn run(x: &mut lyrebird_core::cpu::x87::X87, told: u64, number: u64) -> u64 {
             let function: fn(&mut crate::x87::bare::Bare, &Op) -> Done = $function;
             let mut bare = crate::x87::bare::Bare::new(x, number, 0);
             // It ends in `Next`: see this module.
-            let _ = function(&mut bare, op);
+            let _ = function(&mut bare, &crate::x87::bare::op(told));
             bare.number
         }
         Some(Leaf { operand: crate::x87::bare::Operand::$operand, run: crate::x87::bare::Run::Number(run) })
     }};
     (@ten $operand:ident, $function:expr) => {{
-        extern "C" fn run(x: &mut lyrebird_core::cpu::x87::X87, op: &Op, ten: &mut [u64; 2]) -> u64 {
+        extern "C" fn run(x: &mut lyrebird_core::cpu::x87::X87, told: u64, ten: &mut [u64; 2]) -> u64 {
             let function: fn(&mut crate::x87::bare::Bare, &Op) -> Done = $function;
             let mut bare = crate::x87::bare::Bare::new(x, ten[0], ten[1]);
-            let _ = function(&mut bare, op);
+            let _ = function(&mut bare, &crate::x87::bare::op(told));
             *ten = [bare.number, bare.rest];
             0
         }

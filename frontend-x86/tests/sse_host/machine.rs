@@ -102,8 +102,8 @@ impl Algebra for Run<'_> {
     type Flow = ();
     type Stop = Exception;
 
-    fn op(&self) -> &Op {
-        self.op
+    fn op(&self) -> Op {
+        *self.op
     }
     fn reg(&mut self, r: u8, w: Width) -> u64 {
         self.cpu.reg(r) & w.mask()

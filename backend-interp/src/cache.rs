@@ -212,6 +212,7 @@ impl CodeCache {
     }
 
     /// Whether everything that was dropped so far is forgotten here.
+    #[inline]
     pub fn is_fresh(&self) -> bool {
         self.pool.epoch() == self.seen
     }
@@ -280,13 +281,20 @@ impl CodeCache {
     }
 
     /// The trace that begins at this offset of a host page; decodes it if need be. `gpa` is the page's guest-physical
-    /// address. `null` if the first instruction goes on in the next page.
+    /// address. `null` if the first instruction goes on in the next page, or others have dropped something: traces that are newer than what
+    /// this vCPU still knows are not for it, or it would execute them first and then what was there before.
     pub fn trace(&mut self, cpu: &mut Cpu, page: &HostPage, gpa: u64, offset: u16) -> *const TracedOp {
         let key = (page.key(), mode_key(cpu), offset);
         if let Some(first) = self.near.find(key) {
             return first;
         }
-        let known = self.pool.lock().wanted(key);
+        let known = {
+            let mut pool = self.pool.lock();
+            if pool.epoch() != self.seen {
+                return null();
+            }
+            pool.wanted(key)
+        };
         let first = known.unwrap_or_else(|| self.decode(cpu, page, gpa, key));
         if !first.is_null() {
             *self.near.slot(key) = (key, first);
@@ -301,6 +309,9 @@ impl CodeCache {
             let Some(Fresh { ops, behind, end }) = self.read(cpu, page, gpa, key) else { return null() };
             let pool = self.pool.clone();
             let mut pool = pool.lock();
+            if pool.epoch() != self.seen {
+                return null();
+            }
             // It was written to meanwhile, and another vCPU may have forgotten it already: it would not be told again.
             let same = match behind {
                 None => cpu.memory.code_stamp_of(page.key()) == last,

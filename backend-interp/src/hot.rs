@@ -60,7 +60,7 @@ pub unsafe fn set_left(entry: *const TracedOp, left: i64) {
 #[inline(always)]
 pub unsafe fn code(entry: *const TracedOp) -> u64 {
     // SAFETY: as above.
-    unsafe { (*entry).word() }.load(Ordering::Relaxed)
+    unsafe { (*entry).word() }.load(Ordering::Acquire)
 }
 
 /// Where a direct jump leads, if that is known.
@@ -220,6 +220,18 @@ pub unsafe extern "C" fn leave_for(run: *mut Run, target: u64) -> *const TracedO
         r.cpu.regs[frontend_x86::op::RIP_BASE as usize] = base;
     }
     found
+}
+
+/// Leaves in front of a trace, to look around first.
+///
+/// # Safety
+/// The contract of [`crate::run::Handler`] for its entry op.
+pub unsafe fn leave_before(run: *mut Run, entry: *const TracedOp) -> *const TracedOp {
+    // SAFETY: passed on.
+    let (r, offset) = unsafe { (&mut *run, (*entry).offset) };
+    r.cpu.rip = r.rip_at(offset.into());
+    r.left = crate::run::Left::Look;
+    null()
 }
 
 /// The shape of an op by itself: without the conditional jump that the interpreter may run together with it.

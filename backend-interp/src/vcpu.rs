@@ -208,7 +208,7 @@ impl InterpVcpu {
                 Err(exception) => return Left::Exception(exception),
             };
             if first.is_null() {
-                return self.step();
+                return if run.cache.is_fresh() { self.step() } else { Left::Look };
             }
             run.left = Left::Look;
             let mut op = first;
@@ -333,7 +333,7 @@ fn fetch_bytes(run: &mut Run, linear: u64, buf: &mut [u8]) -> Result<(), Excepti
     Ok(())
 }
 
-/// The trace at RIP, with `RIP_BASE` set; null if the instruction there must be executed by itself.
+/// The trace at RIP, with `RIP_BASE` set; null if the instruction there must be executed by itself, or something was dropped.
 fn find(run: &mut Run) -> Result<*const TracedOp, Exception> {
     let rip = run.cpu.rip;
     // SAFETY: `sync_tlb` has set the bank's entries.

@@ -48,7 +48,7 @@ impl Exits {
                 self.cold += 1;
                 // SAFETY: as above.
                 let code = unsafe { hot::code(then) };
-                if code != cold {
+                if code != cold && run.cache.is_fresh() {
                     // The cache of jumps did not know.
                     let linear = run.cpu.regs[usize::from(RIP_BASE)].wrapping_add(u64::from(op.offset));
                     run.jumps.renew(linear, then, code);
@@ -194,6 +194,10 @@ pub unsafe fn enter(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
         let Some(hot) = (*run).cache.hot else { return op.add(1) };
         let own = hot.owner.cast::<Own>();
         let code = hot::code(op);
+        if !(*run).cache.is_fresh() {
+            // The code may be newer than what this vCPU knows of other traces: it would execute those after it, and go back in time.
+            return hot::leave_before(run, op);
+        }
         let then = ((*own).entrance)(run, op, code);
         mxcsr::disarm(&mut *run);
         (*own).exits.count(&mut *run, then, hot.code);

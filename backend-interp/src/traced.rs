@@ -304,3 +304,59 @@ impl TracedOp {
         op
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frontend_x86::cpu::{CodeSize, Mode};
+    use frontend_x86::decode::decode;
+    use frontend_x86::model::Model;
+
+    fn decoded(code: CodeSize, bytes: &[u8]) -> Op {
+        let stack = if code == CodeSize::Bits64 { Width::Q } else { Width::D };
+        let mode = Mode { code, stack, flat: true, real: false };
+        profile::without(decode(bytes, 0x40, mode, &Model::by_name("max").unwrap()).unwrap().op)
+    }
+
+    #[test]
+    fn an_op_is_the_same_in_a_trace() {
+        let mut shapes = shapes::Near::new();
+        let mut is_apart = |op: Op| {
+            let row = shapes.row(Shape::new(&op));
+            let mut apart = Apart::new();
+            let traced = TracedOp::new(&op, row.number, row.handler, &mut apart);
+            assert_eq!((traced.op(), traced.ins(), traced.length()), (op, op.ins, op.len));
+            assert_eq!(apart.len(), usize::from(traced.is_apart()));
+            // As if there were no numbers any more.
+            let traced = TracedOp::new(&op, shapes::APART, row.handler, &mut apart);
+            assert_eq!((traced.op(), traced.ins(), traced.may_link()), (op, op.ins, false));
+            (!apart.is_empty() && apart.len() == 2, TracedOp::is_jump_apart(&op, &mut shapes))
+        };
+        let long: [(&[u8], (bool, bool)); 8] = [
+            // mov [rdi + rcx*4 - 8], 0x80000000 and -1; mov rax, 0x1122334455667788; mov r9d, 0x80000000
+            (&[0xc7, 0x44, 0x8f, 0xf8, 0, 0, 0, 0x80], (false, false)),
+            (&[0x48, 0xc7, 0x44, 0x8f, 0xf8, 0xff, 0xff, 0xff, 0xff], (false, false)),
+            (&[0x48, 0xb8, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11], (false, false)),
+            (&[0x41, 0xb9, 0, 0, 0, 0x80], (false, false)),
+            // mov rax, [0x1122334455667788]
+            (&[0x48, 0xa1, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11], (true, false)),
+            // A call backwards, and jumps by 2 GiB less 256 bytes and less one.
+            (&[0xe8, 0, 0, 0, 0x80], (false, false)),
+            (&[0xe9, 0, 0xff, 0xff, 0x7f], (false, false)),
+            (&[0xe9, 0xff, 0xff, 0xff, 0x7f], (true, true)),
+        ];
+        for (bytes, expected) in long {
+            assert_eq!(is_apart(decoded(CodeSize::Bits64, bytes)), expected, "{bytes:x?}");
+        }
+        let short: [(&[u8], (bool, bool)); 4] = [
+            // je in front of the page; jmp 0x1234:0x80000000; fadd [ebx]; lock xadd [eax], ecx
+            (&[0x0f, 0x84, 0, 0xff, 0xff, 0xff], (false, false)),
+            (&[0xea, 0, 0, 0, 0x80, 0x34, 0x12], (true, false)),
+            (&[0xd8, 0x03], (false, false)),
+            (&[0xf0, 0x0f, 0xc1, 0x08], (false, false)),
+        ];
+        for (bytes, expected) in short {
+            assert_eq!(is_apart(decoded(CodeSize::Bits32, bytes)), expected, "{bytes:x?}");
+        }
+    }
+}

@@ -11,10 +11,10 @@ use crate::run::TracedOp;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-/// The room for ops at first, about 12 MiB.
-pub(crate) const FEW: usize = 1 << 19;
+/// The room for ops at first, about 10 MiB.
+pub(crate) const FEW: usize = 7 << 16;
 /// The most that there may be takes this part of the guest's RAM, or is what there is at first.
-const PART_OF_RAM: u64 = 48;
+const PART_OF_RAM: u64 = 56;
 /// Ages until all ops are others.
 const AGES: usize = 8;
 /// If this part of what is added in an age was dropped for want of room, there is more room, by another part.

@@ -497,7 +497,7 @@ fn build(
         }
         match decode::decode(&page[at..], at as u16, cpu.mode, &cpu.model) {
             // A jump that has no room for a link is executed by itself.
-            Ok(d) if TracedOp::is_jump_apart(&profile::without(d.op), shapes) => {
+            Ok(d) if TracedOp::is_jump_apart(&d.op, shapes) => {
                 across = true;
                 break;
             }
@@ -510,7 +510,7 @@ fn build(
             Err(DecodeError::NeedMore) => {
                 behind = crossing::decode(cpu, &page[at..], at as u16);
                 match &behind {
-                    Some(crossing) if !TracedOp::is_jump_apart(&profile::without(crossing.decoded.op), shapes) => {
+                    Some(crossing) if !TracedOp::is_jump_apart(&crossing.decoded.op, shapes) => {
                         at += usize::from(crossing.decoded.op.len);
                         decoded.push(crossing.decoded);
                     }

@@ -118,7 +118,8 @@ impl TracedOp {
     /// Whether an op that would be apart is a direct jump: it would have no place for a link.
     pub(crate) fn is_jump_apart(op: &Op, shapes: &mut shapes::Near) -> bool {
         op.ins.func.jumps_directly()
-            && (target(op.ins, op.imm as i32) != op.imm || shapes.row(Shape::new(op)).number == shapes::APART)
+            && (target(op.ins, op.imm as i32) != op.imm
+                || shapes.row(Shape::new(&profile::without(*op))).number == shapes::APART)
     }
 
     /// What is none of the guest's instructions: the word is zero.

@@ -5,6 +5,7 @@
 //! test ADD carries out of the top
 //! mode long64                       real16, v86, prot16, prot32, compat32 or long64
 //! cpl 3                             0 if it is left out
+//! iopl 3                            0 if it is left out, but 3 in v86
 //! seg ds base 0x2000 limit 0xff attr 0xf3
 //! page 0x5000 none                  or ro, super, nx: turns paging on; everything else is mapped one to one
 //! alias 0x9000 0x5000               the first linear page leads where the second does

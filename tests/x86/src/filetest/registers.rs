@@ -84,7 +84,7 @@ pub fn set(state: &mut CpuState, name: &str, value: u128) -> bool {
 }
 
 /// RFLAGS bits by name.
-pub const FLAGS: [(&str, u64); 15] = [
+pub const FLAGS: [(&str, u64); 16] = [
     ("cf", 1 << 0),
     ("pf", 1 << 2),
     ("af", 1 << 4),
@@ -99,5 +99,6 @@ pub const FLAGS: [(&str, u64); 15] = [
     ("vm", 1 << 17),
     ("ac", 1 << 18),
     ("vif", 1 << 19),
+    ("vip", 1 << 20),
     ("id", 1 << 21),
 ];

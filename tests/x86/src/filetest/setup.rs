@@ -107,6 +107,9 @@ pub fn prepare(test: &Test, memory: &GuestMemory, reset: &CpuState) -> Result<Cp
     let last = test.code.last().context("no code")?;
     let end = if cpl == 0 { 0xf4 } else { 0xcc };
     write(base + last.at + last.bytes().len() as u64, &[end])?;
+    if let Some(iopl) = test.directive("iopl") {
+        state.rflags = state.rflags & !(3 << 12) | (number(&iopl[0])? as u64 & 3) << 12;
+    }
     if let Some(flags) = test.before.flags {
         state.rflags |= flags;
     }

@@ -144,6 +144,9 @@ fn main() {
         }
         l.add("Pop", "0", w, w, "Reg", "None", form, "FLAGS");
         l.add("Leave", "0", w, w, "None", "None", form, "FLAGS");
+        // Loops that decode bits are full of these.
+        l.add("Pushf", "0", w, w, "None", "None", form, "FLAGS");
+        l.add("Popf", "0", w, w, "None", "None", form, "FLAGS");
         l.add("Call", "0", w, w, "Imm", "None", form, "FLAGS");
         l.add("CallIndirect", "0", w, w, "Reg", "None", form, "FLAGS");
         l.add("CallIndirect", "0", w, w, "Mem", "None", form, "FLAGS");

@@ -440,7 +440,7 @@ pub fn mode_key(cpu: &Cpu) -> u16 {
 pub fn single(decoded: Decoded) -> TracedOps {
     let op = profile::without(Op { count: 1, ..decoded.op });
     let mut apart = Apart::new();
-    let alone = TracedOp::new(&op, shapes::number(Shape::new(&op)), handlers::of(op.ins, op.helper), &mut apart);
+    let alone = TracedOp::new(&op, shapes::number(Shape::new(&op)), handlers::of(op.ins), &mut apart);
     let end = TracedOp::pseudo(Func::Goto, handlers::across_pages, op.next_offset(), 1);
     TracedOps::new(vec![alone, end], apart, None)
 }
@@ -570,7 +570,7 @@ fn build(
     let (handler, count) = if across {
         (handlers::across_pages as Handler, count + 1)
     } else {
-        (handlers::of(TracedOp::pseudo_op(Func::Goto).ins, 0), count)
+        (handlers::of(TracedOp::pseudo_op(Func::Goto).ins), count)
     };
     ops.push(TracedOp::pseudo(Func::Goto, handler, at as u64, count));
     let plan = plan.map(|plan| {

@@ -2,10 +2,10 @@
 
 use crate::run::{Run, TracedOp};
 use frontend_x86::algebra::{Access, Algebra, Arith};
+use frontend_x86::concrete::ConcreteCpu;
 use frontend_x86::exception::Exception;
-use frontend_x86::flags::{LazyFlags, rflags};
+use frontend_x86::flags::LazyFlags;
 use frontend_x86::op::{Form, Ins, Op, RIP_BASE, Width, bits};
-use frontend_x86::sse::algebra::ConcreteVector;
 use frontend_x86::{Cpu, concrete, concrete_arith};
 use lyrebird_memory::{GuestMemory, order};
 
@@ -133,15 +133,14 @@ macro_rules! common_algebra {
             unsafe { (*self.run).cpu.flags.to_rflags() }
         }
         #[inline(always)]
-        fn direction(&mut self) -> bool {
+        fn system_flags(&mut self) -> u64 {
             // SAFETY: see `Handler`.
-            unsafe { (*self.run).cpu.system_flags & rflags::DF != 0 }
+            unsafe { (*self.run).cpu.system_flags }
         }
         #[inline(always)]
-        fn set_direction(&mut self, set: bool) {
+        fn set_system_flags(&mut self, flags: u64) {
             // SAFETY: see `Handler`.
-            let flags = unsafe { &mut (*self.run).cpu.system_flags };
-            *flags = if set { *flags | rflags::DF } else { *flags & !rflags::DF };
+            unsafe { (*self.run).cpu.set_system_flags(flags) }
         }
         #[inline(always)]
         fn when(&mut self, c: bool, f: impl FnOnce(&mut Self)) {
@@ -179,7 +178,7 @@ impl Arith for Fast {
     concrete_arith!();
 }
 
-impl ConcreteVector for Fast {
+impl ConcreteCpu for Fast {
     #[inline(always)]
     fn cpu(&mut self) -> &mut Cpu {
         // SAFETY: see `Handler`.
@@ -188,6 +187,16 @@ impl ConcreteVector for Fast {
     #[inline(always)]
     fn stop(&mut self, _exception: Exception) -> GoSlow {
         GoSlow
+    }
+    #[inline(always)]
+    fn look_or_stop(&mut self) -> Result<(), GoSlow> {
+        Err(GoSlow)
+    }
+    /// While there is no interrupt, nobody sees that it would have to wait for one more instruction, if that is known.
+    #[inline(always)]
+    fn shield_or_stop(&mut self) -> Result<(), GoSlow> {
+        // SAFETY: see `Handler`: an op behind which the trace goes on.
+        if unsafe { (*self.op.add(1)).length() > 0 } { Ok(()) } else { Err(GoSlow) }
     }
 }
 
@@ -314,7 +323,7 @@ impl Algebra for Fast {
         extra
     }
     #[inline(always)]
-    fn divide_error_if_or_stop(&mut self, c: bool) -> Result<(), GoSlow> {
+    fn raise_if_or_stop(&mut self, c: bool, _exception: Exception) -> Result<(), GoSlow> {
         if c { Err(GoSlow) } else { Ok(()) }
     }
     #[inline(always)]

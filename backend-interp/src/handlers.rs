@@ -4,13 +4,11 @@
 use crate::copies::{self, Plan};
 use crate::crossing;
 use crate::fast::{Fast, Flow, GoSlow};
-use crate::flags_word;
 use crate::pool::Hash;
 use crate::profile;
 use crate::run::{Handler, Run, TracedOp};
 use crate::slow;
 use frontend_x86::algebra::Algebra;
-use frontend_x86::helper::Helper;
 use frontend_x86::op::bits::{FLAGS, FUSED};
 use frontend_x86::op::{Form, Func, Ins, Kind, Width};
 use frontend_x86::sem;
@@ -164,6 +162,8 @@ handlers! {
     movs movs_dyn = string::movs ();
     stos stos_dyn = string::stos ();
     lods lods_dyn = string::lods ();
+    pushf pushf_dyn = system::pushf ();
+    popf popf_dyn = system::popf ();
 }
 
 /// Handlers of two ops one after the other, of which the first goes on with the second: one jump less.
@@ -231,6 +231,10 @@ unspecialised! {
     bmi_dyn = bmi::bmi;
     adx_dyn = bmi::adx;
     fence_dyn = misc::fence;
+    interrupts_dyn = system::interrupts;
+    swapgs_dyn = system::swapgs;
+    push_segment_dyn = system::push_segment;
+    mov_segment_dyn = system::mov_segment;
 }
 
 /// Handlers of functions that are too large to be inlined: what they do runs in a function of its own, so that the handler
@@ -279,26 +283,6 @@ unsafe fn helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
         }
         go!(run, next)
     }
-}
-
-/// PUSHF and POPF outside V86 mode: loops that decode bits are full of them.
-macro_rules! flags_handlers {
-    ($($name:ident = $body:ident;)*) => {$(
-        unsafe fn $name(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
-            // SAFETY: the contract of `Handler`.
-            unsafe {
-                match flags_word::$body(run, op) {
-                    Ok(_) => go!(run, op.add(1)),
-                    Err(GoSlow) => slow_path(run, op),
-                }
-            }
-        }
-    )*};
-}
-
-flags_handlers! {
-    pushf = push;
-    popf = pop;
 }
 
 /// An op that is apart.
@@ -415,15 +399,8 @@ pub fn is_specialised(i: Ins) -> bool {
     table().contains_key(&i.pack())
 }
 
-/// The handler of a shape; `function` is the plain one of [`Func::Helper`].
-pub fn of(i: Ins, function: u16) -> Handler {
-    const PUSHF: u16 = Helper::Pushf as u16;
-    const POPF: u16 = Helper::Popf as u16;
-    match (i.func, function) {
-        (Func::Helper, PUSHF) => return pushf,
-        (Func::Helper, POPF) => return popf,
-        _ => {}
-    }
+/// The handler of a shape.
+pub fn of(i: Ins) -> Handler {
     if let Some(handler) = table().get(&i.pack()) {
         return *handler;
     }
@@ -477,6 +454,12 @@ pub fn of(i: Ins, function: u16) -> Handler {
         Func::Bmi => bmi_dyn,
         Func::Adx => adx_dyn,
         Func::Fence => fence_dyn,
+        Func::Pushf => pushf_dyn,
+        Func::Popf => popf_dyn,
+        Func::Interrupts => interrupts_dyn,
+        Func::Swapgs => swapgs_dyn,
+        Func::PushSegment => push_segment_dyn,
+        Func::MovSegment => mov_segment_dyn,
         Func::VecMov => vec_mov_dyn,
         Func::VecBin => vec_bin_dyn,
         Func::VecUnary => vec_unary_dyn,

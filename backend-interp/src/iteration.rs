@@ -8,6 +8,7 @@ use crate::copies::{Plan, Route, While};
 use crate::sums::{Side, Sum, Truth, Value};
 use frontend_x86::algebra::{Access, Algebra, Arith, Cmp, Outcome};
 use frontend_x86::decode::Decoded;
+use frontend_x86::exception::Exception;
 use frontend_x86::flags::{self, FlagKind, Flags};
 use frontend_x86::op::{Form, Func, Ins, Op, Width, ZERO, bits};
 use frontend_x86::sem::{alu, flow, mov, string, unary};
@@ -317,14 +318,18 @@ impl Algebra for Iteration {
         self.string = true;
         Truth::Known(false)
     }
-    fn set_direction(&mut self, _set: bool) {
+    fn system_flags(&mut self) -> Value {
+        self.unfit = true;
+        Value::Other
+    }
+    fn set_system_flags(&mut self, _flags: Value) {
         self.unfit = true;
     }
 
     fn when(&mut self, _c: Truth, _f: impl FnOnce(&mut Self)) {
         self.unfit = true;
     }
-    fn divide_error_if_or_stop(&mut self, _c: Truth) -> Result<(), Unfit> {
+    fn raise_if_or_stop(&mut self, _c: Truth, _exception: Exception) -> Result<(), Unfit> {
         Err(Unfit)
     }
     fn divide_or_stop(

@@ -16,7 +16,6 @@ pub mod cache;
 mod copies;
 mod crossing;
 mod fast;
-mod flags_word;
 mod handlers;
 mod held;
 pub mod hot;

@@ -125,7 +125,7 @@ impl Near {
         let mixed = (ins.wrapping_mul(MIX) ^ rest).wrapping_mul(MIX);
         let row = &mut self.0[(mixed >> (u64::BITS - NEAR.trailing_zeros())) as usize];
         if row.shape != shape || row.number == APART {
-            *row = Row { shape, number: number(shape), handler: handlers::of(shape.ins, shape.helper) };
+            *row = Row { shape, number: number(shape), handler: handlers::of(shape.ins) };
         }
         *row
     }

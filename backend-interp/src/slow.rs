@@ -6,13 +6,13 @@ use crate::pool::TracedOps;
 use crate::run::{Left, Run, TracedOp};
 use frontend_x86::access::{Physical, canonical};
 use frontend_x86::algebra::{Access, Algebra, Arith};
+use frontend_x86::concrete::ConcreteCpu;
 use frontend_x86::cpu::CodeSize;
 use frontend_x86::ctx::Then;
 use frontend_x86::exception::Exception;
-use frontend_x86::flags::{LazyFlags, rflags};
+use frontend_x86::flags::LazyFlags;
 use frontend_x86::helper::HELPERS;
 use frontend_x86::op::{Form, Func, Ins, Op, RIP_BASE, Width, bits};
-use frontend_x86::sse::algebra::ConcreteVector;
 use frontend_x86::{Cpu, concrete, concrete_arith, sem};
 use lyrebird_core::cpu::state::Shadow;
 use std::ptr::null;
@@ -27,7 +27,7 @@ impl Arith for Slow {
     concrete_arith!();
 }
 
-impl ConcreteVector for Slow {
+impl ConcreteCpu for Slow {
     #[inline(always)]
     fn cpu(&mut self) -> &mut Cpu {
         // SAFETY: see `Handler`.
@@ -35,6 +35,17 @@ impl ConcreteVector for Slow {
     }
     fn stop(&mut self, exception: Exception) -> Exception {
         exception
+    }
+    /// It always does: see [`after`].
+    fn look_or_stop(&mut self) -> Result<(), Exception> {
+        Ok(())
+    }
+    fn shield_or_stop(&mut self) -> Result<(), Exception> {
+        let shadow = &mut self.cpu().state.shadow;
+        if *shadow == Shadow::None {
+            *shadow = Shadow::Sti;
+        }
+        Ok(())
     }
 }
 
@@ -134,8 +145,8 @@ impl Algebra for Slow {
         self.store(w, p, new);
         extra
     }
-    fn divide_error_if_or_stop(&mut self, c: bool) -> Result<(), Exception> {
-        if c { Err(Exception::divide()) } else { Ok(()) }
+    fn raise_if_or_stop(&mut self, c: bool, exception: Exception) -> Result<(), Exception> {
+        if c { Err(exception) } else { Ok(()) }
     }
     fn divide_or_stop(&mut self, signed: bool, w: Width, hi: u64, lo: u64, d: u64) -> Result<(u64, u64), Exception> {
         concrete::divide(signed, w, hi, lo, d).ok_or(Exception::divide())
@@ -181,10 +192,23 @@ fn must_look(run: &Run) -> bool {
     frontend_x86::system::boundary::wants_attention(&run.cpu) || run.cache.stale(&run.cpu.memory)
 }
 
+/// Whether the next op may follow at once. STI and loads of SS make interrupts wait for it: while there is none to deliver it may as
+/// well, if it is known, for nothing is looked at before it.
+unsafe fn may_follow(run: &mut Run, op: *const TracedOp) -> bool {
+    let shadow = run.cpu.state.shadow != Shadow::None;
+    // SAFETY: an op that can go on to the next has one after it in its trace.
+    if must_look(run) || run.cpu.careful || shadow && (run.stepping || unsafe { (*op.add(1)).length() == 0 }) {
+        return false;
+    }
+    run.cpu.state.shadow = Shadow::None;
+    true
+}
+
 /// After an op that went on to the next one: that op, or null to look around first.
 unsafe fn after(run: &mut Run, op: *const TracedOp) -> *const TracedOp {
     run.sync_tlb();
-    if must_look(run) {
+    // SAFETY: passed on.
+    if !unsafe { may_follow(run, op) } {
         // SAFETY: see `Handler`.
         let o = unsafe { &(*op).op() };
         run.cpu.left -= i64::from(o.count);
@@ -212,19 +236,11 @@ pub unsafe fn run_helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp 
         let r = &mut *run;
         let o = &(*op).op();
         stand_at(r, o);
-        let mode = r.cpu.mode;
         let function = HELPERS[usize::from(o.helper)];
         match function(&mut r.ctx(), o) {
             Ok(Then::Next) => after(r, op),
             Ok(_) => {
                 r.sync_tlb();
-                // STI and loads of SS make interrupts wait for the next instruction. While there is none to deliver, that one may as
-                // well follow here, if it is known and its meaning the same: nothing is looked at before it.
-                let known = !r.stepping && (*op.add(1)).length() > 0 && r.cpu.mode == mode;
-                if r.cpu.state.shadow != Shadow::None && known && !must_look(r) {
-                    r.cpu.state.shadow = Shadow::None;
-                    return op.add(1);
-                }
                 r.cpu.left -= i64::from(o.count);
                 r.cpu.rip = r.cpu.next_rip;
                 // Most that ask for a look around (SYSCALL, MOV to CR3, OUT) have changed nothing that the loop would see.

@@ -3,6 +3,7 @@
 use backend_interp::InterpVcpu;
 use frontend_x86::model::Model;
 use lyrebird_core::cpu::segment::Segment;
+use lyrebird_core::cpu::state::Shadow;
 use lyrebird_core::{Budget, CpuState, Exit, NoBus, Signals, Vcpu};
 use lyrebird_memory::{GuestMemory, Region, Target};
 use std::sync::Arc;
@@ -101,4 +102,14 @@ fn long_loops_take_no_stack() {
         assert_eq!((state.rip, state.gpr[1]), (0x1000 + code.len() as u64 - 2, 0));
     });
     ended.unwrap().join().expect("the loop has ended");
+}
+
+#[test]
+fn sti_casts_a_shadow_if_it_sets_if() {
+    // sti; sti; s: jmp s
+    let (mut vcpu, _) = flat(&[0xfb, 0xfb, 0xeb, 0xfe]);
+    for shadow in [Shadow::Sti, Shadow::None] {
+        assert_eq!(vcpu.run(&mut NoBus, Budget::exactly(1)), Exit::Budget);
+        assert_eq!((vcpu.state().rflags, vcpu.state().shadow), (0x202, shadow));
+    }
 }

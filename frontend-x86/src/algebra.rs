@@ -7,7 +7,8 @@
 //!   change of state, so a stopped instruction can be started again;
 //! - a semantic function ends in exactly one [`Algebra::Flow`].
 
-use crate::flags::Flags;
+use crate::exception::Exception;
+use crate::flags::{Flags, rflags};
 use crate::op::{Form, Ins, Op, Width};
 
 /// Operations on two values.
@@ -203,17 +204,33 @@ pub trait Algebra: Arith {
     fn carry(&mut self) -> Self::C;
     /// All six at their RFLAGS places.
     fn flags_word(&mut self) -> Self::V;
+    /// RFLAGS without them.
+    fn system_flags(&mut self) -> Self::V;
+    /// Replaces that. Whoever changes TF or AC has told the engine
+    /// ([`crate::system::algebra::SystemAlgebra::look_if_or_stop`]).
+    fn set_system_flags(&mut self, flags: Self::V);
     /// Whether DF is set.
-    fn direction(&mut self) -> Self::C;
+    #[inline(always)]
+    fn direction(&mut self) -> Self::C {
+        let flags = self.system_flags();
+        self.bit(flags, rflags::DF.trailing_zeros())
+    }
     /// Sets or clears DF.
-    fn set_direction(&mut self, set: bool);
+    #[inline(always)]
+    fn set_direction(&mut self, set: bool) {
+        let flags = self.system_flags();
+        let (op, bits) = if set { (Bin::Or, rflags::DF) } else { (Bin::And, !rflags::DF) };
+        let bits = self.k(Width::Q, bits);
+        let flags = self.bin(op, Width::Q, flags, bits);
+        self.set_system_flags(flags);
+    }
 
     // ---- control
 
     /// Does `f` only if `c` holds. `f` cannot stop.
     fn when(&mut self, c: Self::C, f: impl FnOnce(&mut Self));
-    /// Stops with #DE if `c` holds.
-    fn divide_error_if_or_stop(&mut self, c: Self::C) -> Result<(), Self::Stop>;
+    /// Stops with this exception if `c` holds.
+    fn raise_if_or_stop(&mut self, c: Self::C, exception: Exception) -> Result<(), Self::Stop>;
     /// Quotient and remainder of `hi:lo / d`; stops with #DE if `d` is zero or the quotient does not fit.
     #[allow(clippy::type_complexity)]
     fn divide_or_stop(

@@ -1,10 +1,27 @@
-//! Arithmetic on plain numbers: the part of an interpreter's algebra that touches no CPU.
+//! Plain numbers: the arithmetic of engines that compute now, and what they need of a CPU.
 
-use crate::algebra::{Arith, Bin, Cmp};
+use crate::algebra::{Algebra, Arith, Bin, Cmp};
+use crate::cpu::Cpu;
+use crate::exception::Exception;
 use crate::op::Width;
 
 /// Numbers as they are.
 pub struct Concrete;
+
+/// An engine that computes now: with these functions it has [`crate::sse::algebra::VectorAlgebra`] and
+/// [`crate::system::algebra::SystemAlgebra`]. One that only does what is usual stops where it cannot go on.
+pub trait ConcreteCpu: Algebra + Arith<V = u64, C = bool> {
+    /// The CPU.
+    fn cpu(&mut self) -> &mut Cpu;
+    /// What stops an instruction that raises this exception. An engine that only wants to know *that* it stops, and runs
+    /// the instruction again elsewhere, drops the exception. Sticky flags in MXCSR may have been set by then, the same that
+    /// will be set again; nothing else has changed.
+    fn stop(&mut self, exception: Exception) -> Self::Stop;
+    /// The engine has to look around before the next instruction.
+    fn look_or_stop(&mut self) -> Result<(), Self::Stop>;
+    /// Interrupts have to wait for one more instruction.
+    fn shield_or_stop(&mut self) -> Result<(), Self::Stop>;
+}
 
 #[inline(always)]
 fn signed(w: Width, v: u64) -> i64 {

@@ -185,9 +185,14 @@ impl Cpu {
 
     /// Replaces all of RFLAGS. The caller has decided which bits may change. Re-derives the mode if TF, VM or AC moved.
     pub fn set_rflags(&mut self, value: u64) {
-        let old = self.system_flags;
         self.flags = LazyFlags::word(value);
-        self.system_flags = value & !rflags::ARITHMETIC | rflags::FIXED;
+        self.set_system_flags(value & !rflags::ARITHMETIC | rflags::FIXED);
+    }
+
+    /// Replaces those that are not arithmetic. Re-derives the mode likewise.
+    #[inline]
+    pub fn set_system_flags(&mut self, value: u64) {
+        let old = std::mem::replace(&mut self.system_flags, value);
         if (old ^ self.system_flags) & (rflags::TF | rflags::VM | rflags::AC) != 0 {
             self.update_mode();
         }
@@ -208,6 +213,13 @@ impl Cpu {
             Width::D => value & w.mask(),
             _ => value,
         };
+    }
+
+    /// Replaces the base of a segment register, and nothing else, in 64-bit mode.
+    #[inline]
+    pub fn set_segment_base(&mut self, seg: SegReg, base: u64) {
+        self.state.seg[seg as usize].base = base;
+        self.bounds[seg as usize].base = base;
     }
 
     /// A segment register.

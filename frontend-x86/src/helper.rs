@@ -34,8 +34,6 @@ helpers! {
 
     // Segments, descriptor tables, far transfers.
     MovToSreg => crate::system::segment::mov_to,
-    MovFromSreg => crate::system::segment::mov_from,
-    PushSreg => crate::system::segment::push,
     PopSreg => crate::system::segment::pop,
     LoadFarPointer => crate::system::segment::load_far_pointer,
     StoreTable => crate::system::tables::store_table,
@@ -60,7 +58,6 @@ helpers! {
     Sysret => crate::system::syscall::sysret,
     Sysenter => crate::system::syscall::sysenter,
     Sysexit => crate::system::syscall::sysexit,
-    Swapgs => crate::system::syscall::swapgs,
     ReadSegBase => crate::system::syscall::read_base,
     WriteSegBase => crate::system::syscall::write_base,
 
@@ -89,11 +86,7 @@ helpers! {
     Salc => crate::system::misc::salc,
 
     // Flags, ports, saved state.
-    Pushf => crate::system::flags_ops::pushf,
-    Popf => crate::system::flags_ops::popf,
-    Cli => crate::system::flags_ops::cli,
-    Sti => crate::system::flags_ops::sti,
-    AccessFlag => crate::system::flags_ops::access_flag,
+    AccessFlag => crate::system::misc::access_flag,
     In => crate::system::io::input,
     Out => crate::system::io::output,
     Ins => crate::system::io::input_string,

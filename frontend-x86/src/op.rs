@@ -442,6 +442,18 @@ funcs! {
     Adx,
     /// MFENCE LFENCE SFENCE.
     Fence,
+    /// PUSHF.
+    Pushf,
+    /// POPF.
+    Popf,
+    /// CLI STI.
+    Interrupts,
+    /// SWAPGS.
+    Swapgs,
+    /// PUSH of a segment register.
+    PushSegment,
+    /// MOV from a segment register.
+    MovSegment,
     /// Vector move: load, store, register to register (`op.helper` says which).
     VecMov,
     /// Vector operation on two sources.

@@ -12,7 +12,8 @@ use backend_interp::run::{Run, TracedOp};
 use frontend_x86::Cpu;
 use frontend_x86::algebra::{Access, Algebra, Arith, Bin, Cmp};
 use frontend_x86::cpu::{Bounds, CodeSize};
-use frontend_x86::flags::{Flags, condition, rflags, word};
+use frontend_x86::exception::Exception;
+use frontend_x86::flags::{Flags, condition, word};
 use frontend_x86::op::{Form, Func, Ins, Op, RIP_BASE, Width, bits};
 use frontend_x86::tlb::{ENTRIES, Entry, HOST_BITS, PLACED};
 use lyrebird_core::CpuState;
@@ -31,6 +32,11 @@ const Q: Width = Width::Q;
 impl Emit<'_, '_> {
     pub(super) fn load_own(&mut self, w: Width, offset: i32) -> V {
         V::Value(self.asm.load(Area::Own, w, self.run, offset))
+    }
+
+    pub(super) fn store_own(&mut self, offset: i32, v: V) {
+        let v = self.value_of(v);
+        self.asm.store(Area::Own, Q, self.run, offset, v);
     }
 
     /// The linear address of an access; leaves where the segment forbids it.
@@ -359,27 +365,19 @@ impl Algebra for Emit<'_, '_> {
         word(self, &f)
     }
 
-    fn direction(&mut self) -> C {
-        let flags = self.load_own(Q, SYSTEM_FLAGS);
-        self.bit(flags, rflags::DF.trailing_zeros())
+    fn system_flags(&mut self) -> V {
+        self.load_own(Q, SYSTEM_FLAGS)
     }
 
-    fn set_direction(&mut self, set: bool) {
-        let flags = self.load_own(Q, SYSTEM_FLAGS);
-        let flags = if set {
-            self.bin(Bin::Or, Q, flags, V::Const(rflags::DF))
-        } else {
-            self.bin(Bin::And, Q, flags, V::Const(!rflags::DF))
-        };
-        let flags = self.value_of(flags);
-        self.asm.store(Area::Own, Q, self.run, SYSTEM_FLAGS, flags);
+    fn set_system_flags(&mut self, flags: V) {
+        self.store_own(SYSTEM_FLAGS, flags);
     }
 
     fn when(&mut self, c: C, f: impl FnOnce(&mut Self)) {
         self.conditionally(c, f);
     }
 
-    fn divide_error_if_or_stop(&mut self, c: C) -> Result<(), Infallible> {
+    fn raise_if_or_stop(&mut self, c: C, _: Exception) -> Result<(), Infallible> {
         self.exit_if(c);
         Ok(())
     }

@@ -129,6 +129,7 @@ impl Arith for Emit<'_, '_> {
         if l == r {
             return C::Const(matches!(cmp, Cmp::Eq | Cmp::Ule | Cmp::Sle));
         }
+        let cmp = if (cmp, r) == (Cmp::Ule, V::Const(0)) { Cmp::Eq } else { cmp };
         if matches!(cmp, Cmp::Eq | Cmp::Ne)
             && r == V::Const(0)
             && let Some(Made { op: Bin::Sub, w: of, l, r, tested: true }) = self.made(l)

@@ -50,7 +50,8 @@ pub struct Region<'a> {
 /// Ops that the interpreter executes, by a call from the compiled code: plain functions, strings, rare vector operations.
 fn is_called(op: &Op, mode: Mode) -> bool {
     match op.ins.func {
-        Func::Helper => !super::x87::compiles(op) && !super::system::compiles(op, mode),
+        Func::Helper => !super::x87::compiles(op),
+        _ if super::system::is_called(op, mode) => true,
         Func::Movs | Func::Stos | Func::Lods | Func::Cmps | Func::Scas => !super::string::compiles(op),
         func => func as u8 >= Func::VecMov as u8 && !super::vector::compiles(op),
     }
@@ -133,10 +134,7 @@ impl Emit<'_, '_> {
                 continue;
             }
             if i.func == Func::Helper {
-                match super::system::compiles(&self.op, self.mode) {
-                    true => self.system(),
-                    false => self.x87(),
-                }
+                self.x87();
                 continue;
             }
             if i.func == Func::Loop {

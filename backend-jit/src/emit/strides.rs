@@ -32,8 +32,8 @@ pub fn popped(op: &Op) -> i64 {
     let i = hot::plain(op.ins);
     let bytes = i.w.bytes() as i64;
     match i.func {
-        Func::Push | Func::Call | Func::CallIndirect => -bytes,
-        Func::Pop | Func::Ret => bytes,
+        Func::Push | Func::Pushf | Func::PushSegment | Func::Call | Func::CallIndirect => -bytes,
+        Func::Pop | Func::Popf | Func::Ret => bytes,
         _ => 0,
     }
 }

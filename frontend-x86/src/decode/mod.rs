@@ -111,6 +111,7 @@ fn finish(op: Op, instr: Option<&Instruction>) -> Decoded {
         op.ins.func,
         Func::Push | Func::Pop | Func::Call | Func::CallIndirect | Func::Ret | Func::Leave | Func::Div
     );
+    let system = matches!(op.ins.func, Func::Pushf | Func::Popf | Func::Interrupts | Func::Swapgs | Func::PushSegment);
     let string = matches!(op.ins.func, Func::Movs | Func::Stos | Func::Lods | Func::Cmps | Func::Scas | Func::Xlat);
     let third = op.ins.func == Func::Bmi && op.helper == crate::sem::bmi::THIRD_IS_MEMORY;
     let memory =
@@ -134,7 +135,7 @@ fn finish(op: Op, instr: Option<&Instruction>) -> Decoded {
         flags_read: read,
         flags_touched: instr.filter(|_| !helper).map_or(0, |i| arithmetic(i.rflags_modified())),
         flags_written: if helper { 0 } else { written },
-        may_stop: helper || stack || string || memory || vector || jump,
+        may_stop: helper || stack || system || string || memory || vector || jump,
         ends_block: matches!(op.ins.func, Func::Jmp | Func::JmpIndirect | Func::Call | Func::CallIndirect | Func::Ret)
             || helper && crate::helper::ends_block(op.helper),
     }

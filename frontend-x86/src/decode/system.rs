@@ -1,21 +1,44 @@
-//! The instructions of [`crate::system`]: which plain function, and what its operands need beyond the general rules.
+//! The instructions of [`crate::system`] and [`crate::sem::system`]: which function, and what its operands need beyond the general rules.
 
-use super::{set_helper, string_address};
+use super::{set_helper, stack_form, string_address};
 use crate::cpu::{CodeSize, Mode};
 use crate::helper::Helper;
-use crate::op::{Op, Width};
+use crate::op::{Func, Op, Width};
 use iced_x86::{Code, Instruction, Mnemonic};
 use lyrebird_core::cpu::segment::SegReg;
 
 /// Fills in the op if it is a system instruction.
 pub fn decode(instr: &Instruction, mode: Mode, op: &mut Op) -> bool {
-    simple(instr, op)
+    stated(instr, mode, op)
+        || simple(instr, op)
         || numbered(instr, op)
         || sized(instr, op)
         || segments(instr, op)
         || transfers(instr, op)
         || ports(instr, op)
         || saved(instr, mode, op)
+}
+
+/// Those of [`crate::sem::system`].
+fn stated(instr: &Instruction, mode: Mode, op: &mut Op) -> bool {
+    use Mnemonic as M;
+    let (func, sub) = match instr.mnemonic() {
+        M::Pushf | M::Pushfd | M::Pushfq => (Func::Pushf, 0),
+        M::Popf | M::Popfd | M::Popfq => (Func::Popf, 0),
+        M::Cli => (Func::Interrupts, 0),
+        M::Sti => (Func::Interrupts, 1),
+        M::Swapgs => (Func::Swapgs, 0),
+        M::Push if instr.op0_register().is_segment_register() => (Func::PushSegment, 0),
+        M::Mov if instr.op1_register().is_segment_register() => (Func::MovSegment, 0),
+        _ => return false,
+    };
+    (op.ins.func, op.ins.sub) = (func, sub);
+    let moved = instr.stack_pointer_increment().unsigned_abs() as usize;
+    if moved > 0 {
+        op.ins.w = Width::of_bytes(moved);
+        op.ins.form = stack_form(mode);
+    }
+    true
 }
 
 /// Those that need nothing special.
@@ -32,7 +55,6 @@ fn simple(instr: &Instruction, op: &mut Op) -> bool {
         M::Int1 => H::Icebp,
         M::Syscall => H::Syscall,
         M::Sysenter => H::Sysenter,
-        M::Swapgs => H::Swapgs,
         M::Clts => H::Clts,
         M::Smsw => H::Smsw,
         M::Lmsw => H::Lmsw,
@@ -51,8 +73,6 @@ fn simple(instr: &Instruction, op: &mut Op) -> bool {
         M::Invd | M::Wbinvd | M::Wbnoinvd => H::Cache,
         M::Clflush | M::Clflushopt | M::Clwb => H::CacheLine,
         M::Salc => H::Salc,
-        M::Cli => H::Cli,
-        M::Sti => H::Sti,
         M::Xgetbv => H::Xgetbv,
         M::Xsetbv => H::Xsetbv,
         M::Bound => H::Bound,
@@ -104,12 +124,6 @@ fn sized(instr: &Instruction, op: &mut Op) -> bool {
         M::Iret => (H::Iret, Width::W),
         M::Iretd => (H::Iret, Width::D),
         M::Iretq => (H::Iret, Width::Q),
-        M::Pushf => (H::Pushf, Width::W),
-        M::Pushfd => (H::Pushf, Width::D),
-        M::Pushfq => (H::Pushf, Width::Q),
-        M::Popf => (H::Popf, Width::W),
-        M::Popfd => (H::Popf, Width::D),
-        M::Popfq => (H::Popf, Width::Q),
         M::Pusha => (H::Pusha, Width::W),
         M::Pushad => (H::Pusha, Width::D),
         M::Popa => (H::Popa, Width::W),
@@ -147,8 +161,6 @@ fn segments(instr: &Instruction, op: &mut Op) -> bool {
                     return false;
                 }
                 H::MovToSreg
-            } else if from.is_segment_register() {
-                H::MovFromSreg
             } else if to.is_cr() {
                 H::MovToCr
             } else if from.is_cr() {
@@ -162,11 +174,11 @@ fn segments(instr: &Instruction, op: &mut Op) -> bool {
             };
             set_helper(op, helper);
         }
-        M::Push | M::Pop if instr.op0_register().is_segment_register() => {
+        M::Pop if instr.op0_register().is_segment_register() => {
             if instr.code() == Code::Popw_CS {
                 return false; // only the 8086 had it
             }
-            set_helper(op, if instr.mnemonic() == M::Push { H::PushSreg } else { H::PopSreg });
+            set_helper(op, H::PopSreg);
             op.ins.w = Width::of_bytes(instr.stack_pointer_increment().unsigned_abs() as usize);
         }
         M::Les | M::Lds | M::Lss | M::Lfs | M::Lgs => {

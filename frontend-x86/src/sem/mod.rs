@@ -17,17 +17,19 @@ pub mod operand;
 pub mod shift;
 pub mod stack;
 pub mod string;
+pub mod system;
 pub mod unary;
 pub mod vector;
 
 use crate::algebra::Outcome;
 use crate::op::{Func, Ins};
 use crate::sse::algebra::VectorAlgebra;
+use crate::system::algebra::SystemAlgebra;
 
 /// Runs the semantic function of a shape. [`Func::Helper`] is not here: engines call those functions by their table. Nor is
 /// [`Func::Across`], which is about an engine's own caches.
 #[inline(always)]
-pub fn exec<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
+pub fn exec<A: VectorAlgebra + SystemAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
     match i.func {
         Func::Nop | Func::Helper | Func::Across => Ok(a.next()),
         Func::Goto => flow::goto(a),
@@ -76,6 +78,12 @@ pub fn exec<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
         Func::Bmi => bmi::bmi(a, i),
         Func::Adx => bmi::adx(a, i),
         Func::Fence => misc::fence(a, i),
+        Func::Pushf => system::pushf(a, i),
+        Func::Popf => system::popf(a, i),
+        Func::Interrupts => system::interrupts(a, i),
+        Func::Swapgs => system::swapgs(a, i),
+        Func::PushSegment => system::push_segment(a, i),
+        Func::MovSegment => system::mov_segment(a, i),
         Func::VecMov => vector::vec_mov(a, i),
         Func::VecBin => vector::vec_bin(a, i),
         Func::VecUnary => vector::vec_unary(a, i),

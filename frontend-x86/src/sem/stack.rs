@@ -21,13 +21,13 @@ pub fn stack_top<A: Algebra>(a: &mut A, i: Ins) -> A::V {
     a.reg(reg::RSP, i.w2)
 }
 
-/// Checks the place of a push: where it goes, and the stack pointer after it.
+/// Checks the place of a push, of which the lower `part` is written: where it goes, and the stack pointer after it.
 #[inline(always)]
-pub fn probe_push<A: Algebra>(a: &mut A, i: Ins, w: Width) -> Result<(A::P, A::V), A::Stop> {
+pub fn probe_push<A: Algebra>(a: &mut A, i: Ins, part: Width) -> Result<(A::P, A::V), A::Stop> {
     let sp = stack_top(a, i);
-    let size = a.k(i.w2, w.bytes());
+    let size = a.k(i.w2, i.w.bytes());
     let sp = a.sub(i.w2, sp, size);
-    let p = a.probe(stack_form(i), 2, sp, w, Access::Write)?;
+    let p = a.probe(stack_form(i), 2, sp, part, Access::Write)?;
     Ok((p, sp))
 }
 

@@ -1,11 +1,12 @@
 //! Vectors in the algebra: what the vector semantics need beyond [`Algebra`].
 //!
 //! Vectors travel as `A::X`. Of a vector of width `w` (Q for MMX, X, Y) only the low `w` bits mean anything. Engines that
-//! compute now get the whole trait by implementing [`ConcreteVector`].
+//! compute now get the whole trait by implementing [`ConcreteCpu`].
 
 use super::ops::{BlendOp, FloatOp, Format, VecImmOp, VecOp, VecUnaryOp};
 use super::{V128, avx, float, lanes, mmx, shuffle};
-use crate::algebra::{Algebra, Arith};
+use crate::algebra::Algebra;
+use crate::concrete::ConcreteCpu;
 use crate::cpu::Cpu;
 use crate::exception::Exception;
 use crate::flags::rflags;
@@ -91,16 +92,6 @@ pub trait VectorAlgebra: Algebra {
     ) -> Result<Self::V, Self::Stop>;
     /// CVTSI2Sx from an integer of `w`: the number's bits.
     fn float_from_int_or_stop(&mut self, format: Format, w: Width, v: Self::V) -> Result<Self::V, Self::Stop>;
-}
-
-/// An engine that computes now: with these two functions it is a [`VectorAlgebra`].
-pub trait ConcreteVector: Algebra + Arith<V = u64, C = bool> {
-    /// The CPU.
-    fn cpu(&mut self) -> &mut Cpu;
-    /// What stops an instruction that raises this exception. An engine that only wants to know *that* it stops, and runs
-    /// the instruction again elsewhere, drops the exception. Sticky flags in MXCSR may have been set by then, the same that
-    /// will be set again; nothing else has changed.
-    fn stop(&mut self, exception: Exception) -> Self::Stop;
 }
 
 /// The exception, if any, for using vector registers of these kinds now.
@@ -191,7 +182,7 @@ fn halves(w: Width, mut f: impl FnMut(fn([u64; 4]) -> V128) -> V128) -> [u64; 4]
     [a[0], a[1], b[0], b[1]]
 }
 
-impl<T: ConcreteVector<X = [u64; 4]>> VectorAlgebra for T {
+impl<T: ConcreteCpu<X = [u64; 4]>> VectorAlgebra for T {
     #[inline(always)]
     fn simd_available_or_stop(&mut self, i: Ins) -> Result<(), Self::Stop> {
         match unavailable(self.cpu(), i) {

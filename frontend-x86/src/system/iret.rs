@@ -9,28 +9,18 @@ use crate::ctx::{Ctx, Done, Then};
 use crate::exception::Exception;
 use crate::flags::rflags;
 use crate::op::{Op, Width, reg};
+use crate::sem::system::changeable;
 use lyrebird_core::cpu::segment::SegReg;
 
-/// The flags that every privilege level may load.
-const ALWAYS: u64 = rflags::ARITHMETIC | rflags::TF | rflags::DF | rflags::NT;
-
-/// The flags that a return with this operand size may change at this privilege level.
-fn changeable(ctx: &Ctx, w: Width, cpl: u8) -> u64 {
-    let mut mask = ALWAYS;
-    if w != Width::W {
-        mask |= rflags::RF | rflags::AC | rflags::ID;
-    }
-    let iopl = (ctx.cpu.system_flags >> 12 & 3) as u8;
-    if cpl <= iopl {
-        mask |= rflags::IF;
-    }
-    if cpl == 0 {
-        mask |= rflags::IOPL;
-        if w != Width::W {
-            mask |= rflags::VIF | rflags::VIP;
-        }
-    }
-    mask
+/// The flags that a return with this operand size may change at this privilege level: those that POPF may, and some more.
+fn loadable(w: Width, cpl: u8, iopl: u8) -> u64 {
+    let rights = match cpl {
+        0 => rflags::IOPL | rflags::IF,
+        _ if cpl <= iopl => rflags::IF,
+        _ => 0,
+    };
+    let virtual_interrupts = if cpl == 0 { rflags::VIF | rflags::VIP } else { 0 };
+    changeable(w, rights) | if w == Width::W { 0 } else { rflags::RF | virtual_interrupts }
 }
 
 /// Loads flags. RF is only of use while breakpoints are on; otherwise nothing would clear it.
@@ -75,9 +65,7 @@ fn real(ctx: &mut Ctx, w: Width) -> Result<(), Exception> {
     ctx.check_target(&cs, ip, 0)?;
     stack.commit(ctx);
     ctx.set_code(cs, rpl(selector), ip);
-    let mask = ALWAYS | rflags::IF | rflags::IOPL;
-    let wide = if w == Width::W { 0 } else { rflags::RF | rflags::AC | rflags::ID };
-    load_flags(ctx, flags, mask | wide);
+    load_flags(ctx, flags, loadable(w, 0, 0) & !(rflags::VIF | rflags::VIP));
     Ok(())
 }
 
@@ -93,7 +81,7 @@ fn protected(ctx: &mut Ctx, w: Width) -> Result<(), Exception> {
     }
     let cs = return_code(ctx, selector)?;
     let new_cpl = rpl(selector);
-    let mask = changeable(ctx, w, cpl);
+    let mask = loadable(w, cpl, (ctx.cpu.system_flags >> 12 & 3) as u8);
     if new_cpl == cpl && !ctx.cpu.mode64() {
         ctx.check_target(&cs, offset, 0)?;
         stack.commit(ctx);
@@ -134,15 +122,7 @@ fn to_v86(
     ctx.cpu.state.seg[SegReg::Cs as usize] = v86_segment(selector);
     ctx.cpu.set_reg(reg::RSP, Width::D, sp);
     ctx.cpu.next_rip = offset;
-    let mask = ALWAYS
-        | rflags::IF
-        | rflags::IOPL
-        | rflags::RF
-        | rflags::VM
-        | rflags::AC
-        | rflags::VIF
-        | rflags::VIP
-        | rflags::ID;
+    let mask = loadable(Width::D, 0, 0) | rflags::VM;
     load_flags(ctx, flags, mask);
     ctx.cpu.update_mode();
     Ok(())

@@ -1,4 +1,4 @@
-//! Small system instructions: CPUID, time and random numbers, HLT, caches, and what is not an instruction.
+//! Small system instructions: CPUID, time and random numbers, HLT, caches, CLAC and STAC, and what is not an instruction.
 
 use super::control::cr4;
 use super::msr;
@@ -21,6 +21,17 @@ pub fn too_long(_ctx: &mut Ctx, _op: &Op) -> Done {
 
 fn privileged(ctx: &Ctx) -> Result<(), Exception> {
     if ctx.cpu.cpl() == 0 { Ok(()) } else { Err(Exception::protection(0)) }
+}
+
+/// CLAC (sub 0) and STAC (sub 1).
+pub fn access_flag(ctx: &mut Ctx, op: &Op) -> Done {
+    if ctx.cpu.cpl() != 0 {
+        return Err(Exception::undefined());
+    }
+    let flags = ctx.cpu.rflags();
+    ctx.cpu.set_rflags(if op.ins.sub == 0 { flags & !rflags::AC } else { flags | rflags::AC });
+    // At level 0 only the TLB bank depends on AC, and nothing that is decoded.
+    Ok(Then::Next)
 }
 
 /// HLT.

@@ -1,7 +1,9 @@
-//! System instructions and events: everything whose meaning is a plain function on the CPU and the machine around it.
+//! System instructions and events: everything whose meaning is a plain function on the CPU and the machine around it, and in
+//! [`algebra`] what those need that are statements in [`crate::sem::system`].
 //!
 //! For engines: [`boundary`] says what to do between instructions, [`raise`] what to do with an exception.
 
+pub mod algebra;
 pub mod bcd;
 pub mod boundary;
 pub mod cmpxchg;
@@ -9,7 +11,6 @@ pub mod control;
 pub mod debug;
 pub mod descriptor;
 pub mod far;
-pub mod flags_ops;
 pub mod frames;
 pub mod gates;
 pub mod interrupt;

@@ -4,7 +4,7 @@ use super::descriptor::{error_code, is_null, rpl};
 use crate::cpu::Mode;
 use crate::ctx::{Ctx, Done, Then};
 use crate::exception::Exception;
-use crate::op::{Kind, Op, Width};
+use crate::op::{Op, Width};
 use lyrebird_core::cpu::segment::{SegReg, Segment};
 use lyrebird_core::cpu::state::Shadow;
 
@@ -129,12 +129,11 @@ impl Ctx<'_> {
     }
 }
 
-/// After a load: what comes after one of SS is shielded, so that the stack pointer can follow. Other loads matter to
-/// decoded code only if they change the mode.
+/// After a load: what comes after one of SS is shielded, so that the stack pointer can follow. To decoded code loads matter only if
+/// they change the mode.
 fn done(ctx: &mut Ctx, seg: SegReg, before: Mode) -> Done {
     if seg == SegReg::Ss {
         ctx.cpu.state.shadow = Shadow::MovSs;
-        return Ok(Then::Leave);
     }
     Ok(if ctx.cpu.mode == before { Then::Next } else { Then::Leave })
 }
@@ -145,23 +144,6 @@ pub fn mov_to(ctx: &mut Ctx, op: &Op) -> Done {
     let (seg, mode) = (register(op.r0), ctx.cpu.mode);
     ctx.load_segment(seg, selector)?;
     done(ctx, seg, mode)
-}
-
-/// MOV r/m, Sreg: memory gets 16 bits, a register the operand size.
-pub fn mov_from(ctx: &mut Ctx, op: &Op) -> Done {
-    let selector = u64::from(ctx.cpu.seg(register(op.r1)).selector);
-    let w = if op.ins.k0 == Kind::Mem { Width::W } else { op.ins.w };
-    ctx.write_operand(op, w, selector)?;
-    Ok(Then::Next)
-}
-
-/// PUSH Sreg. With an operand size of 32 bits only the lower half is written, as recent CPUs do.
-pub fn push(ctx: &mut Ctx, op: &Op) -> Done {
-    let selector = u64::from(ctx.cpu.seg(register(op.r0)).selector);
-    let mut stack = ctx.stack();
-    stack.push_part(ctx, op.ins.w, if op.ins.w == Width::D { Width::W } else { op.ins.w }, selector)?;
-    stack.commit(ctx);
-    Ok(Then::Next)
 }
 
 /// POP Sreg.

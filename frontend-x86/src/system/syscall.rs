@@ -1,4 +1,4 @@
-//! The fast system calls and the FS and GS bases (Intel SDM vol. 2, SYSCALL, SYSRET, SYSENTER, SYSEXIT, SWAPGS).
+//! The fast system calls and the FS and GS bases (Intel SDM vol. 2, SYSCALL, SYSRET, SYSENTER, SYSEXIT, RDFSBASE).
 
 use super::control::{cr4, efer};
 use super::interrupt::BS;
@@ -140,22 +140,8 @@ pub fn sysexit(ctx: &mut Ctx, op: &Op) -> Done {
     Ok(Then::Leave)
 }
 
-/// SWAPGS.
-pub fn swapgs(ctx: &mut Ctx, _op: &Op) -> Done {
-    if !ctx.cpu.mode64() {
-        return Err(Exception::undefined());
-    }
-    if ctx.cpu.cpl() != 0 {
-        return Err(Exception::protection(0));
-    }
-    let s = &mut ctx.cpu.state;
-    std::mem::swap(&mut s.seg[SegReg::Gs as usize].base, &mut s.kernel_gs_base);
-    ctx.cpu.bounds[SegReg::Gs as usize].base = ctx.cpu.state.seg[SegReg::Gs as usize].base;
-    Ok(Then::Next)
-}
-
-fn base_register(op: &Op) -> usize {
-    if op.ins.sub & 1 == 0 { SegReg::Fs as usize } else { SegReg::Gs as usize }
+fn base_register(op: &Op) -> SegReg {
+    if op.ins.sub & 1 == 0 { SegReg::Fs } else { SegReg::Gs }
 }
 
 fn check_fsgsbase(ctx: &Ctx) -> Result<(), Exception> {
@@ -168,7 +154,7 @@ fn check_fsgsbase(ctx: &Ctx) -> Result<(), Exception> {
 /// RDFSBASE (sub 0), RDGSBASE (sub 1).
 pub fn read_base(ctx: &mut Ctx, op: &Op) -> Done {
     check_fsgsbase(ctx)?;
-    let base = ctx.cpu.state.seg[base_register(op)].base;
+    let base = ctx.cpu.seg(base_register(op)).base;
     ctx.cpu.set_reg(op.r0, op.ins.w, base);
     Ok(Then::Next)
 }
@@ -180,8 +166,6 @@ pub fn write_base(ctx: &mut Ctx, op: &Op) -> Done {
     if !canonical(base) {
         return Err(Exception::protection(0));
     }
-    let i = base_register(op);
-    ctx.cpu.state.seg[i].base = base;
-    ctx.cpu.bounds[i].base = base;
+    ctx.cpu.set_segment_base(base_register(op), base);
     Ok(Then::Next)
 }

@@ -3,10 +3,12 @@
 use super::control::cr4;
 use super::interrupt::plain_frame;
 use super::segment::v86_segment;
+use crate::concrete::Concrete;
 use crate::ctx::Ctx;
 use crate::exception::Exception;
 use crate::flags::rflags;
 use crate::op::Width;
+use crate::sem::system::{changeable, virtual_image, with_virtual_image};
 
 /// Whether IOPL is 3.
 fn iopl_3(ctx: &Ctx) -> bool {
@@ -37,10 +39,7 @@ pub fn redirect(ctx: &mut Ctx, vector: u8, rip: u64) -> Result<bool, Exception> 
         plain_frame(ctx, flags, rip, ip, cs)?;
         ctx.cpu.set_rflags(flags & !(rflags::IF | rflags::TF | rflags::NT | rflags::RF));
     } else {
-        let mut image = flags & !rflags::IF | rflags::IOPL;
-        if flags & rflags::VIF != 0 {
-            image |= rflags::IF;
-        }
+        let image = virtual_image(&mut Concrete, flags);
         plain_frame(ctx, image, rip, ip, cs)?;
         ctx.cpu.set_rflags(flags & !(rflags::VIF | rflags::TF | rflags::NT | rflags::RF));
     }
@@ -75,27 +74,19 @@ pub fn iret(ctx: &mut Ctx, w: Width) -> Result<(), Exception> {
     let cs = v86_segment(selector);
     ctx.check_target(&cs, ip, 0)?;
     let old = ctx.cpu.rflags();
-    let common = rflags::ARITHMETIC | rflags::TF | rflags::DF | rflags::NT;
-    let new = if extended {
-        virtual_if(old & !common | flags & common, flags)?
-    } else {
-        let wide = if w == Width::W { 0 } else { rflags::RF | rflags::AC | rflags::ID };
-        let mask = common | rflags::IF | wide;
-        old & !mask | flags & mask
-    };
+    let mask = changeable(w, if extended { 0 } else { rflags::IF }) | if w == Width::W { 0 } else { rflags::RF };
+    let mut new = old & !mask | flags & mask;
+    if extended {
+        let refused;
+        (new, refused) = with_virtual_image(&mut Concrete, new, flags);
+        if refused {
+            return Err(Exception::protection(0));
+        }
+    }
     stack.commit(ctx);
     ctx.cpu.state.seg[1] = cs;
     ctx.cpu.next_rip = ip;
     ctx.cpu.set_rflags(new);
     ctx.cpu.update_mode();
     Ok(())
-}
-
-/// Flags with the image's IF as VIF. With an interrupt waiting (VIP) neither TF nor a set IF may come in.
-pub fn virtual_if(flags: u64, image: u64) -> Result<u64, Exception> {
-    let on = image & rflags::IF != 0;
-    if image & rflags::TF != 0 || on && flags & rflags::VIP != 0 {
-        return Err(Exception::protection(0));
-    }
-    Ok(if on { flags | rflags::VIF } else { flags & !rflags::VIF })
 }

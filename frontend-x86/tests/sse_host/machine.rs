@@ -1,12 +1,12 @@
 //! A CPU that runs one instruction at a time: the smallest algebra that the vector semantics can run on.
 
 use frontend_x86::algebra::{Access, Algebra, Arith};
+use frontend_x86::concrete::ConcreteCpu;
 use frontend_x86::cpu::Mode;
 use frontend_x86::decode::{self, Decoded};
 use frontend_x86::flags::Flags;
 use frontend_x86::model::Model;
 use frontend_x86::op::{Form, Func, Ins, Op, Width};
-use frontend_x86::sse::algebra::ConcreteVector;
 use frontend_x86::{Cpu, Ctx, Exception, helper, sem};
 use lyrebird_core::cpu::segment::Segment;
 use lyrebird_core::{NoBus, Signals};
@@ -83,12 +83,18 @@ impl Cx<'_> {
     }
 }
 
-impl ConcreteVector for Run<'_> {
+impl ConcreteCpu for Run<'_> {
     fn cpu(&mut self) -> &mut Cpu {
         self.cpu
     }
     fn stop(&mut self, exception: Exception) -> Exception {
         exception
+    }
+    fn look_or_stop(&mut self) -> Result<(), Exception> {
+        unreachable!()
+    }
+    fn shield_or_stop(&mut self) -> Result<(), Exception> {
+        unreachable!()
     }
 }
 
@@ -173,10 +179,10 @@ impl Algebra for Run<'_> {
     fn flags_word(&mut self) -> u64 {
         self.cpu.flags.to_rflags()
     }
-    fn direction(&mut self) -> bool {
-        false
+    fn system_flags(&mut self) -> u64 {
+        self.cpu.system_flags
     }
-    fn set_direction(&mut self, _: bool) {
+    fn set_system_flags(&mut self, _: u64) {
         unreachable!()
     }
     fn when(&mut self, c: bool, f: impl FnOnce(&mut Self)) {
@@ -184,7 +190,7 @@ impl Algebra for Run<'_> {
             f(self);
         }
     }
-    fn divide_error_if_or_stop(&mut self, _: bool) -> Result<(), Exception> {
+    fn raise_if_or_stop(&mut self, _: bool, _: Exception) -> Result<(), Exception> {
         unreachable!()
     }
     fn divide_or_stop(&mut self, _: bool, _: Width, _: u64, _: u64, _: u64) -> Result<(u64, u64), Exception> {

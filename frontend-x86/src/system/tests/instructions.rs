@@ -230,14 +230,3 @@ fn frames() {
     m.cpu.regs[0] = 6;
     assert_eq!(m.exec(&[0x62, 0x01]), Err(Exception::bound()));
 }
-
-#[test]
-fn popf_changes_what_the_level_may() {
-    let mut m = Machine::protected(3);
-    m.poke(STACK, 4, 0x3f_ffff);
-    m.exec(&[0x9d]).unwrap();
-    assert_eq!(m.cpu.rflags(), 0x24_4dd7);
-    m.cpu.set_rflags(2);
-    assert_eq!(m.exec(&[0xfa]), Err(Exception::protection(0)));
-    assert_eq!(m.exec(&[0xf4]), Err(Exception::protection(0)));
-}

@@ -16,18 +16,14 @@ use frontend_x86::Cpu;
 use frontend_x86::algebra::{Arith, Bin, Cmp};
 use frontend_x86::cpu::Bounds;
 use frontend_x86::op::{Form, Func, Ins, Kind, Op, Width, bits};
-use frontend_x86::sse::algebra::VectorAlgebra;
+use frontend_x86::sse::algebra::{AVX, Control, SSE, VectorAlgebra};
 use frontend_x86::sse::avx::upper_imm;
 use frontend_x86::sse::ops::{BLEND, BlendOp, FloatOp, Format, GprOp, MovOp, VecImmOp, VecOp, VecUnaryOp};
-use frontend_x86::system::control::{cr0, cr4};
 use lyrebird_core::CpuState;
 use std::convert::Infallible;
 use std::mem::{offset_of, size_of};
 
 const STATE: usize = offset_of!(Run, cpu) + offset_of!(Cpu, state);
-const CR0: i32 = (STATE + offset_of!(CpuState, cr0)) as i32;
-const CR4: i32 = (STATE + offset_of!(CpuState, cr4)) as i32;
-const XCR0: i32 = (STATE + offset_of!(CpuState, xcr0)) as i32;
 const VECTORS: usize = STATE + offset_of!(CpuState, vector);
 const BOUNDS: usize = offset_of!(Run, cpu) + offset_of!(Cpu, bounds);
 
@@ -182,13 +178,9 @@ impl Emit<'_, '_> {
         self.asm.vector_constant([0; 16])
     }
 
-    fn own(&mut self, w: Width, offset: i32) -> V {
-        V::Value(self.asm.load(Area::Own, w, self.run, offset))
-    }
-
     /// Leaves unless these bits of a number of the CPU's are as they should be.
-    fn demand(&mut self, w: Width, offset: i32, mask: u64, wanted: u64) {
-        let v = self.own(w, offset);
+    pub(super) fn demand(&mut self, w: Width, offset: i32, mask: u64, wanted: u64) {
+        let v = self.load_own(w, offset);
         let v = self.bin(Bin::And, Width::Q, v, V::Const(mask));
         let crooked = self.cmp(Cmp::Ne, w, v, V::Const(wanted));
         self.exit_if(crooked);
@@ -197,7 +189,7 @@ impl Emit<'_, '_> {
     /// Leaves unless MXCSR is ordinary, and arms it.
     fn ordinary_or_exit(&mut self) {
         if !self.state.simd.ordinary {
-            let armed = self.own(Width::D, offset_of!(Run, armed) as i32);
+            let armed = self.load_own(Width::D, offset_of!(Run, armed) as i32);
             let not = self.cmp(Cmp::Ne, Width::D, armed, V::Const(u64::from(mxcsr::ORDINARY)));
             let out = self.exit_block();
             let (arm, on) = (self.asm.cold_block(), self.asm.block());
@@ -292,13 +284,13 @@ impl VectorAlgebra for Emit<'_, '_> {
         if self.state.simd.available[avx] {
             return Ok(());
         }
-        if avx == 1 {
-            self.demand(Width::Q, CR0, cr0::TS, 0);
-            self.demand(Width::Q, CR4, cr4::OSXSAVE, cr4::OSXSAVE);
-            self.demand(Width::Q, XCR0, 6, 6);
-        } else {
-            self.demand(Width::Q, CR0, cr0::TS | cr0::EM, 0);
-            self.demand(Width::Q, CR4, cr4::OSFXSR, cr4::OSFXSR);
+        for (control, mask, wanted) in [SSE, AVX][avx] {
+            let control = match control {
+                Control::Cr0 => offset_of!(CpuState, cr0),
+                Control::Cr4 => offset_of!(CpuState, cr4),
+                Control::Xcr0 => offset_of!(CpuState, xcr0),
+            };
+            self.demand(Width::Q, (STATE + control) as i32, *mask, *wanted);
         }
         self.state.simd.available[avx] = true;
         Ok(())
@@ -309,7 +301,7 @@ impl VectorAlgebra for Emit<'_, '_> {
             Form::A64 | Form::Flat32 => offset,
             _ => {
                 let base = BOUNDS + usize::from(seg) * size_of::<Bounds>() + offset_of!(Bounds, base);
-                let base = self.own(Width::Q, base as i32);
+                let base = self.load_own(Width::Q, base as i32);
                 self.add(Width::Q, base, offset)
             }
         };

@@ -8,13 +8,12 @@ use crate::clif::Area;
 use crate::code::Symbol;
 use backend_interp::run::Run;
 use frontend_x86::Cpu;
-use frontend_x86::algebra::{Access, Algebra, Arith, Bin, Cmp};
+use frontend_x86::algebra::{Access, Algebra, Arith};
 use frontend_x86::flags::{FlagKind, Flags};
 use frontend_x86::helper::{Helper, LEAVES};
 use frontend_x86::op::{Func, Op, RIP_BASE, Width, reg};
-use frontend_x86::system::control::cr0;
 use frontend_x86::x87::bare::{Leaf, Operand, told};
-use frontend_x86::x87::unit::{EXCEPTIONS, fsw};
+use frontend_x86::x87::unit::{EXCEPTIONS, UNAVAILABLE, fsw};
 use lyrebird_core::CpuState;
 use lyrebird_core::cpu::segment::{SegReg, Segment};
 use lyrebird_core::cpu::x87::X87;
@@ -143,25 +142,14 @@ impl Emit<'_, '_> {
         V::Value(self.asm.call_symbol(Symbol::Leaf(self.op.helper), &[unit, told, last]))
     }
 
-    fn own87(&mut self, w: Width, offset: i32) -> V {
-        V::Value(self.asm.load(Area::Own, w, self.run, offset))
-    }
-
-    fn demand_bits(&mut self, w: Width, offset: i32, mask: u64, wanted: u64) {
-        let v = self.own87(w, offset);
-        let v = self.bin(Bin::And, w, v, V::Const(mask));
-        let other = self.cmp(Cmp::Ne, w, v, V::Const(wanted));
-        self.exit_if(other);
-    }
-
     fn ready_or_exit(&mut self) {
         if self.state.unit.ready {
             return;
         }
         let exceptions = u64::from(EXCEPTIONS);
-        self.demand_bits(Width::Q, CR0, cr0::TS | cr0::EM, 0);
-        self.demand_bits(Width::W, CONTROL, exceptions, exceptions);
-        self.demand_bits(Width::W, STATUS, u64::from(fsw::ES), 0);
+        self.demand(Width::Q, CR0, UNAVAILABLE, 0);
+        self.demand(Width::W, CONTROL, exceptions, exceptions);
+        self.demand(Width::W, STATUS, u64::from(fsw::ES), 0);
         self.state.unit.ready = true;
     }
 

@@ -94,43 +94,62 @@ pub trait VectorAlgebra: Algebra {
     fn float_from_int_or_stop(&mut self, format: Format, w: Width, v: Self::V) -> Result<Self::V, Self::Stop>;
 }
 
+/// A control register that says whether vector registers may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the manual's names")]
+pub enum Control {
+    Cr0,
+    Cr4,
+    Xcr0,
+}
+
+/// What is demanded of one: these bits, as the last number has them.
+pub type Demand = (Control, u64, u64);
+
+/// What instructions on XMM registers demand (SDM vol. 3, section 2.5).
+pub const SSE: &[Demand] = &[(Control::Cr0, cr0::EM | cr0::TS, 0), (Control::Cr4, cr4::OSFXSR, cr4::OSFXSR)];
+/// Those on MMX registers alone.
+const MMX: &[Demand] = &[(Control::Cr0, cr0::EM | cr0::TS, 0)];
+/// VEX-encoded ones: YMM state enabled (SDM vol. 2, table 2-22).
+pub const AVX: &[Demand] =
+    &[(Control::Cr0, cr0::TS, 0), (Control::Cr4, cr4::OSXSAVE, cr4::OSXSAVE), (Control::Xcr0, 6, 6)];
+
 /// The exception, if any, for using vector registers of these kinds now.
 #[inline(always)]
 pub fn unavailable(cpu: &Cpu, i: Ins) -> Option<Exception> {
-    if i.has(bits::VEX) {
-        return avx_unavailable(cpu);
+    if !meets(cpu, i, 0) {
+        return Some(disabled(cpu, i));
     }
-    let is = |kind| i.k0 == kind || i.k1 == kind;
-    let mmx = is(Kind::Mmx);
-    let vector = is(Kind::Vec) || !mmx;
-    if cpu.state.cr0 & (cr0::EM | cr0::TS) != 0 || vector && cpu.state.cr4 & cr4::OSFXSR == 0 {
-        return Some(disabled(cpu, vector));
-    }
-    if mmx && mmx::exception_pending(cpu) {
-        return Some(Exception::x87());
-    }
-    None
+    let mmx = i.k0 == Kind::Mmx || i.k1 == Kind::Mmx;
+    (!i.has(bits::VEX) && mmx && mmx::exception_pending(cpu)).then(Exception::x87)
 }
 
-/// What VEX-encoded instructions ask for: YMM state enabled in XCR0, and CR0.TS clear (SDM vol. 2, table 2-22).
+/// Whether the demands are met, or would be with these bits of CR0 clear.
 #[inline(always)]
-fn avx_unavailable(cpu: &Cpu) -> Option<Exception> {
-    const YMM_STATE: u64 = 6;
-    if cpu.state.cr4 & cr4::OSXSAVE == 0 || cpu.state.xcr0 & YMM_STATE != YMM_STATE {
-        return Some(Exception::undefined());
+fn meets(cpu: &Cpu, i: Ins, clear: u64) -> bool {
+    let met = |(control, mask, wanted): &Demand| {
+        let value = match control {
+            Control::Cr0 => cpu.state.cr0 & !clear,
+            Control::Cr4 => cpu.state.cr4,
+            Control::Xcr0 => cpu.state.xcr0,
+        };
+        value & mask == *wanted
+    };
+    let is = |kind| i.k0 == kind || i.k1 == kind;
+    // Each by itself, so that the compiler knows the list.
+    if i.has(bits::VEX) {
+        AVX.iter().all(met)
+    } else if is(Kind::Mmx) && !is(Kind::Vec) {
+        MMX.iter().all(met)
+    } else {
+        SSE.iter().all(met)
     }
-    if cpu.state.cr0 & cr0::TS != 0 {
-        return Some(Exception::device_not_available());
-    }
-    None
 }
 
+/// #NM if nothing but CR0.TS is in the way.
 #[cold]
-fn disabled(cpu: &Cpu, vector: bool) -> Exception {
-    if cpu.state.cr0 & cr0::EM != 0 || vector && cpu.state.cr4 & cr4::OSFXSR == 0 {
-        return Exception::undefined();
-    }
-    Exception::device_not_available()
+fn disabled(cpu: &Cpu, i: Ins) -> Exception {
+    if meets(cpu, i, cr0::TS) { Exception::device_not_available() } else { Exception::undefined() }
 }
 
 /// Takes the exceptions that an instruction found into MXCSR; gives what it raises if one of them is not masked.

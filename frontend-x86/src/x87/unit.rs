@@ -29,6 +29,8 @@ pub mod fsw {
 
 /// The exception flags of the status word, and their masks in the control word.
 pub const EXCEPTIONS: u16 = 0x3f;
+/// Bits of CR0 with which an instruction raises #NM instead.
+pub const UNAVAILABLE: u64 = cr0::EM | cr0::TS;
 /// FCW after FNINIT: everything masked, 64-bit precision, to nearest.
 pub const DEFAULT_CONTROL: u16 = 0x037f;
 
@@ -81,7 +83,7 @@ impl Unit for Ctx<'_> {
     #[inline(always)]
     fn begin(&mut self) -> Result<(), Exception> {
         let state = &self.cpu.state;
-        if state.cr0 & (cr0::EM | cr0::TS) != 0 || state.x87.status & fsw::ES != 0 {
+        if state.cr0 & UNAVAILABLE != 0 || state.x87.status & fsw::ES != 0 {
             return held_up(self);
         }
         Ok(())
@@ -175,7 +177,7 @@ fn held_up(ctx: &mut Ctx) -> Result<(), Exception> {
 /// What an instruction that does not wait begins with: #NM.
 #[inline(always)]
 pub fn available(ctx: &Ctx) -> Result<(), Exception> {
-    if ctx.cpu.state.cr0 & (cr0::EM | cr0::TS) != 0 {
+    if ctx.cpu.state.cr0 & UNAVAILABLE != 0 {
         return Err(Exception::device_not_available());
     }
     Ok(())

@@ -3,10 +3,12 @@
 //! Every access is checked whole before any byte of it is read or written, so that a fault changes nothing.
 
 use crate::algebra::Access;
+use crate::concrete::Concrete;
 use crate::cpu::CodeSize;
 use crate::ctx::Ctx;
 use crate::exception::Exception;
 use crate::flags::rflags;
+use crate::sem::flow::is_canonical;
 use crate::system::control::cr0;
 use crate::tlb::Bank;
 use lyrebird_core::cpu::segment::SegReg;
@@ -26,7 +28,7 @@ pub struct Physical {
 /// Whether an address has its upper bits all equal to bit 47.
 #[inline]
 pub fn canonical(linear: u64) -> bool {
-    ((linear as i64) << 16 >> 16) as u64 == linear
+    is_canonical(&mut Concrete, linear)
 }
 
 impl Ctx<'_> {

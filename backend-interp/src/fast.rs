@@ -6,9 +6,7 @@ use frontend_x86::concrete::ConcreteCpu;
 use frontend_x86::exception::Exception;
 use frontend_x86::flags::LazyFlags;
 use frontend_x86::op::{Form, Ins, Op, RIP_BASE, Width, bits};
-use frontend_x86::sem::flow::is_outside;
 use frontend_x86::{Cpu, concrete, concrete_arith};
-use lyrebird_core::cpu::segment::SegReg;
 use lyrebird_memory::{GuestMemory, order};
 
 /// How an op ended.
@@ -153,12 +151,6 @@ macro_rules! common_algebra {
         #[inline(always)]
         fn next(&mut self) -> Flow {
             Flow::Next
-        }
-        #[inline(always)]
-        fn check_target_or_stop(&mut self, _w: Width, target: u64) -> Result<(), Self::Stop> {
-            let code = self.cpu().mode.code;
-            let outside = is_outside(self, code, |a| a.cpu().seg(SegReg::Cs).limit.into(), target);
-            self.raise_if_or_stop(outside, Exception::protection(0))
         }
         #[inline(always)]
         fn jump_to(&mut self, w: Width, target: u64) -> Flow {
@@ -358,6 +350,15 @@ impl Algebra for Fast {
     #[inline(always)]
     fn jump_if_or_stop(&mut self, w: Width, c: bool) -> Result<Flow, GoSlow> {
         if c { self.jump_or_stop(w) } else { Ok(Flow::Next) }
+    }
+    #[inline(always)]
+    fn check_target_or_stop(&mut self, _w: Width, target: u64) -> Result<(), GoSlow> {
+        let cpu = self.cpu();
+        let fine = match cpu.mode.code {
+            frontend_x86::cpu::CodeSize::Bits64 => frontend_x86::access::canonical(target),
+            _ => target <= u64::from(cpu.state.seg[1].limit),
+        };
+        if fine { Ok(()) } else { Err(GoSlow) }
     }
     #[inline(always)]
     fn string_block(&mut self, i: Ins) -> bool {

@@ -4,17 +4,16 @@
 use crate::fast::{Flow, common_algebra};
 use crate::pool::TracedOps;
 use crate::run::{Left, Run, TracedOp};
-use frontend_x86::access::Physical;
+use frontend_x86::access::{Physical, canonical};
 use frontend_x86::algebra::{Access, Algebra, Arith};
 use frontend_x86::concrete::ConcreteCpu;
+use frontend_x86::cpu::CodeSize;
 use frontend_x86::ctx::Then;
 use frontend_x86::exception::Exception;
 use frontend_x86::flags::LazyFlags;
 use frontend_x86::helper::HELPERS;
 use frontend_x86::op::{Form, Func, Ins, Op, RIP_BASE, Width, bits};
-use frontend_x86::sem::flow::is_outside;
 use frontend_x86::{Cpu, concrete, concrete_arith, sem};
-use lyrebird_core::cpu::segment::SegReg;
 use lyrebird_core::cpu::state::Shadow;
 use std::ptr::null;
 
@@ -163,6 +162,14 @@ impl Algebra for Slow {
     }
     fn jump_if_or_stop(&mut self, w: Width, c: bool) -> Result<Flow, Exception> {
         if c { self.jump_or_stop(w) } else { Ok(Flow::Next) }
+    }
+    fn check_target_or_stop(&mut self, _w: Width, target: u64) -> Result<(), Exception> {
+        let cpu = self.cpu();
+        let fine = match cpu.mode.code {
+            CodeSize::Bits64 => canonical(target),
+            _ => target <= u64::from(cpu.state.seg[1].limit),
+        };
+        if fine { Ok(()) } else { Err(Exception::protection(0)) }
     }
     fn string_block(&mut self, _i: Ins) -> bool {
         false

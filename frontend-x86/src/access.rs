@@ -3,12 +3,10 @@
 //! Every access is checked whole before any byte of it is read or written, so that a fault changes nothing.
 
 use crate::algebra::Access;
-use crate::concrete::Concrete;
 use crate::cpu::CodeSize;
 use crate::ctx::Ctx;
 use crate::exception::Exception;
 use crate::flags::rflags;
-use crate::sem::flow::is_canonical;
 use crate::system::control::cr0;
 use crate::tlb::Bank;
 use lyrebird_core::cpu::segment::SegReg;
@@ -28,7 +26,7 @@ pub struct Physical {
 /// Whether an address has its upper bits all equal to bit 47.
 #[inline]
 pub fn canonical(linear: u64) -> bool {
-    is_canonical(&mut Concrete, linear)
+    ((linear as i64) << 16 >> 16) as u64 == linear
 }
 
 impl Ctx<'_> {

@@ -35,78 +35,62 @@ pub struct Exception {
     pub address: u64,
 }
 
-/// All inline: an interpreter's handler that gave away the address of one for a call would keep a frame.
 impl Exception {
-    #[inline]
     const fn plain(vector: u8) -> Self {
         Exception { vector, error: None, address: 0 }
     }
-    #[inline]
     const fn coded(vector: u8, error: u32) -> Self {
         Exception { vector, error: Some(error), address: 0 }
     }
     /// #DE.
-    #[inline]
     pub const fn divide() -> Self {
         Self::plain(vector::DE)
     }
     /// #UD.
-    #[inline]
     pub const fn undefined() -> Self {
         Self::plain(vector::UD)
     }
     /// #NM.
-    #[inline]
     pub const fn device_not_available() -> Self {
         Self::plain(vector::NM)
     }
     /// #BR.
-    #[inline]
     pub const fn bound() -> Self {
         Self::plain(vector::BR)
     }
     /// #MF.
-    #[inline]
     pub const fn x87() -> Self {
         Self::plain(vector::MF)
     }
     /// #XM.
-    #[inline]
     pub const fn simd() -> Self {
         Self::plain(vector::XM)
     }
     /// #GP.
-    #[inline]
     pub const fn protection(error: u32) -> Self {
         Self::coded(vector::GP, error)
     }
     /// #SS.
-    #[inline]
     pub const fn stack(error: u32) -> Self {
         Self::coded(vector::SS, error)
     }
     /// #NP.
-    #[inline]
     pub const fn not_present(error: u32) -> Self {
         Self::coded(vector::NP, error)
     }
     /// #TS.
-    #[inline]
     pub const fn invalid_tss(error: u32) -> Self {
         Self::coded(vector::TS, error)
     }
     /// #AC.
-    #[inline]
     pub const fn alignment() -> Self {
         Self::coded(vector::AC, 0)
     }
     /// #PF.
-    #[inline]
     pub const fn page(error: u32, linear: u64) -> Self {
         Exception { vector: vector::PF, error: Some(error), address: linear }
     }
     /// #DB as a fault or trap; `dr6` has the bits to set.
-    #[inline]
     pub const fn debug(dr6: u64) -> Self {
         Exception { vector: vector::DB, error: None, address: dr6 }
     }

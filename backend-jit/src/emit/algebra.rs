@@ -11,11 +11,10 @@ use backend_interp::hot;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::Cpu;
 use frontend_x86::algebra::{Access, Algebra, Arith, Bin, Cmp};
-use frontend_x86::cpu::Bounds;
+use frontend_x86::cpu::{Bounds, CodeSize};
 use frontend_x86::exception::Exception;
 use frontend_x86::flags::{Flags, condition, word};
 use frontend_x86::op::{Form, Func, Ins, Op, RIP_BASE, Width, bits};
-use frontend_x86::sem::flow::is_outside;
 use frontend_x86::tlb::{ENTRIES, Entry, HOST_BITS, PLACED};
 use lyrebird_core::CpuState;
 use lyrebird_core::cpu::segment::Segment;
@@ -426,9 +425,14 @@ impl Algebra for Emit<'_, '_> {
         if self.steps() {
             // The way out of the step, made while nothing has changed.
             self.exit_block();
+        } else if self.mode.code == CodeSize::Bits64 {
+            let up = self.bin(Bin::Shl, Q, target, V::Const(16));
+            let canonical = self.bin(Bin::Sar, Q, up, V::Const(16));
+            let crooked = self.cmp(Cmp::Ne, Q, canonical, target);
+            self.exit_if(crooked);
         } else {
-            let outside = is_outside(self, self.mode.code, |e| e.load_own(Width::D, CS_LIMIT), target);
-            self.exit_if(outside);
+            let limit = self.load_own(Width::D, CS_LIMIT);
+            self.exit_if_below(limit, target);
         }
         Ok(())
     }

@@ -2,30 +2,8 @@
 
 use super::operand::read;
 use super::stack::{push_value, stack_form, stack_top};
-use crate::algebra::{Access, Algebra, Arith, Bin, Cmp, Outcome};
-use crate::cpu::CodeSize;
+use crate::algebra::{Access, Algebra, Outcome};
 use crate::op::{Ins, Kind, Width, reg};
-
-/// Whether an address has its upper bits all equal to bit 47.
-#[inline(always)]
-pub fn is_canonical<A: Arith>(a: &mut A, linear: A::V) -> A::C {
-    let n = a.k(Width::Q, 16);
-    let up = a.bin(Bin::Shl, Width::Q, linear, n);
-    let extended = a.bin(Bin::Sar, Width::Q, up, n);
-    a.cmp(Cmp::Eq, Width::Q, extended, linear)
-}
-
-/// Whether a near jump may not go to this address: in 64-bit code if it is not canonical, elsewhere if it is beyond the code segment's
-/// limit. For [`Algebra::check_target_or_stop`].
-#[inline(always)]
-pub fn is_outside<A: Arith>(a: &mut A, code: CodeSize, limit: impl FnOnce(&mut A) -> A::V, target: A::V) -> A::C {
-    if code == CodeSize::Bits64 {
-        let canonical = is_canonical(a, target);
-        return a.not(canonical);
-    }
-    let limit = limit(a);
-    a.cmp(Cmp::Ult, Width::Q, limit, target)
-}
 
 /// The end of a run of ops that no jump ends. The target was checked when the op was made.
 #[inline(always)]

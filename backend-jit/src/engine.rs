@@ -229,8 +229,8 @@ pub(crate) struct Jit {
     regions: Regions,
     /// Traces that cannot be compiled.
     hopeless: HashSet<*const TracedOp>,
-    /// First traces of regions in which accesses that were to share TLB checks were too often in two pages.
-    unshared: HashSet<*const TracedOp>,
+    /// The ops of traces, by bits, whose accesses were to share TLB checks, and were too often in two pages.
+    apart: HashMap<*const TracedOp, u128>,
     perf: Option<PerfMap>,
     sabotage: Option<u64>,
     /// See [`Options::shared`].
@@ -298,7 +298,7 @@ impl Jit {
             threshold,
             regions: Regions::default(),
             hopeless: HashSet::new(),
-            unshared: HashSet::new(),
+            apart: HashMap::new(),
             perf,
             sabotage: options.sabotage,
             shared: options.shared,
@@ -396,7 +396,7 @@ impl Jit {
     /// A trace is no more. Whether regions that begin with other traces are gone, too.
     fn drop_trace(&mut self, entry: *const TracedOp) -> bool {
         self.hopeless.remove(&entry);
-        self.unshared.remove(&entry);
+        self.apart.remove(&entry);
         self.asked.remove(&entry);
         self.awaited.remove(&entry);
         let others = self.regions.end(entry);

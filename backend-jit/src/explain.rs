@@ -52,7 +52,7 @@ pub fn emit_for(
     target: &str,
 ) -> Result<Option<(u64, Vec<u8>)>, CompileError> {
     let Some((_, _, region)) = region(run, pool, jit, linear) else { return Ok(None) };
-    let job = Job::new(0, &region, run.cpu.mode, true, false);
+    let job = Job::new(0, &region, run.cpu.mode, false);
     let mut compiler = Compiler::for_target(target)?.ordered(jit.shared && target != "x86_64");
     let code = worker::compile(&mut compiler, &job)?;
     Ok(code.map(|code| (job.instructions(), code.bytes)))
@@ -90,7 +90,7 @@ pub fn explain(run: &mut Run, pool: &Locked<'_>, jit: &Jit, linear: u64) -> Opti
             );
         }
     }
-    let job = Job::new(0, &region, run.cpu.mode, true, false);
+    let job = Job::new(0, &region, run.cpu.mode, false);
     let compiled = Compiler::new(false).map_err(|error| error.to_string()).and_then(|mut compiler| {
         compiler.want_listing();
         match worker::compile(&mut compiler, &job) {

@@ -35,6 +35,8 @@ pub struct Found {
     pub host: u64,
     /// See [`Member::count`].
     pub count: u32,
+    /// See [`Member::apart`].
+    pub apart: u128,
 }
 
 impl Found {
@@ -46,7 +48,7 @@ impl Found {
         // SAFETY: the caller's promise.
         let ops = unsafe { ops_of(entry) };
         let used = if plain { ops.len() } else { profile::reached(ops) };
-        Found { entry, ops, used, plain, page, host, count: 0 }
+        Found { entry, ops, used, plain, page, host, count: 0, apart: 0 }
     }
 
     /// The ops that are used, whole, with links.
@@ -67,7 +69,7 @@ impl Found {
 
     /// The same for the translator, with a copy of the ops that are used.
     pub fn member<'a>(&self, ops: &'a [Op]) -> Member<'a> {
-        Member { entry: self.entry, ops, page: self.page, count: self.count }
+        Member { entry: self.entry, ops, page: self.page, count: self.count, apart: self.apart }
     }
 
     /// Offset in the page of the first instruction.
@@ -233,7 +235,7 @@ pub fn entries(region: &[Found], mode: Mode, closed: bool) -> Vec<u8> {
 fn with<R>(region: &[Found], mode: Mode, closed: bool, look: impl FnOnce(Region) -> R) -> R {
     let ops: Vec<Vec<Op>> = region.iter().map(Found::whole).collect();
     let members: Vec<Member> = region.iter().zip(&ops).map(|(found, ops)| found.member(ops)).collect();
-    look(Region { members: &members, mode, share: false, closed })
+    look(Region { members: &members, mode, closed })
 }
 
 /// Traces that a trace may go on with, and how often it does, as a part of its entries.

@@ -24,7 +24,6 @@ pub struct Job {
     members: Vec<(Found, Vec<Op>)>,
     /// The mode that they were decoded for.
     mode: Mode,
-    share: bool,
     closed: bool,
 }
 
@@ -33,10 +32,10 @@ pub struct Job {
 unsafe impl Send for Job {}
 
 impl Job {
-    /// A job, with the ops copied. `share` and `closed`: see [`Region`].
-    pub fn new(ticket: u64, region: &[Found], mode: Mode, share: bool, closed: bool) -> Self {
+    /// A job, with the ops copied. `closed`: see [`Region`].
+    pub fn new(ticket: u64, region: &[Found], mode: Mode, closed: bool) -> Self {
         let members = region.iter().map(|found| (*found, found.whole())).collect();
-        Job { ticket, members, mode, share, closed }
+        Job { ticket, members, mode, closed }
     }
 
     /// How many instructions the region has.
@@ -77,7 +76,7 @@ pub fn compile_or_not(compiler: &mut Compiler, job: &Job) -> Option<Code> {
 /// Compiles a region; `None` if it holds what cannot be translated.
 pub fn compile(compiler: &mut Compiler, job: &Job) -> Result<Option<Code>, CompileError> {
     let members: Vec<Member> = job.members.iter().map(|(found, ops)| found.member(ops)).collect();
-    let region = Region { members: &members, mode: job.mode, share: job.share, closed: job.closed };
+    let region = Region { members: &members, mode: job.mode, closed: job.closed };
     let mut whole = false;
     let code = compiler.compile(Kind::Trace, |asm| whole = emit::translate(asm, region))?;
     Ok(whole.then_some(Code { entries: region.entries(), ..code }))

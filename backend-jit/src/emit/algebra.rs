@@ -275,6 +275,7 @@ impl Algebra for Emit<'_, '_> {
 
     fn probe(&mut self, form: Form, seg: u8, offset: V, w: Width, access: Access) -> Result<Value, Infallible> {
         let linear = self.linear(form, seg, offset, w.bytes(), access);
+        self.note_alone(linear);
         if let Some(host) = self.shared(form, linear, w, access) {
             return Ok(host);
         }

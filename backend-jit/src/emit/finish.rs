@@ -10,7 +10,7 @@ use super::{Edge, Emit, Exit, FlagState, State, V};
 use crate::clif::{Area, Block, Value};
 use crate::code::Symbol;
 use backend_interp::run::{Run, TracedOp};
-use frontend_x86::algebra::{Arith, Cmp};
+use frontend_x86::algebra::{Arith, Bin, Cmp};
 use frontend_x86::op::Width;
 use std::cmp::Reverse;
 use std::mem::{offset_of, size_of};
@@ -46,11 +46,26 @@ pub enum Handed {
     Check(usize),
 }
 
+/// The end of ways out that have the same reason: a block, and its parameters, as [`Emit::told`] gives them.
+pub struct Tail {
+    block: Block,
+    told: Vec<Value>,
+}
+
+/// What an access checks: that a byte and one `more` behind it are in the page that the TLB has for the first.
+#[derive(Clone, Copy, Debug)]
+pub struct Range {
+    /// The address of the first.
+    pub first: V,
+    /// How far behind it the last one is.
+    pub more: u64,
+}
+
 /// Ways out that write the same.
 struct Group {
     block: Block,
-    /// A parameter: the op's place.
-    place: Value,
+    /// Its parameters.
+    told: Vec<Value>,
     flags: FlagState,
     why: Why,
     member: usize,
@@ -68,6 +83,8 @@ pub enum Why {
     Unexpected,
     /// Its access is not in the page that it was expected in: see [`super::share`].
     Apart,
+    /// Its access is in a page that the TLB does not have, or is not in the page that was expected: a [`Range`] tells.
+    Missed,
 }
 
 impl Head {
@@ -86,18 +103,18 @@ impl Emit<'_, '_> {
         self.propagate_demand();
         self.begin();
         self.build_edges();
-        self.finish_ranges();
         self.build_written();
         let mut groups: Vec<Group> = Vec::new();
         for exit in std::mem::take(&mut self.exits) {
             self.asm.at(exit.block);
-            let Exit { flags, why, member, at, .. } = exit;
+            let Exit { flags, why, range, member, at, .. } = exit;
             let unwritten = exit.pending.map(|pending| self.unwritten(&pending, flags)).unwrap_or_default();
             if flags == FlagState::Slots && unwritten.is_empty() {
-                self.leave_at(why, member, at);
+                let told = self.told(at, range);
+                self.leave(why, member, &told);
                 continue;
             }
-            let place = self.place_of(at);
+            let told = self.told(at, range);
             let like = |group: &&Group| {
                 (group.flags, group.why, group.member) == (flags, why, member) && group.unwritten == unwritten
             };
@@ -105,34 +122,27 @@ impl Emit<'_, '_> {
                 Some(group) => group.block,
                 None => {
                     let block = self.asm.cold_block();
-                    let place = self.asm.parameter(block);
-                    groups.push(Group { block, place, flags, why, member, unwritten });
+                    let params = told.iter().map(|_| self.asm.parameter(block)).collect();
+                    groups.push(Group { block, told: params, flags, why, member, unwritten });
                     block
                 }
             };
-            self.asm.jump(block, &[place]);
+            self.asm.jump(block, &told);
         }
-        for Group { block, place, flags, why, member, unwritten } in groups {
+        for Group { block, told, flags, why, member, unwritten } in groups {
             self.asm.at(block);
             self.write_out(&unwritten);
             self.state = State { flags, slots: [Slot::Memory; SLOTS], ..State::new() };
             self.flags_to_slots();
             self.flush();
-            let tail = self.tail(why, member);
-            self.asm.jump(tail, &[place]);
+            self.leave(why, member, &told);
         }
         let tails = std::mem::take(&mut self.tails);
-        for ((why, member), (block, place)) in tails {
+        for ((why, member), Tail { block, told }) in tails {
             self.asm.at(block);
-            if matches!(why, Why::Unexpected | Why::Apart) {
-                let first = V::Value(self.asm.symbol(Symbol::Op { member: 0, op: 0 }));
-                let apart = if why == Why::Apart { Run::APART } else { 0 };
-                let unexpected = self.add(Width::Q, first, V::Const(apart));
-                let unexpected = self.value_of(unexpected);
-                self.asm.store(Area::Own, Width::Q, self.run, offset_of!(Run, unexpected) as i32, unexpected);
-            }
+            self.tell_unexpected(why, &told);
             let first = V::Value(self.op_address(member, 0));
-            let op = self.add(Width::Q, first, V::Value(place));
+            let op = self.add(Width::Q, first, V::Value(told[0]));
             let op = self.value_of(op);
             if why == Why::Linked {
                 let code = self.asm.symbol(Symbol::Linked);
@@ -143,25 +153,50 @@ impl Emit<'_, '_> {
         }
     }
 
-    /// An op's place in its trace, in bytes.
-    fn place_of(&mut self, at: usize) -> Value {
-        self.asm.constant((at * size_of::<TracedOp>()) as u64)
+    /// Has the engine know of a way out that was not expected.
+    fn tell_unexpected(&mut self, why: Why, told: &[Value]) {
+        let first = |emit: &mut Self| V::Value(emit.asm.symbol(Symbol::Op { member: 0, op: 0 }));
+        let apart = |emit: &mut Self| {
+            let first = first(emit);
+            emit.add(Width::Q, first, V::Const(Run::APART))
+        };
+        let unexpected = match (why, told) {
+            (Why::Unexpected, _) => first(self),
+            (Why::Apart, _) => apart(self),
+            (Why::Missed, [_, first, last]) => {
+                let differ = self.bin(Bin::Xor, Width::Q, V::Value(*first), V::Value(*last));
+                let pages = self.bin(Bin::And, Width::Q, differ, V::Const(!0xfff));
+                let (elsewhere, apart) = (self.is_nonzero(Width::Q, pages), apart(self));
+                self.select(Width::Q, elsewhere, apart, V::Const(0))
+            }
+            _ => return,
+        };
+        let unexpected = self.value_of(unexpected);
+        self.asm.store(Area::Own, Width::Q, self.run, offset_of!(Run, unexpected) as i32, unexpected);
+    }
+
+    /// What a way out tells: the op's place in its trace, in bytes, and the addresses of its range's first and last byte.
+    fn told(&mut self, at: usize, range: Option<Range>) -> Vec<Value> {
+        let place = self.asm.constant((at * size_of::<TracedOp>()) as u64);
+        let Some(Range { first, more }) = range else { return vec![place] };
+        let last = self.add(Width::Q, first, V::Const(more));
+        vec![place, self.value_of(first), self.value_of(last)]
     }
 
     /// Leaves in front of an op. Memory has everything.
     pub(super) fn leave_at(&mut self, why: Why, member: usize, at: usize) {
-        let place = self.place_of(at);
-        let tail = self.tail(why, member);
-        self.asm.jump(tail, &[place]);
+        let told = self.told(at, None);
+        self.leave(why, member, &told);
     }
 
-    fn tail(&mut self, why: Why, member: usize) -> Block {
+    fn leave(&mut self, why: Why, member: usize, told: &[Value]) {
         let asm = &mut *self.asm;
         let new = || {
             let block = asm.cold_block();
-            (block, asm.parameter(block))
+            Tail { block, told: told.iter().map(|_| asm.parameter(block)).collect() }
         };
-        self.tails.entry((why, member)).or_insert_with(new).0
+        let tail = self.tails.entry((why, member)).or_insert_with(new).block;
+        self.asm.jump(tail, told);
     }
 
     /// Whoever goes on to a trace that wants a slot, and has not got it from elsewhere, wants it too.

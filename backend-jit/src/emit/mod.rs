@@ -29,12 +29,12 @@ mod x87;
 
 use crate::clif::{Asm, Block, Value};
 use backend_interp::run::Run;
-use finish::{Head, Why};
+use finish::{Head, Range, Tail, Why};
 use frontend_x86::cpu::Mode;
 use frontend_x86::flags::Flags;
 use frontend_x86::op::Op;
 use pending::{Pending, Written};
-use share::{Origin, RangeExit, Shares};
+use share::{Origin, Shares};
 use slots::Slots;
 use std::collections::{BTreeMap, HashMap};
 use std::mem::offset_of;
@@ -128,6 +128,7 @@ struct Exit {
     member: usize,
     at: usize,
     why: Why,
+    range: Option<Range>,
     pending: Option<Pending>,
 }
 
@@ -159,8 +160,8 @@ pub struct Emit<'a, 'f> {
     exit: Option<Block>,
     /// Another one: see [`share`].
     apart: Option<Block>,
-    /// The ends of ways out: a block and its parameter, the op's place, by why and from which trace.
-    tails: BTreeMap<(Why, usize), (Block, Value)>,
+    /// The ends of ways out, by why and from which trace.
+    tails: BTreeMap<(Why, usize), Tail>,
     /// The current op keeps the CF of the slots, whatever it is.
     keeps_carry: bool,
     /// What is known of values.
@@ -169,7 +170,6 @@ pub struct Emit<'a, 'f> {
     made: HashMap<Value, arith::Made>,
     heads: Vec<Head>,
     exits: Vec<Exit>,
-    ranges: Vec<RangeExit>,
     written: Vec<Written>,
     edges: Vec<Edge>,
     /// An op cannot be translated after all.

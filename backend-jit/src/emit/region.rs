@@ -32,6 +32,8 @@ pub struct Member<'a> {
     pub page: i64,
     /// How often it has been entered, as far as that is known.
     pub count: u32,
+    /// Which of its ops, by bits, shall check each of their accesses alone: see [`super::share`].
+    pub apart: u128,
 }
 
 /// What is to be compiled: traces that go on into one another. The first is the one entered from outside.
@@ -41,8 +43,6 @@ pub struct Region<'a> {
     pub members: &'a [Member<'a>],
     /// The mode that they were decoded for.
     pub mode: Mode,
-    /// Accesses near one another share their checks.
-    pub share: bool,
     /// It is entered by its first trace only, and has copies of what is compiled elsewhere: see [`crate::gather::wide`].
     pub closed: bool,
 }
@@ -82,7 +82,6 @@ pub fn translate(asm: &mut Asm, region: Region) -> bool {
         made: HashMap::new(),
         heads,
         exits: Vec::new(),
-        ranges: Vec::new(),
         written: Vec::new(),
         edges: Vec::new(),
         refused: false,

@@ -3,10 +3,10 @@
 //! enough to see that both are in the same page; and the first looks ahead and checks for those that follow, too: the TLB's
 //! entry for the first byte has the page of the last one.
 //!
-//! If they are not, the interpreter goes on from there. A region that meets this often (its stack frame lies across two
-//! pages) is compiled again without sharing: the exits count in the entry op.
+//! If they are not, the interpreter goes on from there. Where this happens often (a stack frame lies across two pages), the region is
+//! compiled again, and from that op on all that lies a constant away is checked one by one: see [`super::Member::apart`].
 
-use super::finish::Why;
+use super::finish::{Range, Why};
 use super::slots::Slot;
 use super::strides::{REGISTERS, added, popped};
 use super::{Emit, V};
@@ -18,6 +18,8 @@ use frontend_x86::op::{Form, Func, Kind, Op, Width, ZERO, reg};
 const Q: Width = Width::Q;
 /// How many checks are remembered.
 const SHARES: usize = 4;
+/// How many roots are remembered around which nothing is shared.
+const ALONE: usize = 2;
 /// How far apart accesses may be that share a check.
 const REACH: i64 = 512;
 /// How far apart accesses may be that are checked before they are reached.
@@ -73,21 +75,13 @@ impl Expected {
     }
 }
 
-/// A way out for an access whose check failed.
-pub struct RangeExit {
-    block: Block,
-    first: V,
-    /// How far behind it the last byte is.
-    more: u64,
-    missed: Block,
-    apart: Block,
-}
-
 /// The checks that hold here.
 #[derive(Clone, Copy, Default)]
 pub struct Shares {
     known: [Option<Share>; SHARES],
     next: usize,
+    /// Roots around which nothing is shared.
+    alone: [Option<Value>; ALONE],
 }
 
 /// A look at what is to come.
@@ -218,14 +212,32 @@ impl Emit<'_, '_> {
         }
     }
 
+    /// An address, and what it is, if others near it may share its check.
+    fn sharing(&self, form: Form, linear: V) -> Option<(Value, Origin)> {
+        let V::Value(at) = linear else { return None };
+        let o = self.origin(at);
+        let alone = self.state.shares.alone.contains(&Some(o.root));
+        (matches!(form, Form::A64 | Form::Flat32) && !alone).then_some((at, o))
+    }
+
+    /// If accesses of the current op are to be checked one by one, then what follows a constant away, too.
+    pub(super) fn note_alone(&mut self, linear: V) {
+        if let V::Value(at) = linear
+            && self.region.members[self.member].apart >> self.at & 1 != 0
+        {
+            let root = Some(self.origin(at).root);
+            let alone = &mut self.state.shares.alone;
+            if !alone.contains(&root) {
+                alone.rotate_right(1);
+                alone[0] = root;
+            }
+        }
+    }
+
     /// The host address of an access that shares an earlier check, if there is one to share. Leaves if the access is in
     /// another page after all.
     pub(super) fn shared(&mut self, form: Form, linear: V, w: Width, access: Access) -> Option<Value> {
-        let V::Value(at) = linear else { return None };
-        if !self.region.share || !matches!(form, Form::A64 | Form::Flat32) {
-            return None;
-        }
-        let o = self.origin(at);
+        let (_, o) = self.sharing(form, linear)?;
         let (from, to) = (o.add, o.add.checked_add(w.bytes() as i64)?);
         let fits = |s: &Share| {
             s.root == o.root
@@ -249,11 +261,7 @@ impl Emit<'_, '_> {
 
     /// What an access is the first of, if its check may be shared: the bytes from its root that are expected to be accessed.
     pub(super) fn expected(&self, form: Form, linear: V, w: Width) -> Option<Expected> {
-        let V::Value(at) = linear else { return None };
-        if !self.region.share || !matches!(form, Form::A64 | Form::Flat32) {
-            return None;
-        }
-        let o = self.origin(at);
+        let (at, o) = self.sharing(form, linear)?;
         let look = self.ahead(form, o, (o.add, o.add.checked_add(w.bytes() as i64)?));
         let (lo, hi) = look.range;
         Some(Expected { linear: at, origin: o, lo, hi, writes: look.writes })
@@ -264,24 +272,12 @@ impl Emit<'_, '_> {
         self.plus(Q, linear, e.lo.wrapping_sub(e.origin.add) as u64)
     }
 
-    /// Has a block leave in front of the current op: because of the range if it is in two pages, else for the interpreter.
+    /// Leaves in front of the current op: because of the range if it is in two pages, else for the interpreter.
     pub(super) fn exit_block_of_range(&mut self, first: V, more: u64) -> Block {
-        let (missed, apart) = (self.exit_block(), self.apart_block());
+        self.flush_for_exit();
         let block = self.asm.cold_block();
-        self.ranges.push(RangeExit { block, first, more, missed, apart });
+        self.note_exit(block, Why::Missed, Some(Range { first, more }));
         block
-    }
-
-    /// Builds those blocks.
-    pub(super) fn finish_ranges(&mut self) {
-        for RangeExit { block, first, more, missed, apart } in std::mem::take(&mut self.ranges) {
-            self.asm.at(block);
-            let last = self.add(Q, first, V::Const(more));
-            let differ = self.bin(Bin::Xor, Q, first, last);
-            let pages = self.bin(Bin::And, Q, differ, V::Const(!0xfff));
-            let elsewhere = self.is_nonzero(Q, pages);
-            self.branch(elsewhere, apart, missed);
-        }
     }
 
     /// Remembers a check that has just been made.
@@ -347,7 +343,7 @@ impl Emit<'_, '_> {
         self.flush_for_exit();
         let block = self.asm.cold_block();
         self.apart = Some(block);
-        self.note_exit(block, Why::Apart);
+        self.note_exit(block, Why::Apart, None);
         block
     }
 }

@@ -1,6 +1,6 @@
 //! Slots: the parts of a running CPU that a trace keeps in host registers.
 
-use super::finish::{Handed, Why};
+use super::finish::{Handed, Range, Why};
 use super::{C, Emit, Exit, FlagState, State, V};
 use crate::clif::{Area, Block, Value};
 use crate::code::Function;
@@ -338,14 +338,14 @@ impl Emit<'_, '_> {
         self.flush_for_exit();
         let block = self.asm.cold_block();
         self.exit = Some(block);
-        self.note_exit(block, Why::Interpret);
+        self.note_exit(block, Why::Interpret, None);
         block
     }
 
     /// Has a block leave in front of the current op.
-    pub fn note_exit(&mut self, block: Block, why: Why) {
+    pub fn note_exit(&mut self, block: Block, why: Why, range: Option<Range>) {
         let (pending, flags) = (self.pending(), self.before.flags);
-        self.exits.push(Exit { block, flags, member: self.member, at: self.at, why, pending });
+        self.exits.push(Exit { block, flags, member: self.member, at: self.at, why, range, pending });
     }
 
     /// Leaves in front of the current op where `l < r`, unsigned.

@@ -1,6 +1,7 @@
 //! A vCPU's side of compiled code: the way into it, and what is done when a trace is hot.
 
-use super::{AGAIN, Common, Jit, Tier, reconsider};
+use super::reconsider::{self, Then};
+use super::{AGAIN, Common, Jit, Tier};
 use crate::gather::{self, Found};
 use crate::mxcsr;
 use crate::worker::{self, Done, Job};
@@ -125,13 +126,14 @@ impl Jit {
         &mut self,
         run: &mut Run,
         pool: &mut Locked<'_>,
-        region: Vec<Found>,
+        mut region: Vec<Found>,
         closed: bool,
     ) {
         let Some(Found { entry, .. }) = region.first().copied() else { return };
+        region.iter_mut().for_each(|found| found.apart = self.apart(found.entry));
         let number = self.regions.add(&region);
         let mode = run.cpu.mode;
-        let mut job = Job::new(number, &region, mode, self.shares(entry), closed);
+        let mut job = Job::new(number, &region, mode, closed);
         if let Some(immediate) = self.sabotage {
             job.sabotage(immediate);
         }
@@ -159,7 +161,7 @@ impl Jit {
 
 /// Compiled code has come back as [`Run::unexpected`] says.
 #[cold]
-unsafe fn reconsider(run: &mut Run, own: &Own) {
+unsafe fn reconsider(run: &mut Run, own: &Own, then: *const TracedOp) {
     let unexpected = std::mem::take(&mut run.unexpected);
     let common = own.common.clone();
     if unexpected & Run::OFTEN != 0 {
@@ -174,12 +176,19 @@ unsafe fn reconsider(run: &mut Run, own: &Own) {
         };
     }
     // SAFETY: this vCPU has just come from that code: if its traces were dropped meanwhile, they are not freed.
-    if unsafe { reconsider::is_often(unexpected) } {
-        let mut pool = common.pool.lock();
-        if run.cache.is_fresh() {
-            // SAFETY: this vCPU knows of all that was dropped, and executes no code.
-            unsafe { common.compiled.lock().reconsider(run, &mut pool, unexpected) };
-        }
+    let what = unsafe { reconsider::count(unexpected) };
+    if what == Then::Nothing {
+        return;
+    }
+    let mut pool = common.pool.lock();
+    if !run.cache.is_fresh() {
+        return;
+    }
+    let mut jit = common.compiled.lock();
+    jit.note_apart(unexpected, then);
+    if what == Then::Renew {
+        // SAFETY: this vCPU knows of all that was dropped, and executes no code.
+        unsafe { jit.reconsider(run, &mut pool, unexpected) };
     }
 }
 
@@ -202,7 +211,7 @@ pub unsafe fn enter(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
         mxcsr::disarm(&mut *run);
         (*own).exits.count(&mut *run, then, hot.code);
         if (*run).unexpected != 0 {
-            reconsider(&mut *run, &*own);
+            reconsider(&mut *run, &*own, then);
         }
         then
     }

@@ -1,4 +1,5 @@
 //! Regions that were left where nobody expected it, again and again: they are compiled anew, by what is known then.
+//! Accesses that were expected in one page are told by op: in the second half of their number it is noted which they are.
 
 use super::Jit;
 use super::reuse::ASKS;
@@ -53,25 +54,52 @@ pub unsafe fn has_disappointed(entry: *const TracedOp) -> bool {
     unsafe { times(entry) }.load(Ordering::Relaxed) > 0
 }
 
-/// Counts that a region was left unexpectedly; whether it has been so often that something is to be done.
+/// What is to be done about a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    Nothing,
+    /// The op that accesses what was elsewhere is to be noted: see [`Jit::note_apart`].
+    Note,
+    /// It is to be compiled anew: see [`Jit::reconsider`].
+    Renew,
+}
+
+/// Counts that a region was left unexpectedly; what follows from it.
 ///
 /// # Safety
 /// The region's entry op is of a trace that is not freed.
-pub unsafe fn is_often(unexpected: u64) -> bool {
+pub unsafe fn count(unexpected: u64) -> Then {
     let (entry, apart) = parts(unexpected);
     // SAFETY: the caller's promise. Counts of several vCPUs at the same time may be lost.
     let (entry, times) = unsafe { (&*entry, times(entry).load(Ordering::Relaxed)) };
     if apart {
         let count = entry.small(ELSEWHERE).load(Ordering::Relaxed).saturating_add(1);
         entry.small(ELSEWHERE).store(count, Ordering::Relaxed);
-        return count == APART;
+        return match count {
+            APART => Then::Renew,
+            count if count > APART / 2 => Then::Note,
+            _ => Then::Nothing,
+        };
     }
     let count = entry.pair().load(Ordering::Relaxed).saturating_add(1);
     entry.pair().store(count, Ordering::Relaxed);
-    times < TIMES && count >= UNEXPECTED << (PATIENCE * u32::from(times))
+    let often = times < TIMES && count >= UNEXPECTED << (PATIENCE * u32::from(times));
+    if often { Then::Renew } else { Then::Nothing }
 }
 
 impl Jit {
+    /// Notes that an op's accesses are better checked one by one, if an access is what was not expected.
+    ///
+    /// `op` is the one in front of which its code has just been left.
+    pub(super) fn note_apart(&mut self, unexpected: u64, op: *const TracedOp) {
+        let (first, apart) = parts(unexpected);
+        let Some(entry) = self.regions.trace_of(first, op).filter(|_| apart) else { return };
+        // The entry op comes first.
+        let at = (op.addr() - entry.addr()) / size_of::<TracedOp>() - 1;
+        let bit = u32::try_from(at).ok().and_then(|at| 1u128.checked_shl(at)).unwrap_or(0);
+        *self.apart.entry(entry).or_default() |= bit;
+    }
+
     /// Has a region compiled anew when it is entered next.
     ///
     /// # Safety
@@ -89,9 +117,7 @@ impl Jit {
             times(first).load(Ordering::Relaxed) + u8::from(!apart)
         };
         for entry in &entries {
-            if apart {
-                self.unshared.insert(*entry);
-            } else {
+            if !apart {
                 // Not what was kept: that is what was wrong.
                 self.asked.insert(*entry, ASKS.len());
             }

@@ -137,6 +137,14 @@ impl Regions {
             .is_some_and(|body| body.members.contains(&other))
     }
 
+    /// Which trace of a region that begins with `first` an op belongs to.
+    pub fn trace_of(&self, first: Trace, op: *const TracedOp) -> Option<Trace> {
+        let bodies = self.of.get(&first)?.iter().filter_map(|number| self.bodies.get(number));
+        let members = bodies.filter(|body| body.first == first).flat_map(|body| &body.members);
+        // Traces lie one behind the other.
+        members.copied().filter(|entry| *entry < op).max()
+    }
+
     /// Ends the regions that begin with a trace: those that have lost their code, of which it is mostly one.
     pub fn end_at(&mut self, first: Trace) -> Vec<*mut TracedOp> {
         let numbers = self.of.get(&first).cloned().unwrap_or_default();

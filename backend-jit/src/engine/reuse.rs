@@ -19,6 +19,11 @@ pub fn asks(threshold: i64) -> [i64; 2] {
     [first, (threshold / ASKS[1]).max(first + 1)]
 }
 
+fn name(mode: Mode, apart: u128, first: &Found, closed: bool) -> key::Hash {
+    let hash = if closed { key::wide } else { key::ops };
+    hash(mode, apart, first.ops)
+}
+
 /// What came of looking for kept code.
 pub(super) enum Looked {
     /// It is installed.
@@ -40,23 +45,22 @@ impl Jit {
         self.asked.get(&entry).is_some_and(|asked| *asked == self.asks.len())
     }
 
-    /// Whether the region that begins with this trace may share TLB checks.
-    pub(super) fn shares(&self, entry: *const TracedOp) -> bool {
-        !self.unshared.contains(&entry)
+    /// See [`crate::emit::Member::apart`].
+    pub(super) fn apart(&self, entry: *const TracedOp) -> u128 {
+        self.apart.get(&entry).copied().unwrap_or(0)
     }
 
     /// What the kept regions that begin with this trace are looked for by.
     pub(super) fn name(&self, mode: Mode, first: &Found, closed: bool) -> key::Hash {
-        let hash = if closed { key::wide } else { key::ops };
-        hash(mode, self.shares(first.entry), first.ops)
+        name(mode, self.apart(first.entry), first, closed)
     }
 
     /// Keeps a region's code for other runs.
     pub(super) fn keep(&self, mode: Mode, region: &[Found], code: &Code, closed: bool) {
         let Some(kept) = &self.kept else { return };
-        let hash = |found: &Found| key::ops(mode, self.shares(region[0].entry), found.ops);
+        let hash = |found: &Found| key::ops(mode, found.apart, found.ops);
         let member = |found: &Found| kept::Member { page: found.page, offset: found.offset(), ops: hash(found) };
-        kept.add(self.name(mode, &region[0], closed), region[1..].iter().map(member).collect(), code);
+        kept.add(name(mode, region[0].apart, &region[0], closed), region[1..].iter().map(member).collect(), code);
     }
 
     /// Installs kept code for a trace, or has it counted further. False: it is to be compiled.
@@ -94,7 +98,7 @@ impl Jit {
         entry: *mut TracedOp,
         closed: bool,
     ) -> Looked {
-        let (mode, share) = (run.cpu.mode, self.shares(entry));
+        let mode = run.cpu.mode;
         // SAFETY: the caller's promise.
         let Some(alone) = (unsafe { gather::find(run, pool, entry, std::iter::empty()) }) else {
             return Looked::Nothing;
@@ -106,7 +110,9 @@ impl Jit {
             let places = members.iter().map(|member| (member.page, member.offset));
             // SAFETY: the caller's promise.
             let Some(region) = (unsafe { gather::find(run, pool, entry, places) }) else { continue };
-            let same = |(found, member): (&Found, &kept::Member)| key::ops(mode, share, found.ops) == member.ops;
+            let same = |(found, member): (&Found, &kept::Member)| {
+                key::ops(mode, self.apart(found.entry), found.ops) == member.ops
+            };
             if !region[1..].iter().zip(&members).all(same) {
                 continue;
             }

@@ -30,19 +30,20 @@ pub fn set(host: &str) -> Hash {
     short(&hasher)
 }
 
-/// A trace's ops, decoded for a mode. `share` is the region's: see [`emit::Region::share`].
-pub fn ops(mode: Mode, share: bool, ops: &[TracedOp]) -> Hash {
-    hash(mode, share.into(), ops)
+/// A trace's ops, decoded for a mode. `apart`: see [`emit::Member::apart`].
+pub fn ops(mode: Mode, apart: u128, ops: &[TracedOp]) -> Hash {
+    hash(mode, 0, apart, ops)
 }
 
 /// The same of a wide region's first trace: by its ops alone it would find the others that begin with it.
-pub fn wide(mode: Mode, share: bool, ops: &[TracedOp]) -> Hash {
-    hash(mode, 2 | u8::from(share), ops)
+pub fn wide(mode: Mode, apart: u128, ops: &[TracedOp]) -> Hash {
+    hash(mode, 1, apart, ops)
 }
 
-fn hash(mode: Mode, kind: u8, ops: &[TracedOp]) -> Hash {
+fn hash(mode: Mode, kind: u8, apart: u128, ops: &[TracedOp]) -> Hash {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&[mode.key(), kind]);
+    hasher.update(&apart.to_le_bytes());
     for op in ops {
         let op = profile::without(op.op());
         // Every field, so that none is forgotten when one comes.

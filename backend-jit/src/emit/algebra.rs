@@ -1,6 +1,6 @@
 //! What an instruction does to a CPU, as code.
 
-use super::share::Expected;
+use super::share::{Expected, Origin};
 use super::slots::{LEFT, TLB};
 use super::vector::X;
 use super::{C, Emit, FlagState, Flow, Target, V};
@@ -45,9 +45,19 @@ impl Emit<'_, '_> {
             return offset;
         }
         let bounds = BOUNDS + usize::from(seg) * size_of::<Bounds>();
-        let base = self.load_own(Q, (bounds + offset_of!(Bounds, base)) as i32);
+        let base = match self.state.bases.get(usize::from(seg)).copied().flatten() {
+            Some(base) => base,
+            None => self.load_own(Q, (bounds + offset_of!(Bounds, base)) as i32),
+        };
+        if let Some(known) = self.state.bases.get_mut(usize::from(seg)) {
+            *known = Some(base);
+        }
         if form == Form::A64Seg {
-            return self.add(Q, base, offset);
+            // So that accesses a constant apart share their checks.
+            let Origin { root, add, short } = self.origin(offset);
+            let (root, add) = if short { (offset, 0) } else { (root, add) };
+            let root = self.bin_once(Bin::Add, Q, base, root);
+            return self.plus(Q, root, add as u64);
         }
         let high = if access.writes() { offset_of!(Bounds, high_write) } else { offset_of!(Bounds, high_read) };
         let high = self.load_own(Q, (bounds + high) as i32);
@@ -141,6 +151,10 @@ impl Emit<'_, '_> {
 
     /// Whether all bytes of an access are in this page: see `frontend_x86::tlb`.
     pub(super) fn in_page(&mut self, first: V, page: Value, more: u64) -> Value {
+        if more == 4095 {
+            let first = self.value_of(first);
+            return self.asm.compare(Cmp::Eq, Q, first, page);
+        }
         let inside = self.sub(Q, first, V::Value(page));
         let (inside, most) = (self.value_of(inside), self.asm.constant(4095 - more));
         self.asm.compare(Cmp::Ule, Q, inside, most)
@@ -292,7 +306,7 @@ impl Algebra for Emit<'_, '_> {
         let addend = match carried {
             Some(addend) => addend,
             None => {
-                let range = expected.as_ref().filter(|e| !e.is_single(w));
+                let range = expected.as_ref().filter(|e| !e.is_single(w) && more < 4095);
                 self.look_up(first, access, range, more).1
             }
         };

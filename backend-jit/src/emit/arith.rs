@@ -113,10 +113,10 @@ impl Arith for Emit<'_, '_> {
             self.made.insert(value, Made { op, w, l: known.0, r: known.1, tested: false });
         }
         match (op, known) {
-            (Bin::Add, (V::Value(from), V::Const(add)) | (V::Const(add), V::Value(from))) => {
+            (Bin::Add, (from @ V::Value(_), V::Const(add)) | (V::Const(add), from @ V::Value(_))) => {
                 self.note_sum(w, v, from, add);
             }
-            (Bin::Sub, (V::Value(from), V::Const(less))) => self.note_sum(w, v, from, less.wrapping_neg()),
+            (Bin::Sub, (from @ V::Value(_), V::Const(less))) => self.note_sum(w, v, from, less.wrapping_neg()),
             _ => {}
         }
         v
@@ -165,8 +165,8 @@ impl Arith for Emit<'_, '_> {
     fn truncate(&mut self, w: Width, v: V) -> V {
         match v {
             V::Const(v) => V::Const(v & w.mask()),
-            V::Value(v) => {
-                let short = V::Value(self.asm.truncate(w, v));
+            V::Value(value) => {
+                let short = V::Value(self.asm.truncate(w, value));
                 self.note_sum(w, short, v, 0);
                 short
             }

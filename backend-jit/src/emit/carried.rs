@@ -79,12 +79,12 @@ impl Emit<'_, '_> {
         let short = form == Form::Flat32;
         let w = if short { Width::D } else { Q };
         let register = |v: V| -> Option<(usize, i64)> {
-            let V::Value(v) = v else { return None };
             let from = self.origin(v);
-            let slot = head.params.iter().position(|p| *p == Some(from.root))?;
+            let V::Value(root) = from.root else { return None };
+            let slot = head.params.iter().position(|p| *p == Some(root))?;
             (short || !from.short).then_some((slot, from.add))
         };
-        let root = V::Value(e.origin.root);
+        let root = e.origin.root;
         let (base, index, add) = match register(root) {
             Some((base, _)) => (base, None, 0),
             None => {

@@ -51,6 +51,9 @@ pub fn layout() -> impl Iterator<Item = usize> {
     (0..slots::SLOTS).map(|slot| slots::place(slot).0 as usize).chain([offset_of!(Run, jumps)])
 }
 
+/// How many segment registers there are.
+const SEGMENTS: usize = 6;
+
 /// A number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum V {
@@ -88,6 +91,8 @@ pub struct State {
     flags: FlagState,
     pages: Pages,
     shares: Shares,
+    /// The bases of segments that have been read.
+    bases: [Option<V>; SEGMENTS],
     carried: carried::Pages,
     /// In a round of a loop, whose slots memory need not have: see [`pending`].
     pending: bool,

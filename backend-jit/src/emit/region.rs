@@ -9,7 +9,7 @@ use super::sums::Sums;
 use super::vector::Simd;
 use super::ways::Pages;
 use super::x87::Known;
-use super::{Edge, Emit, FlagState, Flow, Head, State, Target, V};
+use super::{Edge, Emit, FlagState, Flow, Head, SEGMENTS, State, Target, V};
 use crate::clif::{Area, Asm, Value};
 use crate::code::{Function, Symbol};
 use backend_interp::profile::{self, Rare};
@@ -239,6 +239,7 @@ impl Emit<'_, '_> {
         self.state.slots.fill(Slot::Memory);
         self.state.pages = Pages::default();
         self.state.shares = Shares::default();
+        self.state.bases = [None; SEGMENTS];
         self.state.carried = Default::default();
         self.state.simd = Simd::default();
         self.state.unit = Known::default();
@@ -405,6 +406,7 @@ impl State {
             flags: FlagState::Slots,
             pages: Pages::default(),
             shares: Shares::default(),
+            bases: [None; SEGMENTS],
             carried: Default::default(),
             pending: false,
             sums: Sums::default(),

@@ -13,7 +13,7 @@ use super::{Emit, V};
 use crate::clif::{Block, Value};
 use backend_interp::hot;
 use frontend_x86::algebra::{Access, Arith, Bin};
-use frontend_x86::op::{Form, Func, Kind, Op, Width, ZERO, reg};
+use frontend_x86::op::{Form, Func, Kind, Op, RIP_BASE, Width, ZERO, reg};
 
 const Q: Width = Width::Q;
 /// How many checks are remembered.
@@ -26,10 +26,10 @@ const REACH: i64 = 512;
 const FRAME: i64 = 160;
 /// How many ops are looked ahead.
 const AHEAD: usize = 40;
-/// What a value is: `root + add`, modulo 2^32 if `short`.
+/// What a value is: `root + add`, modulo 2^32 if `short`. The root of constants is zero.
 #[derive(Clone, Copy)]
 pub struct Origin {
-    pub root: Value,
+    pub root: V,
     pub add: i64,
     pub short: bool,
 }
@@ -37,20 +37,20 @@ pub struct Origin {
 /// A check that has been made: the bytes from `lo` to `hi`, counted from `root`, are in one page.
 #[derive(Clone, Copy)]
 struct Share {
-    root: Value,
+    root: V,
     short: bool,
     writes: bool,
     lo: i64,
     hi: i64,
     /// The address that lies `at` from the root, and how far from it the host has it.
-    linear: Value,
+    linear: V,
     at: i64,
     addend: Value,
 }
 
 /// A range that one check is to serve.
 pub struct Expected {
-    linear: Value,
+    linear: V,
     pub origin: Origin,
     /// Counted from its root.
     pub lo: i64,
@@ -81,7 +81,7 @@ pub struct Shares {
     known: [Option<Share>; SHARES],
     next: usize,
     /// Roots around which nothing is shared.
-    alone: [Option<Value>; ALONE],
+    alone: [Option<V>; ALONE],
 }
 
 /// A look at what is to come.
@@ -92,6 +92,8 @@ struct Look {
     range: (i64, i64),
     /// The first access's base, index and scale, while they are the same, and how far from the root it is without its displacement.
     indexed: Option<(u8, u8, u8, i64)>,
+    /// The segment that it counts from, if that has a base.
+    seg: Option<u8>,
     /// No conditional jump has been seen.
     certain: bool,
     /// Bytes of the range will be written.
@@ -125,8 +127,10 @@ impl Look {
     fn op(&mut self, op: &Op) -> bool {
         let i = hot::plain(op.ins);
         let known = |r: u8| self.offsets.get(usize::from(r)).copied().flatten();
+        let seg = (i.form == Form::A64Seg).then_some(op.seg);
         let place = match (op.index, self.indexed) {
-            (ZERO, _) => known(op.base).and_then(|base| base.checked_add(op.disp)),
+            _ if seg != self.seg => None,
+            (ZERO, _) if seg.is_none() => known(op.base).and_then(|base| base.checked_add(op.disp)),
             (_, Some((base, index, scale, at))) if (base, index, scale) == (op.base, op.index, op.scale) => {
                 at.checked_add(op.disp)
             }
@@ -179,32 +183,34 @@ impl Look {
 
 impl Emit<'_, '_> {
     /// What a value is.
-    pub(super) fn origin(&self, v: Value) -> Origin {
-        self.origins.get(&v).copied().unwrap_or(Origin { root: v, add: 0, short: false })
+    pub(super) fn origin(&self, v: V) -> Origin {
+        match v {
+            V::Const(add) => Origin { root: V::Const(0), add: add as i64, short: false },
+            V::Value(value) => self.origins.get(&value).copied().unwrap_or(Origin { root: v, add: 0, short: false }),
+        }
     }
 
     /// An address a few bytes on: counted from what it was itself counted from, which saves an addition.
     pub(super) fn plus(&mut self, w: Width, v: V, more: u64) -> V {
-        if let V::Value(value) = v
-            && more != 0
-            && let Origin { root, add, short } = self.origin(value)
+        if more != 0
+            && let Origin { root, add, short } = self.origin(v)
             && (w == Width::D || !short)
         {
             let sum = (add as u64).wrapping_add(more) & w.mask();
-            return self.bin_once(Bin::Add, w, V::Value(root), V::Const(sum));
+            return self.bin_once(Bin::Add, w, root, V::Const(sum));
         }
         self.bin_once(Bin::Add, w, v, V::Const(more))
     }
 
     /// Notes that `sum` is `v` plus a constant, in `w`.
-    pub(super) fn note_sum(&mut self, w: Width, sum: V, v: Value, add: u64) {
+    pub(super) fn note_sum(&mut self, w: Width, sum: V, v: V, add: u64) {
         let add = match w {
             Width::D => i64::from(add as i32),
             Width::Q => add as i64,
             _ => return,
         };
         if let V::Value(sum) = sum
-            && sum != v
+            && V::Value(sum) != v
         {
             let from = self.origin(v);
             let origin = Origin { add: from.add.wrapping_add(add), short: from.short || w == Width::D, ..from };
@@ -212,20 +218,17 @@ impl Emit<'_, '_> {
         }
     }
 
-    /// An address, and what it is, if others near it may share its check.
-    fn sharing(&self, form: Form, linear: V) -> Option<(Value, Origin)> {
-        let V::Value(at) = linear else { return None };
-        let o = self.origin(at);
+    /// What an address is, if others near it may share its check.
+    fn sharing(&self, form: Form, linear: V) -> Option<Origin> {
+        let o = self.origin(linear);
         let alone = self.state.shares.alone.contains(&Some(o.root));
-        (matches!(form, Form::A64 | Form::Flat32) && !alone).then_some((at, o))
+        (matches!(form, Form::A64 | Form::A64Seg | Form::Flat32) && !alone).then_some(o)
     }
 
     /// If accesses of the current op are to be checked one by one, then what follows a constant away, too.
     pub(super) fn note_alone(&mut self, linear: V) {
-        if let V::Value(at) = linear
-            && self.region.members[self.member].apart >> self.at & 1 != 0
-        {
-            let root = Some(self.origin(at).root);
+        if self.region.members[self.member].apart >> self.at & 1 != 0 {
+            let root = Some(self.origin(linear).root);
             let alone = &mut self.state.shares.alone;
             if !alone.contains(&root) {
                 alone.rotate_right(1);
@@ -234,16 +237,25 @@ impl Emit<'_, '_> {
         }
     }
 
+    /// The page of an access, counted from its root, if the code says where in its page it is: constants, and addresses relative to RIP, which
+    /// are counted from a page's beginning.
+    fn page_of(&self, form: Form, o: Origin, bytes: u64) -> Option<i64> {
+        let of_rip = form == Form::A64 && (self.op.base, self.op.index) == (RIP_BASE, ZERO);
+        let inside = (o.add as u64 & 0xfff) + bytes <= 4096;
+        (inside && !o.short && (of_rip || o.root == V::Const(0) && form != Form::A64Seg)).then_some(o.add & !0xfff)
+    }
+
     /// The host address of an access that shares an earlier check, if there is one to share. Leaves if the access is in
     /// another page after all.
     pub(super) fn shared(&mut self, form: Form, linear: V, w: Width, access: Access) -> Option<Value> {
-        let (_, o) = self.sharing(form, linear)?;
+        let o = self.sharing(form, linear)?;
         let (from, to) = (o.add, o.add.checked_add(w.bytes() as i64)?);
         let fits = |s: &Share| {
             s.root == o.root
                 && (form == Form::Flat32 || !s.short && !o.short)
                 && (s.writes || !access.writes())
-                && (to.saturating_sub(s.lo) <= REACH && s.hi.saturating_sub(from) <= REACH)
+                && (s.lo <= from && to <= s.hi
+                    || to.saturating_sub(s.lo) <= REACH && s.hi.saturating_sub(from) <= REACH)
         };
         let n = (0..SHARES).find(|n| self.state.shares.known[*n].as_ref().is_some_and(fits))?;
         let mut s = self.state.shares.known[n]?;
@@ -253,7 +265,7 @@ impl Emit<'_, '_> {
             self.state.shares.known[n] = Some(s);
         }
         // In 32 bits an address is an instruction of its own; in one page distances are the same in the host's memory.
-        let (near, on) = if form == Form::Flat32 { (V::Value(s.linear), from.wrapping_sub(s.at)) } else { (linear, 0) };
+        let (near, on) = if form == Form::Flat32 { (s.linear, from.wrapping_sub(s.at)) } else { (linear, 0) };
         let host = self.add(Q, near, V::Value(s.addend));
         let host = self.add(Q, host, V::Const(on as u64));
         Some(self.value_of(host))
@@ -261,10 +273,13 @@ impl Emit<'_, '_> {
 
     /// What an access is the first of, if its check may be shared: the bytes from its root that are expected to be accessed.
     pub(super) fn expected(&self, form: Form, linear: V, w: Width) -> Option<Expected> {
-        let (at, o) = self.sharing(form, linear)?;
+        let o = self.sharing(form, linear)?;
         let look = self.ahead(form, o, (o.add, o.add.checked_add(w.bytes() as i64)?));
-        let (lo, hi) = look.range;
-        Some(Expected { linear: at, origin: o, lo, hi, writes: look.writes })
+        let (lo, hi) = match self.page_of(form, o, w.bytes()) {
+            Some(page) => (page, page + 4096),
+            None => look.range,
+        };
+        Some(Expected { linear, origin: o, lo, hi, writes: look.writes })
     }
 
     /// Its first byte's address.
@@ -302,7 +317,7 @@ impl Emit<'_, '_> {
                 continue;
             }
             let end = self.add(Q, linear, V::Const(at.wrapping_sub(add) as u64));
-            let differ = self.bin(Bin::Xor, Q, end, V::Value(s.linear));
+            let differ = self.bin(Bin::Xor, Q, end, s.linear);
             let pages = self.bin(Bin::And, Q, differ, V::Const(!0xfff));
             let elsewhere = self.is_nonzero(Q, pages);
             let (out, on) = (self.apart_block(), self.asm.block());
@@ -315,11 +330,17 @@ impl Emit<'_, '_> {
     /// A range, counted from a root, with what the ops ahead will access from the same root: function calls and stack
     /// frames so need one check. It is a guess: what it leaves out is checked later.
     fn ahead(&self, form: Form, o: Origin, range: (i64, i64)) -> Look {
-        let Op { base, index, scale, disp, .. } = self.op;
+        let Op { base, index, scale, disp, seg, .. } = self.op;
+        let seg = (form == Form::A64Seg).then_some(seg);
         let indexed = o.add.checked_sub(disp).map(|at| (base, index, scale, at));
-        let mut look = Look { offsets: [None; REGISTERS], range, indexed, certain: true, writes: false };
+        let mut look = Look { offsets: [None; REGISTERS], range, indexed, seg, certain: true, writes: false };
         for r in 0..REGISTERS {
-            if let Slot::Clean(v) | Slot::Loaded(V::Value(v)) | Slot::Dirty(V::Value(v)) = self.state.slots[r] {
+            let known = match self.state.slots[r] {
+                Slot::Clean(v) => Some(V::Value(v)),
+                Slot::Loaded(v) | Slot::Dirty(v) => Some(v),
+                Slot::Fresh | Slot::Memory => None,
+            };
+            if let Some(v) = known {
                 let other = self.origin(v);
                 look.offsets[r] =
                     (other.root == o.root && (form == Form::Flat32 || other.short == o.short)).then_some(other.add);

@@ -91,6 +91,7 @@ impl SystemAlgebra for Emit<'_, '_> {
     fn set_gs_base(&mut self, base: V) {
         self.store_own(GS_BASE, base);
         self.store_own(GS_BOUNDS_BASE, base);
+        self.state.bases[GS] = Some(base);
     }
 
     fn kernel_gs_base(&mut self) -> V {

@@ -454,6 +454,14 @@ impl Asm<'_> {
         self.b.ins().store(Self::flags(area), v, at, offset);
     }
 
+    /// Takes one from a number of 32 bits of the engine's: one instruction of hosts that compute in memory.
+    pub fn count_down(&mut self, at: Value, offset: i32) {
+        let flags = Self::flags(Area::Own);
+        let count = self.b.ins().load(types::I32, flags, at, offset);
+        let fewer = self.b.ins().iadd_imm_s(count, -1);
+        self.b.ins().store(flags, fewer, at, offset);
+    }
+
     /// Replaces `old` by `new` in the guest's memory, atomically, and gives what was there. The place is aligned.
     pub fn exchange_if(&mut self, w: Width, at: Value, old: Value, new: Value) -> Value {
         let (old, new) = (self.narrow(w, old), self.narrow(w, new));

@@ -1,5 +1,6 @@
 //! Arithmetic: folded where all operands are known, else emitted.
 
+use super::share::Origin;
 use super::{C, Emit, V};
 use crate::code::Function;
 use frontend_x86::algebra::{Arith, Bin, Cmp};
@@ -72,6 +73,22 @@ impl Emit<'_, '_> {
         })
     }
 
+    /// What a constant is added to or taken from, as a sum of what that was itself counted from: hosts add into another register, and
+    /// nobody waits for sums in between.
+    fn counted(&self, op: Bin, w: Width, l: V, r: V) -> Option<(V, u64)> {
+        let (v, add) = match (op, l, r) {
+            (Bin::Add, v @ V::Value(_), V::Const(add)) | (Bin::Add, V::Const(add), v @ V::Value(_)) => (v, add),
+            (Bin::Sub, v @ V::Value(_), V::Const(less)) => (v, less.wrapping_neg()),
+            _ => return None,
+        };
+        let Origin { root, add: from, short } = self.origin(v);
+        match w {
+            Width::Q if short => Some((v, add)),
+            Width::D | Width::Q => Some((root, add.wrapping_add(from as u64) & w.mask())),
+            _ => None,
+        }
+    }
+
     /// A truth as a value of its own, not negated.
     fn truth_of(&mut self, c: C) -> crate::clif::Value {
         match c {
@@ -105,8 +122,13 @@ impl Arith for Emit<'_, '_> {
             return l;
         }
         let known = (l, r);
+        let (emitted, l, r) = match self.counted(op, w, l, r) {
+            Some((root, 0)) if w == Width::Q => return root,
+            Some((root, add)) => (Bin::Add, root, V::Const(add)),
+            None => (op, l, r),
+        };
         let (l, r) = (self.value_of(l), self.value_of(r));
-        let value = self.asm.bin(op, w, l, r);
+        let value = self.asm.bin(emitted, w, l, r);
         let v = V::Value(value);
         let address = matches!((op, known), (Bin::Add, (V::Value(_), V::Value(_))) | (Bin::Shl, (_, V::Const(_))));
         if address || matches!(op, Bin::Sub | Bin::And) {
@@ -130,6 +152,15 @@ impl Arith for Emit<'_, '_> {
             return C::Const(matches!(cmp, Cmp::Eq | Cmp::Ule | Cmp::Sle));
         }
         let cmp = if (cmp, r) == (Cmp::Ule, V::Const(0)) { Cmp::Eq } else { cmp };
+        if let (V::Value(l), V::Const(0)) = (l, r)
+            && let Some(c) = self.truths.get(&l).copied()
+        {
+            match cmp {
+                Cmp::Ne => return c,
+                Cmp::Eq => return self.not(c),
+                _ => {}
+            }
+        }
         if matches!(cmp, Cmp::Eq | Cmp::Ne)
             && r == V::Const(0)
             && let Some(Made { op: Bin::Sub, w: of, l, r, tested: true }) = self.made(l)
@@ -145,6 +176,9 @@ impl Arith for Emit<'_, '_> {
         match v {
             V::Const(v) => C::Const(v >> bit & 1 != 0),
             V::Value(value) => {
+                if let Some(c) = self.truths.get(&value) {
+                    return if bit == 0 { *c } else { C::Const(false) };
+                }
                 // The sign of a width, which hosts test at once.
                 if let Some(w) = [Width::B, Width::W, Width::D, Width::Q].into_iter().find(|w| w.bits() == bit + 1) {
                     let zero = self.asm.constant(0);
@@ -272,8 +306,10 @@ impl Arith for Emit<'_, '_> {
         match c {
             C::Const(c) => V::Const(u64::from(c)),
             c => {
-                let c = self.truth_of(c);
-                V::Value(self.asm.number(c))
+                let truth = self.truth_of(c);
+                let v = self.asm.number(truth);
+                self.truths.insert(v, c);
+                V::Value(v)
             }
         }
     }

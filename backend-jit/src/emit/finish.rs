@@ -262,11 +262,7 @@ impl Emit<'_, '_> {
         self.asm.store(Area::Own, Width::Q, self.run, offset_of!(Run, unexpected) as i32, told);
         self.asm.leave(op);
         self.asm.at(on);
-        // Loaded again: hosts that count in memory do so by one instruction.
-        let count = V::Value(self.asm.load(Area::Own, Width::D, op, left));
-        let fewer = self.add(Width::D, count, V::Const(Width::D.mask()));
-        let fewer = self.value_of(fewer);
-        self.asm.store(Area::Own, Width::D, op, left, fewer);
+        self.asm.count_down(op, left);
     }
 
     fn build_edges(&mut self) {

@@ -171,6 +171,8 @@ pub struct Emit<'a, 'f> {
     keeps_carry: bool,
     /// What is known of values.
     origins: HashMap<Value, Origin>,
+    /// The truths that some of them are, as numbers.
+    truths: HashMap<Value, C>,
     /// How some of them were made.
     made: HashMap<Value, arith::Made>,
     heads: Vec<Head>,

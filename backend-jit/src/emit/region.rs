@@ -79,6 +79,7 @@ pub fn translate(asm: &mut Asm, region: Region) -> bool {
         tails: BTreeMap::new(),
         keeps_carry: false,
         origins: HashMap::new(),
+        truths: HashMap::new(),
         made: HashMap::new(),
         heads,
         exits: Vec::new(),
@@ -389,8 +390,10 @@ impl Emit<'_, '_> {
         }
         // There is one: see `check_target_or_stop`.
         let slow = self.exit_block();
-        let [target, left_after, tlb] = [target, left, self.read(TLB)].map(|v| self.value_of(v));
-        let step = stubs::find(self.asm, &Jumping { run: self.run, target, left: left_after, tlb }, slow);
+        let none = self.used_up(self.op.count);
+        self.exit_if(none);
+        let [target, tlb] = [target, self.read(TLB)].map(|v| self.value_of(v));
+        let step = stubs::find(self.asm, &Jumping { run: self.run, target, tlb }, slow);
         self.write(LEFT, left);
         self.flags_to_slots();
         self.flush();

@@ -34,7 +34,11 @@ pub fn dispatch(asm: &mut Asm) {
     asm.at(entry);
     let slow = asm.cold_block();
     let own = |asm: &mut Asm, slot: usize| asm.load(Area::Own, Q, run, place(slot).0);
-    let jumping = Jumping { run, target, left: own(asm, LEFT), tlb: own(asm, TLB) };
+    let (left, zero, on) = (own(asm, LEFT), asm.constant(0), asm.block());
+    let some = asm.compare(Cmp::Sle, Q, zero, left);
+    asm.branch(some, on, slow);
+    asm.at(on);
+    let jumping = Jumping { run, target, tlb: own(asm, TLB) };
     let step = find(asm, &jumping, slow);
     step.take(asm, run);
     asm.at(slow);
@@ -72,8 +76,6 @@ pub struct Jumping {
     pub run: Value,
     /// The target's RIP.
     pub target: Value,
-    /// The budget after the jump.
-    pub left: Value,
     /// The TLB's bank.
     pub tlb: Value,
 }
@@ -93,10 +95,10 @@ impl Step {
     }
 }
 
-/// The trace at a RIP, or on at `slow`, with nothing changed, if the cache of jumps does not know it or the budget is used up. See
+/// The trace at a RIP, or on at `slow`, with nothing changed, if the cache of jumps does not know it. See
 /// [`backend_interp::jumps::JumpCache::find`].
 pub fn find(asm: &mut Asm, j: &Jumping, slow: Block) -> Step {
-    let Jumping { run, target, left, tlb } = *j;
+    let Jumping { run, target, tlb } = *j;
     let with = |asm: &mut Asm, op: Bin, v: Value, by: u64| {
         let by = asm.constant(by);
         asm.bin(op, Q, v, by)
@@ -107,10 +109,6 @@ pub fn find(asm: &mut Asm, j: &Jumping, slow: Block) -> Step {
         asm.at(on);
     };
     let own = |asm: &mut Asm, at: Value, offset: usize| asm.load(Area::Own, Q, at, offset as i32);
-
-    let zero = asm.constant(0);
-    let some = asm.compare(Cmp::Sle, Q, zero, left);
-    unless(asm, some, slow);
 
     let size = size_of::<Jump>() as u64;
     let spread = with(asm, Bin::Mul, target, FACTOR as u64);

@@ -130,6 +130,34 @@ fn what_is_entered_very_often_is_compiled_with_what_it_calls() {
 }
 
 #[test]
+fn returns_are_known_behind_each_of_many_calls() {
+    // mov ecx, 1000; a: call 2000h; dec ecx; jnz a; mov ecx, 10000; b: call 2000h (five times); xor ebx, eax; dec ecx; jnz b; s: jmp s
+    let mut main = vec![0xb9, 0xe8, 3, 0, 0, 0xe8, 0xf6, 0x0f, 0, 0, 0x49, 0x75, 0xf8, 0xb9, 0x10, 0x27, 0, 0];
+    for n in 0..5 {
+        main.extend([0xe8, 0xe9 - 5 * n, 0x0f, 0, 0]);
+    }
+    main.extend([0x31, 0xc3, 0x49, 0x75, 0xe2, 0xeb, 0xfe]);
+    // 2000h: test ecx, 1; jz e; call 2020h; e: add eax, ecx; ret | 2020h: rol eax, 3; ret
+    let outer = [0xf7, 0xc1, 1, 0, 0, 0, 0x74, 5, 0xe8, 0x13, 0, 0, 0, 0x01, 0xc8, 0xc3];
+    let inner = [0xc1, 0xc0, 3, 0xc3];
+    let statistics = alike(&[(CODE, &main), (0x2000, &outer), (0x2020, &inner)], 400_001);
+    assert!(statistics.traces > 0 && statistics.traces < 8, "{statistics:?}");
+}
+
+#[test]
+fn a_stack_frame_lies_in_two_pages_for_one_of_two_callers() {
+    // mov ecx, 3000; l: mov esp, 7004h; call 2000h; mov esp, 7800h; call 2000h; dec ecx; jnz l; s: jmp s
+    let main = [
+        0xb9, 0xb8, 0x0b, 0, 0, 0xbc, 0x04, 0x70, 0, 0, 0xe8, 0xf1, 0x0f, 0, 0, 0xbc, 0, 0x78, 0, 0, 0xe8, 0xe7, 0x0f,
+        0, 0, 0x49, 0x75, 0xe9, 0xeb, 0xfe,
+    ];
+    // push ecx; push eax; push ebx; add eax, [esp+8]; pop ebx; pop edx; pop ecx; ret
+    let function = [0x51, 0x50, 0x53, 0x03, 0x44, 0x24, 8, 0x5b, 0x5a, 0x59, 0xc3];
+    let statistics = alike(&[(CODE, &main), (0x2000, &function)], 70_001);
+    assert!((1..=8).contains(&statistics.reconsidered), "{statistics:?}");
+}
+
+#[test]
 fn jumps_across_pages() {
     // mov ecx, 100000; l: add eax, ecx; jmp 3000h; s: jmp s | 3000h: dec ecx; jnz l; jmp s
     let (m, n) = (memory(), memory());

@@ -10,6 +10,7 @@
 //! restores the state *before* the op and hands that op to the interpreter, which does the unusual thing. So nothing
 //! stops here: `Stop` has no values.
 
+mod ahead;
 mod algebra;
 mod arith;
 mod carried;
@@ -176,6 +177,8 @@ pub struct Emit<'a, 'f> {
     /// How some of them were made.
     made: HashMap<Value, arith::Made>,
     heads: Vec<Head>,
+    /// See [`Region::returns`].
+    returns: Vec<Vec<usize>>,
     exits: Vec<Exit>,
     written: Vec<Written>,
     edges: Vec<Edge>,

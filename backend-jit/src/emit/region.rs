@@ -82,6 +82,7 @@ pub fn translate(asm: &mut Asm, region: Region) -> bool {
         truths: HashMap::new(),
         made: HashMap::new(),
         heads,
+        returns: region.returns(),
         exits: Vec::new(),
         written: Vec::new(),
         edges: Vec::new(),
@@ -296,7 +297,7 @@ impl Emit<'_, '_> {
     fn take_computed(&mut self, func: Func, target: V) {
         if func == Func::Ret && (self.mode.flat || self.mode.code == CodeSize::Bits64) {
             let page = self.region.members[self.member].page;
-            for to in self.region.returns() {
+            for to in self.returns[self.member].clone() {
                 let base = self.read(usize::from(RIP_BASE));
                 let delta = self.region.members[to].page - page;
                 let offset = (delta << 12) as u64 + self.region.members[to].offset();

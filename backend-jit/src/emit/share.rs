@@ -7,13 +7,10 @@
 //! compiled again, and from that op on all that lies a constant away is checked one by one: see [`super::Member::apart`].
 
 use super::finish::{Range, Why};
-use super::slots::Slot;
-use super::strides::{REGISTERS, added, popped};
 use super::{Emit, V};
 use crate::clif::{Block, Value};
-use backend_interp::hot;
 use frontend_x86::algebra::{Access, Arith, Bin};
-use frontend_x86::op::{Form, Func, Kind, Op, RIP_BASE, Width, ZERO, reg};
+use frontend_x86::op::{Form, RIP_BASE, Width, ZERO};
 
 const Q: Width = Width::Q;
 /// How many checks are remembered.
@@ -22,10 +19,6 @@ const SHARES: usize = 4;
 const ALONE: usize = 2;
 /// How far apart accesses may be that share a check.
 const REACH: i64 = 512;
-/// How far apart accesses may be that are checked before they are reached.
-const FRAME: i64 = 160;
-/// How many ops are looked ahead.
-const AHEAD: usize = 40;
 /// What a value is: `root + add`, modulo 2^32 if `short`. The root of constants is zero.
 #[derive(Clone, Copy)]
 pub struct Origin {
@@ -84,103 +77,6 @@ pub struct Shares {
     alone: [Option<V>; ALONE],
 }
 
-/// A look at what is to come.
-struct Look {
-    /// How far registers are from the root, where that is known.
-    offsets: [Option<i64>; REGISTERS],
-    /// The bytes that will be accessed.
-    range: (i64, i64),
-    /// The first access's base, index and scale, while they are the same, and how far from the root it is without its displacement.
-    indexed: Option<(u8, u8, u8, i64)>,
-    /// The segment that it counts from, if that has a base.
-    seg: Option<u8>,
-    /// No conditional jump has been seen.
-    certain: bool,
-    /// Bytes of the range will be written.
-    writes: bool,
-}
-
-impl Look {
-    fn access(&mut self, at: Option<i64>, bytes: u64, write: bool) {
-        let Some(at) = at else { return };
-        let (lo, hi) = (self.range.0.min(at), self.range.1.max(at.saturating_add(bytes as i64)));
-        if hi.saturating_sub(lo) <= FRAME {
-            self.range = (lo, hi);
-            self.writes |= write && self.certain;
-        }
-    }
-
-    fn push(&mut self, bytes: u64) {
-        let top = &mut self.offsets[usize::from(reg::RSP)];
-        *top = top.and_then(|top| top.checked_sub(bytes as i64));
-        let top = *top;
-        self.access(top, bytes, true);
-    }
-
-    fn pop(&mut self, bytes: u64) {
-        let top = self.offsets[usize::from(reg::RSP)];
-        self.access(top, bytes, false);
-        self.offsets[usize::from(reg::RSP)] = top.and_then(|top| top.checked_add(bytes as i64));
-    }
-
-    /// Takes an op's accesses in; whether to look further.
-    fn op(&mut self, op: &Op) -> bool {
-        let i = hot::plain(op.ins);
-        let known = |r: u8| self.offsets.get(usize::from(r)).copied().flatten();
-        let seg = (i.form == Form::A64Seg).then_some(op.seg);
-        let place = match (op.index, self.indexed) {
-            _ if seg != self.seg => None,
-            (ZERO, _) if seg.is_none() => known(op.base).and_then(|base| base.checked_add(op.disp)),
-            (_, Some((base, index, scale, at))) if (base, index, scale) == (op.base, op.index, op.scale) => {
-                at.checked_add(op.disp)
-            }
-            _ => None,
-        };
-        let bytes = i.w.bytes();
-        let result = match i.func {
-            Func::Lea => place,
-            Func::Mov if i.k1 == Kind::Reg && i.w >= Width::D => known(op.r1),
-            _ => added(op).zip(known(op.r0)).and_then(|(more, v)| v.checked_add(more)),
-        };
-        if i.func != Func::Lea && (i.k0 == Kind::Mem || i.k1 == Kind::Mem) {
-            let only_read = matches!((i.func, i.sub), (Func::Alu, 7 | 8));
-            let write =
-                i.k0 == Kind::Mem && !only_read && matches!(i.func, Func::Mov | Func::Alu | Func::Unary | Func::Setcc);
-            self.access(place, bytes, write);
-        }
-        match popped(op) {
-            0 => {}
-            less if less < 0 => self.push(less.unsigned_abs()),
-            more => self.pop(more.unsigned_abs()),
-        }
-        match i.func {
-            Func::Push | Func::Pop => {}
-            Func::Call | Func::CallIndirect | Func::Ret | Func::Jmp | Func::JmpIndirect | Func::Goto => return false,
-            // The interpreter may change anything.
-            Func::Helper => return super::x87::compiles(op),
-            Func::Leave => {
-                self.offsets[usize::from(reg::RSP)] = self.offsets[usize::from(reg::RBP)];
-                self.pop(bytes);
-                self.offsets[usize::from(reg::RBP)] = None;
-            }
-            Func::Jcc => self.certain = false,
-            _ if i.k0 == Kind::Reg => {
-                if let Some(offset) = self.offsets.get_mut(usize::from(op.r0)) {
-                    *offset = result;
-                }
-                if !matches!((i.func, i.sub), (Func::Alu, 7 | 8)) {
-                    self.indexed = self.indexed.filter(|known| known.0 != op.r0 && known.1 != op.r0);
-                }
-            }
-            _ => {}
-        }
-        if i.func == Func::Pop && i.k0 == Kind::Reg {
-            self.offsets[usize::from(op.r0 & 15)] = None;
-        }
-        true
-    }
-}
-
 impl Emit<'_, '_> {
     /// What a value is.
     pub(super) fn origin(&self, v: V) -> Origin {
@@ -227,7 +123,7 @@ impl Emit<'_, '_> {
 
     /// If accesses of the current op are to be checked one by one, then what follows a constant away, too.
     pub(super) fn note_alone(&mut self, linear: V) {
-        if self.region.members[self.member].apart >> self.at & 1 != 0 {
+        if self.region.members[self.member].checks_apart(self.at) {
             let root = Some(self.origin(linear).root);
             let alone = &mut self.state.shares.alone;
             if !alone.contains(&root) {
@@ -325,34 +221,6 @@ impl Emit<'_, '_> {
             self.asm.at(on);
         }
         (s.lo, s.hi) = (s.lo.min(lo), s.hi.max(hi));
-    }
-
-    /// A range, counted from a root, with what the ops ahead will access from the same root: function calls and stack
-    /// frames so need one check. It is a guess: what it leaves out is checked later.
-    fn ahead(&self, form: Form, o: Origin, range: (i64, i64)) -> Look {
-        let Op { base, index, scale, disp, seg, .. } = self.op;
-        let seg = (form == Form::A64Seg).then_some(seg);
-        let indexed = o.add.checked_sub(disp).map(|at| (base, index, scale, at));
-        let mut look = Look { offsets: [None; REGISTERS], range, indexed, seg, certain: true, writes: false };
-        for r in 0..REGISTERS {
-            let known = match self.state.slots[r] {
-                Slot::Clean(v) => Some(V::Value(v)),
-                Slot::Loaded(v) | Slot::Dirty(v) => Some(v),
-                Slot::Fresh | Slot::Memory => None,
-            };
-            if let Some(v) = known {
-                let other = self.origin(v);
-                look.offsets[r] =
-                    (other.root == o.root && (form == Form::Flat32 || other.short == o.short)).then_some(other.add);
-            }
-        }
-        let ops = &self.region.members[self.member].ops[self.at..];
-        for op in ops.iter().take(AHEAD) {
-            if !look.op(op) {
-                break;
-            }
-        }
-        look
     }
 
     /// The current op's exit for accesses that are not in the page that they were expected in.

@@ -16,8 +16,15 @@ const OF: u32 = 8;
 const LEAST: u32 = 16;
 /// How many ops a loop has that carries checks.
 const LONGEST: usize = 48;
+/// So many calls deep it is known where a return leads,
+const DEEPEST: usize = 8;
+/// and so many ways to have come to a trace are told apart.
+const MOST_STACKS: usize = 6;
 /// Most entries of a region.
 const MOST_ENTRIES: usize = 12;
+
+/// The places, by page and offset, that the calls return to that a trace is inside of: the innermost one comes last.
+type Stack = Vec<(i64, u64)>;
 
 /// What is known of each trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,6 +92,11 @@ impl Member<'_> {
         self.ops.first().map_or(0, |op| u64::from(op.offset))
     }
 
+    /// Whether each access of an op shall be checked alone.
+    pub fn checks_apart(&self, at: usize) -> bool {
+        u32::try_from(at).ok().and_then(|at| self.apart.checked_shr(at)).unwrap_or(0) & 1 != 0
+    }
+
     /// How often an op was gone on from: the jump taken, if it is a conditional one.
     fn left_at(&self, at: usize) -> u32 {
         if self.ops[at].ins.func == Func::Jcc {
@@ -114,20 +126,83 @@ impl Region<'_> {
         self.members.iter().position(|m| wide && m.page == page && m.offset() == offset)
     }
 
-    /// The traces that begin behind one of the region's calls.
-    pub fn returns(&self) -> Vec<usize> {
-        let members = self.members;
-        let begins = |to: usize| {
-            members.iter().any(|m| {
-                m.ops.iter().any(|op| {
-                    let next = op.next_offset();
-                    matches!(op.ins.func, Func::Call | Func::CallIndirect)
-                        && m.page + (next >> 12) as i64 == members[to].page
-                        && next & 0xfff == members[to].offset()
-                })
-            })
+    /// The traces that a return at the end of each trace may lead to.
+    pub fn returns(&self) -> Vec<Vec<usize>> {
+        let back = |stack: &Stack| stack.last().and_then(|(page, offset)| self.beginning(*page, *offset));
+        let of = |stacks: Vec<Stack>| {
+            let mut to: Vec<usize> = stacks.iter().filter_map(back).collect();
+            to.sort_unstable();
+            to.dedup();
+            to
         };
-        (0..members.len()).filter(|to| begins(*to)).take(3).collect()
+        self.stacks().into_iter().map(of).collect()
+    }
+
+    /// The calls of the region that each trace may be inside of.
+    fn stacks(&self) -> Vec<Vec<Stack>> {
+        let mut stacks = vec![Vec::new(); self.members.len()];
+        // Whoever enters may have called from anywhere.
+        let entered = if self.closed { 1 } else { self.members.len() };
+        let mut new: Vec<(usize, Stack)> = (0..entered).map(|member| (member, Stack::new())).collect();
+        while let Some((member, stack)) = new.pop() {
+            if stacks[member].contains(&stack) || stacks[member].len() == MOST_STACKS {
+                continue;
+            }
+            for (at, to) in self.jumps(member) {
+                let Member { ops, page, .. } = self.members[member];
+                let mut stack = stack.clone();
+                if ops[at].ins.func == Func::Call {
+                    let next = ops[at].next_offset();
+                    stack.push((page + (next >> 12) as i64, next & 0xfff));
+                    if stack.len() > DEEPEST {
+                        stack.remove(0);
+                    }
+                }
+                new.push((to, stack));
+            }
+            if self.ret(member).is_some() {
+                let mut stack = stack.clone();
+                let to = stack.pop().and_then(|(page, offset)| self.beginning(page, offset));
+                new.extend(to.map(|to| (to, stack)));
+            }
+            stacks[member].push(stack);
+        }
+        stacks
+    }
+
+    /// Where a trace ends because another one begins there, and which: see `Emit::continues`.
+    fn continued(&self, member: usize) -> Option<(usize, usize)> {
+        let m = self.members[member];
+        m.ops.iter().enumerate().find_map(|(at, op)| {
+            let offset = u64::from(op.offset);
+            let other = op.len > 0 && offset != m.offset();
+            other.then(|| self.beginning(m.page, offset)).flatten().map(|to| (at, to))
+        })
+    }
+
+    /// The ops of a trace, up to the first that never goes on to the next, or where another trace begins.
+    fn ops(&self, member: usize) -> &[Op] {
+        let ops = self.members[member].ops;
+        let goes = |func| {
+            matches!(func, Func::Jmp | Func::JmpIndirect | Func::Call | Func::CallIndirect | Func::Ret | Func::Goto)
+        };
+        let end = ops.iter().position(|op| goes(op.ins.func)).map_or(ops.len(), |last| last + 1);
+        &ops[..self.continued(member).map_or(end, |(at, _)| end.min(at))]
+    }
+
+    /// The return at a trace's end.
+    fn ret(&self, member: usize) -> Option<usize> {
+        let ops = self.ops(member);
+        ops.last().filter(|op| op.ins.func == Func::Ret).map(|_| ops.len() - 1)
+    }
+
+    /// The ways out of a trace into others by direct jumps, and to what begins in its middle: by which op, and where to.
+    fn jumps(&self, member: usize) -> Vec<(usize, usize)> {
+        let continued = self.continued(member);
+        let ops = self.ops(member).iter().enumerate();
+        let direct = |op: &Op| matches!(op.ins.func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto);
+        let inside = ops.filter(|(_, op)| direct(op)).filter_map(|(at, _)| Some((at, self.inside(member, at)?)));
+        inside.chain(continued).collect()
     }
 
     /// All ways from trace to trace.
@@ -135,25 +210,11 @@ impl Region<'_> {
         let returns = self.returns();
         let mut edges = Vec::new();
         for (from, m) in self.members.iter().enumerate() {
-            for (at, op) in m.ops.iter().enumerate() {
-                let (func, offset) = (op.ins.func, u64::from(op.offset));
-                let way = |to, direct| Way { from, at, to, times: m.left_at(at), direct };
-                if op.len > 0
-                    && offset != m.offset()
-                    && let Some(to) = self.beginning(m.page, offset)
-                {
-                    edges.push(way(to, false));
-                    // It ends here: see `Emit::continues`.
-                    break;
-                }
-                if matches!(func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto)
-                    && let Some(to) = self.inside(from, at)
-                {
-                    edges.push(way(to, true));
-                }
-                if func == Func::Ret {
-                    edges.extend(returns.iter().map(|to| way(*to, false)));
-                }
+            let continued = self.continued(from);
+            let way = |at, to| Way { from, at, to, times: m.left_at(at), direct: Some((at, to)) != continued };
+            edges.extend(self.jumps(from).into_iter().map(|(at, to)| way(at, to)));
+            if let Some(at) = self.ret(from) {
+                edges.extend(returns[from].iter().map(|to| Way { direct: false, ..way(at, *to) }));
             }
         }
         edges

@@ -185,8 +185,7 @@ unsafe fn reconsider(run: &mut Run, own: &Own, then: *const TracedOp) {
         return;
     }
     let mut jit = common.compiled.lock();
-    jit.note_apart(unexpected, then);
-    if what == Then::Renew {
+    if jit.note_apart(unexpected, then) && what == Then::Renew {
         // SAFETY: this vCPU knows of all that was dropped, and executes no code.
         unsafe { jit.reconsider(run, &mut pool, unexpected) };
     }

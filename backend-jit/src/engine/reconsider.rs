@@ -57,6 +57,7 @@ pub unsafe fn has_disappointed(entry: *const TracedOp) -> bool {
 /// What is to be done about a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
+    /// It stays as it is.
     Nothing,
     /// The op that accesses what was elsewhere is to be noted: see [`Jit::note_apart`].
     Note,
@@ -88,16 +89,19 @@ pub unsafe fn count(unexpected: u64) -> Then {
 }
 
 impl Jit {
-    /// Notes that an op's accesses are better checked one by one, if an access is what was not expected.
-    ///
-    /// `op` is the one in front of which its code has just been left.
-    pub(super) fn note_apart(&mut self, unexpected: u64, op: *const TracedOp) {
+    /// Notes that the accesses of the op in front of which code has just been left are better checked one by one, if an access is what was
+    /// not expected. False: it is one that cannot be noted, and the region would come out the same.
+    pub(super) fn note_apart(&mut self, unexpected: u64, op: *const TracedOp) -> bool {
         let (first, apart) = parts(unexpected);
-        let Some(entry) = self.regions.trace_of(first, op).filter(|_| apart) else { return };
+        if !apart {
+            return true;
+        }
+        let Some(entry) = self.regions.trace_of(first, op) else { return false };
         // The entry op comes first.
         let at = (op.addr() - entry.addr()) / size_of::<TracedOp>() - 1;
         let bit = u32::try_from(at).ok().and_then(|at| 1u128.checked_shl(at)).unwrap_or(0);
         *self.apart.entry(entry).or_default() |= bit;
+        bit != 0
     }
 
     /// Has a region compiled anew when it is entered next.

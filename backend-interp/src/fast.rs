@@ -75,7 +75,11 @@ macro_rules! common_algebra {
         #[inline(always)]
         fn next_rip(&mut self, w: Width) -> u64 {
             let next = self.op().next_offset();
-            self.reg(RIP_BASE, Width::Q).wrapping_add(next) & w.mask()
+            let rip = self.reg(RIP_BASE, Width::Q).wrapping_add(next) & w.mask();
+            // It is a call's: there will be a jump there.
+            // SAFETY: see `Handler`.
+            unsafe { (*self.run).jumps.expect(rip) };
+            rip
         }
         #[inline(always)]
         fn vector(&mut self, r: u8, _w: Width) -> [u64; 4] {

@@ -212,6 +212,24 @@ impl JumpCache {
     }
 
     /// The place that it would have.
+    /// There will be a jump to a RIP: hosts that can be told load what is known of it meanwhile. Of code that is seldom executed nothing is in
+    /// their caches.
+    #[inline(always)]
+    pub fn expect(&self, rip: u64) {
+        let place = self.place(rip);
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint, which changes nothing.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(place.cast());
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: as above.
+        unsafe {
+            std::arch::asm!("prfm pldl1keep, [{0}]", in(reg) place, options(nostack, preserves_flags, readonly));
+        }
+    }
+
     #[inline(always)]
     fn place(&self, linear: u64) -> *mut Jump {
         let (set, place) = Self::index(linear);

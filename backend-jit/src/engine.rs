@@ -229,8 +229,10 @@ pub(crate) struct Jit {
     regions: Regions,
     /// Traces that cannot be compiled.
     hopeless: HashSet<*const TracedOp>,
-    /// The ops of traces, by bits, whose accesses were to share TLB checks, and were too often in two pages.
-    apart: HashMap<*const TracedOp, u128>,
+    /// First traces of kept regions whose other traces had not been come to when they were looked for.
+    incomplete: HashSet<*const TracedOp>,
+    /// What is known of accesses that were not in the page that they were expected in, by traces.
+    apart: HashMap<*const TracedOp, reconsider::Apart>,
     perf: Option<PerfMap>,
     sabotage: Option<u64>,
     /// See [`Options::shared`].
@@ -298,6 +300,7 @@ impl Jit {
             threshold,
             regions: Regions::default(),
             hopeless: HashSet::new(),
+            incomplete: HashSet::new(),
             apart: HashMap::new(),
             perf,
             sabotage: options.sabotage,
@@ -396,6 +399,7 @@ impl Jit {
     /// A trace is no more. Whether regions that begin with other traces are gone, too.
     fn drop_trace(&mut self, entry: *const TracedOp) -> bool {
         self.hopeless.remove(&entry);
+        self.incomplete.remove(&entry);
         self.apart.remove(&entry);
         self.asked.remove(&entry);
         self.awaited.remove(&entry);

@@ -24,16 +24,39 @@ fn parts(unexpected: u64) -> (*mut TracedOp, bool) {
 
 /// Which of an entry op's small numbers counts accesses that were elsewhere; the two before it count the other ways out.
 const ELSEWHERE: usize = 2;
-/// And which one says how often the region was compiled anew.
+/// And which one says how often the region was compiled anew in this run; its upper half, how often in earlier ones.
 const RENEWED: usize = 3;
+/// The lower half.
+const NOW: u8 = 0xf;
 
-/// How often the region that begins with a trace was compiled anew by what was counted.
+/// How often the region that begins with a trace was compiled anew by what was counted: see [`RENEWED`].
 ///
 /// # Safety
 /// The entry op's trace is not freed.
-unsafe fn times<'a>(entry: *const TracedOp) -> &'a AtomicU8 {
+unsafe fn renewed<'a>(entry: *const TracedOp) -> &'a AtomicU8 {
     // SAFETY: the caller's promise.
     unsafe { (*entry).small(RENEWED) }
+}
+
+/// The same, in this run.
+///
+/// # Safety
+/// The entry op's trace is not freed.
+unsafe fn times(entry: *const TracedOp) -> u8 {
+    // SAFETY: the caller's promise.
+    unsafe { renewed(entry) }.load(Ordering::Relaxed) & NOW
+}
+
+/// The region that begins with a trace has been compiled so often in earlier runs: what is left seldom by now is not worth another time
+/// soon.
+///
+/// # Safety
+/// The entry op's trace is not freed.
+pub unsafe fn note_earlier(entry: *const TracedOp, times: usize) {
+    // SAFETY: the caller's promise.
+    let renewed = unsafe { renewed(entry) };
+    let now = renewed.load(Ordering::Relaxed) & NOW;
+    renewed.store(now | (times.min(usize::from(TIMES)) as u8) << 4, Ordering::Relaxed);
 }
 
 /// Whether it has disappointed so often that nothing is to be expected of it.
@@ -42,7 +65,7 @@ unsafe fn times<'a>(entry: *const TracedOp) -> &'a AtomicU8 {
 /// The entry op's trace is not freed.
 pub unsafe fn is_plain(entry: *const TracedOp) -> bool {
     // SAFETY: the caller's promise.
-    unsafe { times(entry) }.load(Ordering::Relaxed) >= TIMES
+    unsafe { times(entry) >= TIMES }
 }
 
 /// Whether it has at all.
@@ -51,7 +74,16 @@ pub unsafe fn is_plain(entry: *const TracedOp) -> bool {
 /// The entry op's trace is not freed.
 pub unsafe fn has_disappointed(entry: *const TracedOp) -> bool {
     // SAFETY: the caller's promise.
-    unsafe { times(entry) }.load(Ordering::Relaxed) > 0
+    unsafe { times(entry) > 0 }
+}
+
+/// What is known of a trace's accesses that were not in the page that they were expected in.
+#[derive(Clone, Copy, Default)]
+pub struct Apart {
+    /// See [`crate::emit::Member::apart`].
+    pub ops: u128,
+    /// How often the region that begins with it was compiled anew because of such accesses.
+    pub times: u8,
 }
 
 /// What is to be done about a region.
@@ -72,7 +104,7 @@ pub enum Then {
 pub unsafe fn count(unexpected: u64) -> Then {
     let (entry, apart) = parts(unexpected);
     // SAFETY: the caller's promise. Counts of several vCPUs at the same time may be lost.
-    let (entry, times) = unsafe { (&*entry, times(entry).load(Ordering::Relaxed)) };
+    let (entry, times, renewed) = unsafe { (&*entry, times(entry), renewed(entry).load(Ordering::Relaxed)) };
     if apart {
         let count = entry.small(ELSEWHERE).load(Ordering::Relaxed).saturating_add(1);
         entry.small(ELSEWHERE).store(count, Ordering::Relaxed);
@@ -84,7 +116,8 @@ pub unsafe fn count(unexpected: u64) -> Then {
     }
     let count = entry.pair().load(Ordering::Relaxed).saturating_add(1);
     entry.pair().store(count, Ordering::Relaxed);
-    let often = times < TIMES && count >= UNEXPECTED << (PATIENCE * u32::from(times));
+    let patience = PATIENCE * u32::from((times + (renewed >> 4)).min(TIMES - 1));
+    let often = times < TIMES && count >= UNEXPECTED << patience;
     if often { Then::Renew } else { Then::Nothing }
 }
 
@@ -100,7 +133,7 @@ impl Jit {
         // The entry op comes first.
         let at = (op.addr() - entry.addr()) / size_of::<TracedOp>() - 1;
         let bit = u32::try_from(at).ok().and_then(|at| 1u128.checked_shl(at)).unwrap_or(0);
-        *self.apart.entry(entry).or_default() |= bit;
+        self.apart.entry(entry).or_default().ops |= bit;
         bit != 0
     }
 
@@ -118,16 +151,21 @@ impl Jit {
                 true => (*first).small(ELSEWHERE).store(0, Ordering::Relaxed),
                 false => (*first).pair().store(0, Ordering::Relaxed),
             }
-            times(first).load(Ordering::Relaxed) + u8::from(!apart)
+            times(first) + u8::from(!apart)
         };
         for entry in &entries {
-            if !apart {
+            if apart {
+                let times = &mut self.apart.entry(*entry).or_default().times;
+                *times = times.saturating_add(1);
+            } else {
                 // Not what was kept: that is what was wrong.
                 self.asked.insert(*entry, ASKS.len());
+                self.incomplete.remove(&entry.cast_const());
             }
             // SAFETY: traces that have code are not freed.
             unsafe {
-                times(*entry).store(renewed, Ordering::Relaxed);
+                let times = self::renewed(*entry);
+                times.store(times.load(Ordering::Relaxed) & !NOW | renewed, Ordering::Relaxed);
                 self.cool(*entry);
                 // It is hot already.
                 hot::set_left(*entry, 1);

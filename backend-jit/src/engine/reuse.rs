@@ -1,6 +1,6 @@
 //! Kept translations in use: looked for before a trace is worth compiling, and added when one was compiled.
 
-use super::Jit;
+use super::{Jit, reconsider};
 use crate::code::Code;
 use crate::gather::{self, Found};
 use crate::kept::{self, Kept, key};
@@ -17,11 +17,6 @@ pub(super) const ASKS: [i64; 2] = [64, 8];
 pub fn asks(threshold: i64) -> [i64; 2] {
     let first = (threshold / ASKS[0]).max(1);
     [first, (threshold / ASKS[1]).max(first + 1)]
-}
-
-fn name(mode: Mode, apart: u128, first: &Found, closed: bool) -> key::Hash {
-    let hash = if closed { key::wide } else { key::ops };
-    hash(mode, apart, first.ops)
 }
 
 /// What came of looking for kept code.
@@ -47,20 +42,21 @@ impl Jit {
 
     /// See [`crate::emit::Member::apart`].
     pub(super) fn apart(&self, entry: *const TracedOp) -> u128 {
-        self.apart.get(&entry).copied().unwrap_or(0)
+        self.apart.get(&entry).map_or(0, |apart| apart.ops)
     }
 
     /// What the kept regions that begin with this trace are looked for by.
     pub(super) fn name(&self, mode: Mode, first: &Found, closed: bool) -> key::Hash {
-        name(mode, self.apart(first.entry), first, closed)
+        let apart = self.apart.get(&first.entry.cast_const()).map_or(0, |apart| apart.times);
+        key::first(mode, apart, closed, first.ops)
     }
 
     /// Keeps a region's code for other runs.
     pub(super) fn keep(&self, mode: Mode, region: &[Found], code: &Code, closed: bool) {
         let Some(kept) = &self.kept else { return };
-        let hash = |found: &Found| key::ops(mode, found.apart, found.ops);
+        let hash = |found: &Found| key::ops(mode, found.ops);
         let member = |found: &Found| kept::Member { page: found.page, offset: found.offset(), ops: hash(found) };
-        kept.add(name(mode, region[0].apart, &region[0], closed), region[1..].iter().map(member).collect(), code);
+        kept.add(self.name(mode, &region[0], closed), region[1..].iter().map(member).collect(), code);
     }
 
     /// Installs kept code for a trace, or has it counted further. False: it is to be compiled.
@@ -71,12 +67,18 @@ impl Jit {
         let Some(kept) = self.kept.clone() else { return false };
         let asked = self.asked.get(&entry.cast_const()).copied().unwrap_or(0);
         if self.asks.get(asked).is_none_or(|asks| *asks >= self.threshold) {
-            return false;
+            // The others may be there by now.
+            // SAFETY: the caller's promise.
+            return self.incomplete.remove(&entry.cast_const())
+                && matches!(unsafe { self.install_kept(&kept, run, pool, entry, false) }, Looked::Installed);
         }
         // SAFETY: the caller's promise.
         let next = match unsafe { self.install_kept(&kept, run, pool, entry, false) } {
             Looked::Installed => return true,
-            Looked::Others => asked + 1,
+            Looked::Others => {
+                self.incomplete.insert(entry);
+                asked + 1
+            }
             Looked::Nothing => self.asks.len(),
         };
         self.asked.insert(entry, next);
@@ -104,15 +106,13 @@ impl Jit {
             return Looked::Nothing;
         };
         let candidates = kept.regions(&self.name(mode, &alone[0], closed));
-        let none = candidates.is_empty();
+        let versions = candidates.len();
         // What was compiled last may know better.
         for kept::Candidate { members, code } in candidates.into_iter().rev() {
             let places = members.iter().map(|member| (member.page, member.offset));
             // SAFETY: the caller's promise.
             let Some(region) = (unsafe { gather::find(run, pool, entry, places) }) else { continue };
-            let same = |(found, member): (&Found, &kept::Member)| {
-                key::ops(mode, self.apart(found.entry), found.ops) == member.ops
-            };
+            let same = |(found, member): (&Found, &kept::Member)| key::ops(mode, found.ops) == member.ops;
             if !region[1..].iter().zip(&members).all(same) {
                 continue;
             }
@@ -121,6 +121,8 @@ impl Jit {
             // SAFETY: the traces were found in the cache just now; the hashes say that the code was made for their like.
             unsafe { self.install(run, pool, number, &region, code) };
             if self.has_code(entry) {
+                // SAFETY: it has just got its code.
+                unsafe { reconsider::note_earlier(entry, versions - 1) };
                 if !closed {
                     // SAFETY: it has just got its code.
                     unsafe { self.expect_wide(kept, mode, &alone[0]) };
@@ -129,6 +131,6 @@ impl Jit {
             }
             break;
         }
-        if none { Looked::Nothing } else { Looked::Others }
+        if versions == 0 { Looked::Nothing } else { Looked::Others }
     }
 }

@@ -30,20 +30,21 @@ pub fn set(host: &str) -> Hash {
     short(&hasher)
 }
 
-/// A trace's ops, decoded for a mode. `apart`: see [`emit::Member::apart`].
-pub fn ops(mode: Mode, apart: u128, ops: &[TracedOp]) -> Hash {
-    hash(mode, 0, apart, ops)
+/// A trace's ops, decoded for a mode.
+pub fn ops(mode: Mode, ops: &[TracedOp]) -> Hash {
+    hash(mode, &[], ops)
 }
 
-/// The same of a wide region's first trace: by its ops alone it would find the others that begin with it.
-pub fn wide(mode: Mode, apart: u128, ops: &[TracedOp]) -> Hash {
-    hash(mode, 1, apart, ops)
+/// The same of a region's first trace, by which the region is looked for. `apart`: how often it was compiled anew because accesses were not in
+/// the page that they were expected in; `wide`: by its ops alone a wide region would find the others that begin with its first trace.
+pub fn first(mode: Mode, apart: u8, wide: bool, ops: &[TracedOp]) -> Hash {
+    hash(mode, &[apart, wide.into()], ops)
 }
 
-fn hash(mode: Mode, kind: u8, apart: u128, ops: &[TracedOp]) -> Hash {
+fn hash(mode: Mode, kind: &[u8], ops: &[TracedOp]) -> Hash {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&[mode.key(), kind]);
-    hasher.update(&apart.to_le_bytes());
+    hasher.update(&[mode.key(), kind.len() as u8]);
+    hasher.update(kind);
     for op in ops {
         let op = profile::without(op.op());
         // Every field, so that none is forgotten when one comes.

@@ -42,6 +42,9 @@ pub enum KeptError {
     Open(PathBuf),
 }
 
+/// So many regions are kept that begin with the same trace: what is compiled in yet another way each time is not worth more.
+const MOST_VERSIONS: usize = 8;
+
 /// A trace behind the first of a region.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
@@ -180,6 +183,9 @@ impl Kept {
     fn add_to(&self, inner: &mut Inner, first: Hash, members: Vec<Member>, code: &Code) {
         let Inner { index, writer, room, used } = inner;
         let known = index.entry(first).or_default();
+        if known.len() >= MOST_VERSIONS {
+            return;
+        }
         if known
             .iter()
             .filter_map(|r| self.read(&first, r))

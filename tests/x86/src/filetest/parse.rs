@@ -4,6 +4,9 @@ use super::registers::FLAGS;
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt::Write;
 
+/// What may stand in front of a test's `in`, besides its code.
+const DIRECTIVES: [&str; 9] = ["mode", "cpl", "iopl", "model", "budget", "seg", "page", "alias", "paging"];
+
 /// A file of tests. Comments and blank lines belong to the test that follows them.
 #[derive(Clone, Debug, Default)]
 pub struct File {
@@ -141,6 +144,7 @@ fn head(test: &mut Test, line: &str) -> Result<()> {
         let at = number(words.get(1).context("at what?")?)? as u64;
         test.code.push(Code { at, ..Code::default() });
     } else {
+        ensure!(DIRECTIVES.contains(&words[0].as_str()), "no directive {}: {}", words[0], DIRECTIVES.join(", "));
         test.directives.push(words);
     }
     Ok(())

@@ -92,12 +92,13 @@ fn what_turns_out_otherwise_is_compiled_anew() {
         0xef, 0xeb, 0xfe,
     ];
     let statistics = alike(&[(CODE, &code)], 250_000);
-    assert!((1..=3).contains(&statistics.reconsidered), "{statistics:?}");
+    // Once: where it was left has been counted.
+    assert_eq!(statistics.reconsidered, 1, "{statistics:?}");
     // The other way round: the jump is not taken at first. Its target then begins a region of its own, with the whole loop.
     let mut other = code;
     other[11] = 0x76;
     let statistics = alike(&[(CODE, &other)], 250_000);
-    assert!(statistics.traces >= 2 && statistics.reconsidered <= 3, "{statistics:?}");
+    assert!(statistics.traces >= 2 && statistics.reconsidered <= 1, "{statistics:?}");
 }
 
 #[test]

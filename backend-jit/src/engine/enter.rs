@@ -175,8 +175,8 @@ unsafe fn reconsider(run: &mut Run, own: &Own, then: *const TracedOp) {
             }
         };
     }
-    // SAFETY: this vCPU has just come from that code: if its traces were dropped meanwhile, they are not freed.
-    let what = unsafe { reconsider::count(unexpected) };
+    // SAFETY: this vCPU has just come from that code, in front of that op: if its traces were dropped meanwhile, they are not freed.
+    let what = unsafe { then.as_ref().map_or(Then::Nothing, |op| reconsider::count(unexpected, op)) };
     if what == Then::Nothing {
         return;
     }

@@ -3,9 +3,9 @@
 
 use super::Jit;
 use super::reuse::ASKS;
-use backend_interp::hot;
 use backend_interp::pool::Locked;
 use backend_interp::run::{Run, TracedOp};
+use backend_interp::{hot, profile};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// So many accesses of a region may miss the page that they were expected in.
@@ -97,11 +97,11 @@ pub enum Then {
     Renew,
 }
 
-/// Counts that a region was left unexpectedly; what follows from it.
+/// Counts that a region was left unexpectedly, in front of an op; what follows from it.
 ///
 /// # Safety
 /// The region's entry op is of a trace that is not freed.
-pub unsafe fn count(unexpected: u64) -> Then {
+pub unsafe fn count(unexpected: u64, op: &TracedOp) -> Then {
     let (entry, apart) = parts(unexpected);
     // SAFETY: the caller's promise. Counts of several vCPUs at the same time may be lost.
     let (entry, times, renewed) = unsafe { (&*entry, times(entry), renewed(entry).load(Ordering::Relaxed)) };
@@ -114,6 +114,7 @@ pub unsafe fn count(unexpected: u64) -> Then {
             _ => Then::Nothing,
         };
     }
+    profile::watch_again(op);
     let count = entry.pair().load(Ordering::Relaxed).saturating_add(1);
     entry.pair().store(count, Ordering::Relaxed);
     let patience = PATIENCE * u32::from((times + (renewed >> 4)).min(TIMES - 1));

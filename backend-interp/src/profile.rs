@@ -11,8 +11,6 @@ const FACTOR: u32 = 128;
 const MOST: u32 = (1 << BITS) - 1;
 /// Bits of a count.
 const BITS: u32 = 12;
-/// By how many bits, then.
-const LESS: u32 = 6;
 /// With fewer observations nothing is said.
 const LEAST: u32 = 16;
 
@@ -57,14 +55,16 @@ pub fn not_taken(jump: &TracedOp) {
     count(jump, BITS);
 }
 
-/// A jump has gone where it was expected never to go: it is watched again, if it was not any more, and what was seen before counts for less.
-pub fn watch_again(jump: &TracedOp) {
+/// A jump goes where it was expected never to go, and often: neither of its sides is rare from now on. That is all that is changed of what was
+/// counted: which one is the commoner one is still known.
+pub fn expect_both(jump: &TracedOp) {
     let counts = jump.counts();
     let now = u32::from_le(counts.load(Ordering::Relaxed));
     let (taken, not) = (now & MOST, now >> BITS & MOST);
-    if jump.ins().func == Func::Jcc && (taken == MOST || not == MOST) {
-        let rest = now & !(MOST | MOST << BITS);
-        counts.store((rest | taken >> LESS | (not >> LESS) << BITS).to_le(), Ordering::Relaxed);
+    let least = |other: u32| other * 2 / FACTOR + 1;
+    let (taken, not) = (taken.max(least(not)), not.max(least(taken)));
+    if jump.ins().func == Func::Jcc {
+        counts.store((now & !(MOST | MOST << BITS) | taken | not << BITS).to_le(), Ordering::Relaxed);
     }
 }
 
@@ -131,11 +131,12 @@ mod tests {
         (0..3).for_each(|_| taken(jump));
         not_taken(jump);
         assert_eq!(counts(&jump.op()), (4095, 3));
-        watch_again(jump);
-        not_taken(jump);
-        assert_eq!((counts(&jump.op()), rare(&jump.op())), ((63, 1), Rare::Neither));
-        watch_again(jump);
-        assert_eq!(counts(&jump.op()), (63, 1));
+        expect_both(jump);
+        assert_eq!((counts(&jump.op()), rare(&jump.op())), ((4095, 64), Rare::Neither));
+        expect_both(jump);
+        assert_eq!(counts(&jump.op()), (4095, 64));
+        seen(4094, 3);
+        (0..3).for_each(|_| taken(jump));
         assert_eq!(without(jump.op()), Op { count: 1, ..jump_op });
     }
 }

@@ -229,6 +229,8 @@ pub(crate) struct Jit {
     regions: Regions,
     /// Traces that cannot be compiled.
     hopeless: HashSet<*const TracedOp>,
+    /// How many instructions its vCPU had executed when a region was first left where that was not expected, by first traces.
+    left_since: HashMap<*const TracedOp, u64>,
     /// First traces of kept regions whose other traces had not been come to when they were looked for.
     incomplete: HashSet<*const TracedOp>,
     /// What is known of accesses that were not in the page that they were expected in, by traces.
@@ -301,6 +303,7 @@ impl Jit {
             regions: Regions::default(),
             hopeless: HashSet::new(),
             incomplete: HashSet::new(),
+            left_since: HashMap::new(),
             apart: HashMap::new(),
             perf,
             sabotage: options.sabotage,
@@ -400,6 +403,7 @@ impl Jit {
     fn drop_trace(&mut self, entry: *const TracedOp) -> bool {
         self.hopeless.remove(&entry);
         self.incomplete.remove(&entry);
+        self.left_since.remove(&entry);
         self.apart.remove(&entry);
         self.asked.remove(&entry);
         self.awaited.remove(&entry);

@@ -171,7 +171,7 @@ impl Emit<'_, '_> {
                     self.state = state;
                     self.asm.at(on);
                     if rare == Rare::Next {
-                        return self.leave_unexpected(at);
+                        return self.leave_unexpected(at + 1);
                     }
                 }
                 Flow::Jump(target) => return self.take(target),

@@ -175,9 +175,9 @@ unsafe fn reconsider(run: &mut Run, own: &Own, then: *const TracedOp) {
             }
         };
     }
-    // SAFETY: this vCPU has just come from that code, in front of that op: if its traces were dropped meanwhile, they are not freed.
-    let what = unsafe { then.as_ref().map_or(Then::Nothing, |op| reconsider::count(unexpected, op)) };
-    if what == Then::Nothing {
+    // SAFETY: this vCPU has just come from that code: if its traces were dropped meanwhile, they are not freed.
+    let what = unsafe { reconsider::count(unexpected) };
+    if what == Then::Nothing || then.is_null() {
         return;
     }
     let mut pool = common.pool.lock();
@@ -185,9 +185,14 @@ unsafe fn reconsider(run: &mut Run, own: &Own, then: *const TracedOp) {
         return;
     }
     let mut jit = common.compiled.lock();
-    if jit.note_apart(unexpected, then) && what == Then::Renew {
-        // SAFETY: this vCPU knows of all that was dropped, and executes no code.
-        unsafe { jit.reconsider(run, &mut pool, unexpected) };
+    if what == Then::Begin {
+        return jit.begin(run, unexpected);
+    }
+    // SAFETY: this vCPU knows of all that was dropped, has just come from there, and executes no code.
+    unsafe {
+        if jit.note(run, unexpected, then) && what == Then::Renew {
+            jit.reconsider(run, &mut pool, unexpected);
+        }
     }
 }
 

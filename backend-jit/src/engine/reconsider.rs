@@ -6,12 +6,17 @@ use super::reuse::ASKS;
 use backend_interp::pool::Locked;
 use backend_interp::run::{Run, TracedOp};
 use backend_interp::{hot, profile};
+use frontend_x86::op::Func;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// So many accesses of a region may miss the page that they were expected in.
 const APART: u8 = u8::MAX;
 /// So often may it be left where it was not expected to go, before it is compiled anew; every time more often by a factor.
 const UNEXPECTED: u16 = 2000;
+/// Of the last of these it is noted at which jumps they were.
+const LOOKED_AT: u16 = 256;
+/// If it is left less often than once in so many instructions, that is what was expected.
+const SELDOM: u64 = 2000;
 /// That factor, as a shift.
 const PATIENCE: u32 = 2;
 /// So often is it compiled anew by what was counted; then nothing is expected any more.
@@ -91,17 +96,19 @@ pub struct Apart {
 pub enum Then {
     /// It stays as it is.
     Nothing,
-    /// The op that accesses what was elsewhere is to be noted: see [`Jit::note_apart`].
+    /// It was the first time: see [`Jit::begin`].
+    Begin,
+    /// It is to be noted where it was left: see [`Jit::note`].
     Note,
     /// It is to be compiled anew: see [`Jit::reconsider`].
     Renew,
 }
 
-/// Counts that a region was left unexpectedly, in front of an op; what follows from it.
+/// Counts that a region was left unexpectedly; what follows from it.
 ///
 /// # Safety
 /// The region's entry op is of a trace that is not freed.
-pub unsafe fn count(unexpected: u64, op: &TracedOp) -> Then {
+pub unsafe fn count(unexpected: u64) -> Then {
     let (entry, apart) = parts(unexpected);
     // SAFETY: the caller's promise. Counts of several vCPUs at the same time may be lost.
     let (entry, times, renewed) = unsafe { (&*entry, times(entry), renewed(entry).load(Ordering::Relaxed)) };
@@ -114,21 +121,45 @@ pub unsafe fn count(unexpected: u64, op: &TracedOp) -> Then {
             _ => Then::Nothing,
         };
     }
-    profile::watch_again(op);
     let count = entry.pair().load(Ordering::Relaxed).saturating_add(1);
     entry.pair().store(count, Ordering::Relaxed);
     let patience = PATIENCE * u32::from((times + (renewed >> 4)).min(TIMES - 1));
-    let often = times < TIMES && count >= UNEXPECTED << patience;
-    if often { Then::Renew } else { Then::Nothing }
+    let limit = UNEXPECTED << patience;
+    match count {
+        _ if times >= TIMES => Then::Nothing,
+        1 => Then::Begin,
+        count if count >= limit => Then::Renew,
+        count if count > limit - LOOKED_AT => Then::Note,
+        _ => Then::Nothing,
+    }
 }
 
 impl Jit {
-    /// Notes that the accesses of the op in front of which code has just been left are better checked one by one, if an access is what was
-    /// not expected. False: it is one that cannot be noted, and the region would come out the same.
-    pub(super) fn note_apart(&mut self, unexpected: u64, op: *const TracedOp) -> bool {
+    /// A region begins to be left where it was not expected.
+    pub(super) fn begin(&mut self, run: &Run, unexpected: u64) {
+        self.left_since.insert(parts(unexpected).0, run.cpu.state.retired);
+    }
+
+    /// Notes in front of which op a region was left, for when it is compiled anew: that the op's accesses are better checked one by one, if it is
+    /// an access that was not expected, or that a jump goes both ways. False: it would come out the same, or is not worth it.
+    ///
+    /// # Safety
+    /// The op is of a live trace, behind its first.
+    pub(super) unsafe fn note(&mut self, run: &Run, unexpected: u64, op: *const TracedOp) -> bool {
         let (first, apart) = parts(unexpected);
         if !apart {
-            return true;
+            let since = self.left_since.get(&first.cast_const()).copied().unwrap_or(0);
+            // SAFETY: the caller's promise, and this vCPU has just come from the region. It was left in front of the jump, or behind it.
+            return unsafe {
+                let times = (*first).pair().load(Ordering::Relaxed);
+                if run.cpu.state.retired.wrapping_sub(since) > u64::from(times) * SELDOM {
+                    (*first).pair().store(0, Ordering::Relaxed);
+                    return false;
+                }
+                let jump = if (*op).ins().func == Func::Jcc { op } else { op.sub(1) };
+                profile::expect_both(&*jump);
+                true
+            };
         }
         let Some(entry) = self.regions.trace_of(first, op) else { return false };
         // The entry op comes first.

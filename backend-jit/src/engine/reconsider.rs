@@ -6,7 +6,6 @@ use super::reuse::ASKS;
 use backend_interp::pool::Locked;
 use backend_interp::run::{Run, TracedOp};
 use backend_interp::{hot, profile};
-use frontend_x86::op::Func;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// So many accesses of a region may miss the page that they were expected in.
@@ -149,15 +148,16 @@ impl Jit {
         let (first, apart) = parts(unexpected);
         if !apart {
             let since = self.left_since.get(&first.cast_const()).copied().unwrap_or(0);
-            // SAFETY: the caller's promise, and this vCPU has just come from the region. It was left in front of the jump, or behind it.
+            // SAFETY: the caller's promise, and this vCPU has just come from the region.
             return unsafe {
                 let times = (*first).pair().load(Ordering::Relaxed);
                 if run.cpu.state.retired.wrapping_sub(since) > u64::from(times) * SELDOM {
                     (*first).pair().store(0, Ordering::Relaxed);
                     return false;
                 }
-                let jump = if (*op).ins().func == Func::Jcc { op } else { op.sub(1) };
-                profile::expect_both(&*jump);
+                // It was left in front of the jump, or behind it.
+                profile::expect_both(&*op);
+                profile::expect_both(&*op.sub(1));
                 true
             };
         }

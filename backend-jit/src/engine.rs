@@ -231,8 +231,6 @@ pub(crate) struct Jit {
     hopeless: HashSet<*const TracedOp>,
     /// How many instructions its vCPU had executed when a region was first left where that was not expected, by first traces.
     left_since: HashMap<*const TracedOp, u64>,
-    /// First traces of kept regions whose other traces had not been come to when they were looked for.
-    incomplete: HashSet<*const TracedOp>,
     /// What is known of accesses that were not in the page that they were expected in, by traces.
     apart: HashMap<*const TracedOp, reconsider::Apart>,
     perf: Option<PerfMap>,
@@ -302,7 +300,6 @@ impl Jit {
             threshold,
             regions: Regions::default(),
             hopeless: HashSet::new(),
-            incomplete: HashSet::new(),
             left_since: HashMap::new(),
             apart: HashMap::new(),
             perf,
@@ -402,7 +399,6 @@ impl Jit {
     /// A trace is no more. Whether regions that begin with other traces are gone, too.
     fn drop_trace(&mut self, entry: *const TracedOp) -> bool {
         self.hopeless.remove(&entry);
-        self.incomplete.remove(&entry);
         self.left_since.remove(&entry);
         self.apart.remove(&entry);
         self.asked.remove(&entry);

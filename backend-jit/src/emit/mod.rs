@@ -34,6 +34,7 @@ use finish::{Head, Range, Tail, Why};
 use frontend_x86::cpu::Mode;
 use frontend_x86::flags::Flags;
 use frontend_x86::op::Op;
+use lyrebird_core::cpu::segment::SegReg;
 use pending::{Pending, Written};
 use share::{Origin, Shares};
 use slots::Slots;
@@ -53,7 +54,7 @@ pub fn layout() -> impl Iterator<Item = usize> {
 }
 
 /// How many segment registers there are.
-const SEGMENTS: usize = 6;
+const SEGMENTS: usize = SegReg::ALL.len();
 
 /// A number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

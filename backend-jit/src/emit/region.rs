@@ -380,8 +380,8 @@ impl Emit<'_, '_> {
     /// Leaves for a computed target, and charges the budget. `rare`: less code is worth more than that the host learns where each
     /// jump of the guest leads.
     fn leave_charged(&mut self, target: V, rare: bool) {
-        let left = self.charged(self.op.count);
         if rare || !self.steps() {
+            let left = self.charged(self.op.count);
             self.write(LEFT, left);
             self.flags_to_slots();
             self.flush();
@@ -391,8 +391,7 @@ impl Emit<'_, '_> {
         }
         // There is one: see `check_target_or_stop`.
         let slow = self.exit_block();
-        let none = self.used_up(self.op.count);
-        self.exit_if(none);
+        let left = self.charge_or_exit();
         let [target, tlb] = [target, self.read(TLB)].map(|v| self.value_of(v));
         let step = stubs::find(self.asm, &Jumping { run: self.run, target, tlb }, slow);
         self.write(LEFT, left);

@@ -140,6 +140,7 @@ impl Region<'_> {
 
     /// The calls of the region that each trace may be inside of.
     fn stacks(&self) -> Vec<Vec<Stack>> {
+        let jumps: Vec<_> = (0..self.members.len()).map(|member| (self.jumps(member), self.ret(member))).collect();
         let mut stacks = vec![Vec::new(); self.members.len()];
         // Whoever enters may have called from anywhere.
         let entered = if self.closed { 1 } else { self.members.len() };
@@ -148,7 +149,8 @@ impl Region<'_> {
             if stacks[member].contains(&stack) || stacks[member].len() == MOST_STACKS {
                 continue;
             }
-            for (at, to) in self.jumps(member) {
+            let (jumps, ret) = &jumps[member];
+            for &(at, to) in jumps {
                 let Member { ops, page, .. } = self.members[member];
                 let mut stack = stack.clone();
                 if ops[at].ins.func == Func::Call {
@@ -160,7 +162,7 @@ impl Region<'_> {
                 }
                 new.push((to, stack));
             }
-            if self.ret(member).is_some() {
+            if ret.is_some() {
                 let mut stack = stack.clone();
                 let to = stack.pop().and_then(|(page, offset)| self.beginning(page, offset));
                 new.extend(to.map(|to| (to, stack)));

@@ -2,7 +2,7 @@
 //! Accesses that were expected in one page are told by op: in the second half of their number it is noted which they are.
 
 use super::Jit;
-use super::reuse::ASKS;
+use super::reuse::ENOUGH;
 use backend_interp::pool::Locked;
 use backend_interp::run::{Run, TracedOp};
 use backend_interp::{hot, profile};
@@ -139,34 +139,42 @@ impl Jit {
         self.left_since.insert(parts(unexpected).0, run.cpu.state.retired);
     }
 
-    /// Notes in front of which op a region was left, for when it is compiled anew: that the op's accesses are better checked one by one, if it is
-    /// an access that was not expected, or that a jump goes both ways. False: it would come out the same, or is not worth it.
+    /// Notes in front of which op a region was left, for when it is compiled anew. False: it would come out the same, or is not worth it.
     ///
     /// # Safety
-    /// The op is of a live trace, behind its first.
+    /// The op is of a live trace, behind its first, and this vCPU has just come from the region.
     pub(super) unsafe fn note(&mut self, run: &Run, unexpected: u64, op: *const TracedOp) -> bool {
-        let (first, apart) = parts(unexpected);
-        if !apart {
-            let since = self.left_since.get(&first.cast_const()).copied().unwrap_or(0);
-            // SAFETY: the caller's promise, and this vCPU has just come from the region.
-            return unsafe {
-                let times = (*first).pair().load(Ordering::Relaxed);
-                if run.cpu.state.retired.wrapping_sub(since) > u64::from(times) * SELDOM {
-                    (*first).pair().store(0, Ordering::Relaxed);
-                    return false;
-                }
-                // It was left in front of the jump, or behind it.
-                profile::expect_both(&*op);
-                profile::expect_both(&*op.sub(1));
-                true
-            };
+        match parts(unexpected) {
+            (first, true) => self.note_access(first, op),
+            // SAFETY: passed on.
+            (first, false) => unsafe { self.note_jump(run, first, op) },
         }
+    }
+
+    /// Notes that an op's accesses are better checked one by one.
+    fn note_access(&mut self, first: *const TracedOp, op: *const TracedOp) -> bool {
         let Some(entry) = self.regions.trace_of(first, op) else { return false };
         // The entry op comes first.
         let at = (op.addr() - entry.addr()) / size_of::<TracedOp>() - 1;
         let bit = u32::try_from(at).ok().and_then(|at| 1u128.checked_shl(at)).unwrap_or(0);
         self.apart.entry(entry).or_default().ops |= bit;
         bit != 0
+    }
+
+    /// Notes that the jump goes both ways which the region was left in front of, or behind, if it is left often enough.
+    ///
+    /// # Safety
+    /// As for [`Jit::note`].
+    unsafe fn note_jump(&self, run: &Run, first: *const TracedOp, op: *const TracedOp) -> bool {
+        let since = self.left_since.get(&first).copied().unwrap_or(0);
+        // SAFETY: the caller's promise.
+        let (times, ops) = unsafe { ((*first).pair(), [&*op, &*op.sub(1)]) };
+        if run.cpu.state.retired.wrapping_sub(since) > u64::from(times.load(Ordering::Relaxed)) * SELDOM {
+            times.store(0, Ordering::Relaxed);
+            return false;
+        }
+        ops.into_iter().for_each(profile::expect_both);
+        true
     }
 
     /// Has a region compiled anew when it is entered next.
@@ -191,8 +199,7 @@ impl Jit {
                 *times = times.saturating_add(1);
             } else {
                 // Not what was kept: that is what was wrong.
-                self.asked.insert(*entry, ASKS.len());
-                self.incomplete.remove(&entry.cast_const());
+                self.asked.insert(*entry, ENOUGH);
             }
             // SAFETY: traces that have code are not freed.
             unsafe {

@@ -11,7 +11,10 @@ use frontend_x86::cpu::Mode;
 
 /// After these parts of the threshold's entries a trace is looked for among the kept ones; the second time only if others of its
 /// region were missing.
-pub(super) const ASKS: [i64; 2] = [64, 8];
+const ASKS: [i64; 2] = [64, 8];
+/// It is not looked for any more. One that has been looked for so often as there are parts, and of which there is something, is looked for
+/// once more before it is compiled.
+pub(super) const ENOUGH: usize = ASKS.len() + 1;
 
 /// After how many entries a trace is looked for, by the threshold of compiling.
 pub fn asks(threshold: i64) -> [i64; 2] {
@@ -37,7 +40,7 @@ impl Jit {
 
     /// Whether a trace has been looked for among the kept ones as often as it will be: it is counted for the compiler then.
     pub(super) fn was_asked_for(&self, entry: *const TracedOp) -> bool {
-        self.asked.get(&entry).is_some_and(|asked| *asked == self.asks.len())
+        self.asked.get(&entry).is_some_and(|asked| *asked >= self.asks.len())
     }
 
     /// See [`crate::emit::Member::apart`].
@@ -66,22 +69,20 @@ impl Jit {
     pub(super) unsafe fn find(&mut self, run: &mut Run, pool: &mut Locked<'_>, entry: *mut TracedOp) -> bool {
         let Some(kept) = self.kept.clone() else { return false };
         let asked = self.asked.get(&entry.cast_const()).copied().unwrap_or(0);
-        if self.asks.get(asked).is_none_or(|asks| *asks >= self.threshold) {
-            // The others may be there by now.
-            // SAFETY: the caller's promise.
-            return self.incomplete.remove(&entry.cast_const())
-                && matches!(unsafe { self.install_kept(&kept, run, pool, entry, false) }, Looked::Installed);
+        let last = self.asks.get(asked).is_none_or(|asks| *asks >= self.threshold);
+        if asked == ENOUGH {
+            return false;
         }
         // SAFETY: the caller's promise.
         let next = match unsafe { self.install_kept(&kept, run, pool, entry, false) } {
             Looked::Installed => return true,
-            Looked::Others => {
-                self.incomplete.insert(entry);
-                asked + 1
-            }
-            Looked::Nothing => self.asks.len(),
+            Looked::Others if !last => asked + 1,
+            _ => ENOUGH,
         };
         self.asked.insert(entry, next);
+        if last {
+            return false;
+        }
         let until = self.asks.get(next).map_or(self.threshold, |asks| self.threshold.min(*asks));
         // SAFETY: the caller's promise.
         unsafe { hot::set_left(entry, until - self.asks[asked]) };

@@ -150,17 +150,17 @@ impl Region<'_> {
                 continue;
             }
             let (jumps, ret) = &jumps[member];
-            for &(at, to) in jumps {
+            for way in jumps {
                 let Member { ops, page, .. } = self.members[member];
                 let mut stack = stack.clone();
-                if ops[at].ins.func == Func::Call {
-                    let next = ops[at].next_offset();
+                if way.direct && ops[way.at].ins.func == Func::Call {
+                    let next = ops[way.at].next_offset();
                     stack.push((page + (next >> 12) as i64, next & 0xfff));
                     if stack.len() > DEEPEST {
                         stack.remove(0);
                     }
                 }
-                new.push((to, stack));
+                new.push((way.to, stack));
             }
             if ret.is_some() {
                 let mut stack = stack.clone();
@@ -198,25 +198,24 @@ impl Region<'_> {
         ops.last().filter(|op| op.ins.func == Func::Ret).map(|_| ops.len() - 1)
     }
 
-    /// The ways out of a trace into others by direct jumps, and to what begins in its middle: by which op, and where to.
-    fn jumps(&self, member: usize) -> Vec<(usize, usize)> {
-        let continued = self.continued(member);
-        let ops = self.ops(member).iter().enumerate();
-        let direct = |op: &Op| matches!(op.ins.func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto);
-        let inside = ops.filter(|(_, op)| direct(op)).filter_map(|(at, _)| Some((at, self.inside(member, at)?)));
-        inside.chain(continued).collect()
+    /// The ways out of a trace into others, but for its return: by direct jumps, and to what begins in its middle.
+    fn jumps(&self, from: usize) -> Vec<Way> {
+        let m = self.members[from];
+        let way = |at, to, direct| Way { from, at, to, times: m.left_at(at), direct };
+        let jumps = |op: &Op| matches!(op.ins.func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto);
+        let ops = self.ops(from).iter().enumerate().filter(|(_, op)| jumps(op));
+        let inside = ops.filter_map(|(at, _)| Some(way(at, self.inside(from, at)?, true)));
+        inside.chain(self.continued(from).map(|(at, to)| way(at, to, false))).collect()
     }
 
     /// All ways from trace to trace.
     pub fn edges(&self) -> Vec<Way> {
-        let returns = self.returns();
         let mut edges = Vec::new();
-        for (from, m) in self.members.iter().enumerate() {
-            let continued = self.continued(from);
-            let way = |at, to| Way { from, at, to, times: m.left_at(at), direct: Some((at, to)) != continued };
-            edges.extend(self.jumps(from).into_iter().map(|(at, to)| way(at, to)));
+        for (from, returns) in self.returns().into_iter().enumerate() {
+            edges.extend(self.jumps(from));
             if let Some(at) = self.ret(from) {
-                edges.extend(returns[from].iter().map(|to| Way { direct: false, ..way(at, *to) }));
+                let times = self.members[from].left_at(at);
+                edges.extend(returns.into_iter().map(|to| Way { from, at, to, times, direct: false }));
             }
         }
         edges

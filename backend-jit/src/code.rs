@@ -24,6 +24,8 @@ pub enum Function {
     Crc32c,
     /// [`host::divide`].
     Divide,
+    /// [`host::strings`].
+    Strings,
     /// [`host::fill`].
     Fill,
     /// [`host::copy`].
@@ -31,7 +33,7 @@ pub enum Function {
 }
 
 impl Function {
-    const ALL: [Function; 9] = [
+    const ALL: [Function; 10] = [
         Function::One,
         Function::Helper,
         Function::Arm,
@@ -39,6 +41,7 @@ impl Function {
         Function::FlagsWord,
         Function::Crc32c,
         Function::Divide,
+        Function::Strings,
         Function::Fill,
         Function::Copy,
     ];
@@ -55,6 +58,7 @@ impl Function {
             Function::FlagsWord => host::flags_word as extern "C" fn(u64, u64, u64, u64) -> u64 as usize,
             Function::Crc32c => host::crc32c as extern "C" fn(u64, u64, u64) -> u64 as usize,
             Function::Divide => host::divide as unsafe extern "C" fn(u64, u64, u64, u64, *mut u64) -> u64 as usize,
+            Function::Strings => host::strings as extern "C" fn(u64, u64, u64, u64, u64) -> u64 as usize,
             Function::Fill => host::fill as unsafe extern "C" fn(*mut u8, u64, u64, u64) -> u64 as usize,
             Function::Copy => host::copy as unsafe extern "C" fn(*mut u8, *const u8, u64) -> u64 as usize,
         };
@@ -202,7 +206,7 @@ mod tests {
         for symbol in symbols {
             assert_eq!(Symbol::unpack(symbol.pack()), Some(symbol));
         }
-        for n in [9, 1 << 24 | 1, 4 << 24 | 1, 7 << 24 | 1, 10 << 24, u32::MAX] {
+        for n in [10, 1 << 24 | 1, 4 << 24 | 1, 7 << 24 | 1, 10 << 24, u32::MAX] {
             assert_eq!(Symbol::unpack(n), None, "{n:#x}");
         }
     }

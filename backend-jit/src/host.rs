@@ -4,6 +4,7 @@
 use frontend_x86::concrete;
 use frontend_x86::flags::{FlagKind, Flags};
 use frontend_x86::op::Width;
+use frontend_x86::sse::string;
 
 /// Kind and width of lazy flags as they lie in memory, in one number.
 pub fn shape_of(kind: FlagKind, w: Width) -> u64 {
@@ -30,6 +31,24 @@ pub extern "C" fn flags_word(shape: u64, res: u64, src: u64, aux: u64) -> u64 {
 /// One step of CRC-32C.
 pub extern "C" fn crc32c(w: u64, crc: u64, v: u64) -> u64 {
     concrete::crc32c(width(w), crc, v)
+}
+
+/// What is compared of strings, as one number: the immediate, and lengths of up to 16 if they are given.
+pub fn how_strings(imm: u8, lengths: Option<(u64, u64)>) -> u64 {
+    u64::from(imm) | lengths.map_or(0, |(n, m)| GIVEN | n << FIRST_LENGTH | m << SECOND_LENGTH)
+}
+
+/// Where [`how_strings`] has the first operand's length.
+pub const FIRST_LENGTH: u32 = 8;
+/// Where it has the second's.
+pub const SECOND_LENGTH: u32 = 16;
+const GIVEN: u64 = 1 << 24;
+
+/// PCMPESTRx and PCMPISTRx of two operands' quadwords: what [`string::Found::packed`] makes.
+pub extern "C" fn strings(how: u64, x0: u64, x1: u64, y0: u64, y1: u64) -> u64 {
+    let imm = how as u8;
+    let lengths = (how & GIVEN != 0).then_some((how >> FIRST_LENGTH & 0xff, how >> SECOND_LENGTH & 0xff));
+    string::compare([x0, x1], [y0, y1], lengths, imm).packed(imm)
 }
 
 /// Quotient and remainder; 0 where the hardware raises #DE. `how` is the width, plus 16 if signed.

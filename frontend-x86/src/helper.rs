@@ -115,7 +115,6 @@ helpers! {
     Maskmov => crate::sse::rare::maskmov,
     Ldmxcsr => crate::sse::rare::ldmxcsr,
     Stmxcsr => crate::sse::rare::stmxcsr,
-    Pcmpstr => crate::sse::string::pcmpstr,
     MoveChosen => crate::sse::masked::move_chosen,
     Gather => crate::sse::masked::gather,
 

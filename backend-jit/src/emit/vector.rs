@@ -10,7 +10,7 @@ use super::{C, Emit, V};
 use crate::clif::vector::{Float, Shift, knows_bin, widening};
 use crate::clif::{Area, Value};
 use crate::code::Function;
-use crate::mxcsr;
+use crate::{host, mxcsr};
 use backend_interp::run::Run;
 use frontend_x86::Cpu;
 use frontend_x86::algebra::{Arith, Bin, Cmp};
@@ -455,6 +455,22 @@ impl VectorAlgebra for Emit<'_, '_> {
             self.not(any)
         });
         (zf, cf)
+    }
+
+    fn vec_strings(&mut self, imm: u8, x: X, y: X, lengths: Option<(V, V)>) -> V {
+        let how = match lengths {
+            None => V::Const(host::how_strings(imm, None)),
+            Some((n, m)) => {
+                let n = self.bin(Bin::Shl, Width::Q, n, V::Const(u64::from(host::FIRST_LENGTH)));
+                let m = self.bin(Bin::Shl, Width::Q, m, V::Const(u64::from(host::SECOND_LENGTH)));
+                let lengths = self.bin(Bin::Or, Width::Q, n, m);
+                self.bin(Bin::Or, Width::Q, lengths, V::Const(host::how_strings(imm, Some((0, 0)))))
+            }
+        };
+        let how = self.value_of(how);
+        let [a, b] = [0, 1].map(|lane| self.asm.extract(Width::Q, x.low, lane));
+        let [c, d] = [0, 1].map(|lane| self.asm.extract(Width::Q, y.low, lane));
+        V::Value(self.asm.call(Function::Strings, &[how, a, b, c, d]))
     }
 
     fn float_or_stop(&mut self, op: FloatOp, format: Format, w: Width, _: u8, x: X, y: X) -> Result<X, Infallible> {

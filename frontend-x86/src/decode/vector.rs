@@ -3,11 +3,10 @@
 use super::avx;
 use crate::cpu::{CodeSize, Mode};
 use crate::helper::Helper;
-use crate::op::{Func, Kind, Op, Width};
+use crate::op::{Func, Kind, Op, Width, reg};
 use crate::sse::ops::{
     BLEND, BlendOp, DYNAMIC, FloatOp as F, Format, GprOp as G, MovOp, VecImmOp as I, VecOp as V, VecUnaryOp as U,
 };
-use crate::sse::string;
 use iced_x86::{Code, Instruction, Mnemonic as M};
 
 /// Fills the op in if the instruction is one of this family. Operands are there already.
@@ -72,7 +71,7 @@ pub fn decode(instr: &Instruction, mode: Mode, op: &mut Op) -> bool {
         op.ins.sub = BLEND;
         return true;
     }
-    general(instr, m, whole, op) || rare(m, op)
+    general(instr, m, whole, op) || strings(m, op) || rare(m, op)
 }
 
 fn set(op: &mut Op, func: Func, number: u8, hot: bool, w: Width, w2: Width) -> bool {
@@ -397,22 +396,30 @@ fn integer_source(instr: &Instruction) -> Width {
     if wide { Width::Q } else { Width::D }
 }
 
-/// Instructions that are plain functions.
-fn rare(m: M, op: &mut Op) -> bool {
-    let (helper, sub) = match m {
-        M::Pcmpestri | M::Pcmpestri64 => (Helper::Pcmpstr, 0),
-        M::Pcmpestrm | M::Pcmpestrm64 => (Helper::Pcmpstr, string::MASK),
-        M::Pcmpistri => (Helper::Pcmpstr, string::IMPLICIT),
-        M::Pcmpistrm => (Helper::Pcmpstr, string::IMPLICIT | string::MASK),
-        M::Maskmovdqu | M::Maskmovq => (Helper::Maskmov, 0),
-        M::Emms => (Helper::Emms, 0),
-        M::Ldmxcsr => (Helper::Ldmxcsr, 0),
-        M::Stmxcsr => (Helper::Stmxcsr, 0),
+/// PCMPxSTRx. Operand 0 becomes what the manual leaves unsaid in the operands: ECX or XMM0.
+fn strings(m: M, op: &mut Op) -> bool {
+    let (operation, result, w) = match m {
+        M::Pcmpestri => (G::Pcmpestr, Kind::Reg, Width::D),
+        M::Pcmpestri64 => (G::Pcmpestr, Kind::Reg, Width::Q),
+        M::Pcmpestrm => (G::Pcmpestr, Kind::Vec, Width::D),
+        M::Pcmpestrm64 => (G::Pcmpestr, Kind::Vec, Width::Q),
+        M::Pcmpistri => (G::Pcmpistr, Kind::Reg, Width::D),
+        M::Pcmpistrm => (G::Pcmpistr, Kind::Vec, Width::D),
         _ => return false,
     };
-    let wide = matches!(m, M::Pcmpestri64 | M::Pcmpestrm64);
-    op.ins.w2 = if wide { Width::Q } else { Width::D };
-    op.ins.sub = sub;
+    (op.ins.k0, op.r0) = (result, if result == Kind::Reg { reg::RCX } else { 0 });
+    set(op, Func::VecGpr, operation as u8, true, w, Width::X)
+}
+
+/// Instructions that are plain functions.
+fn rare(m: M, op: &mut Op) -> bool {
+    let helper = match m {
+        M::Maskmovdqu | M::Maskmovq => Helper::Maskmov,
+        M::Emms => Helper::Emms,
+        M::Ldmxcsr => Helper::Ldmxcsr,
+        M::Stmxcsr => Helper::Stmxcsr,
+        _ => return false,
+    };
     super::set_helper(op, helper);
     true
 }

@@ -4,7 +4,7 @@
 //! compute now get the whole trait by implementing [`ConcreteCpu`].
 
 use super::ops::{BlendOp, FloatOp, Format, VecImmOp, VecOp, VecUnaryOp};
-use super::{V128, avx, float, lanes, mmx, shuffle};
+use super::{V128, avx, float, lanes, mmx, shuffle, string};
 use crate::algebra::Algebra;
 use crate::concrete::ConcreteCpu;
 use crate::cpu::Cpu;
@@ -50,6 +50,8 @@ pub trait VectorAlgebra: Algebra {
     fn vec_signs(&mut self, lane: Width, w: Width, x: Self::X) -> Self::V;
     /// PTEST: whether `x & y` is zero, and whether `!x & y` is.
     fn vec_test(&mut self, w: Width, x: Self::X, y: Self::X) -> (Self::C, Self::C);
+    /// PCMPESTRx, with lengths of up to 16, and PCMPISTRx: what [`string::Found::packed`] makes.
+    fn vec_strings(&mut self, imm: u8, x: Self::X, y: Self::X, lengths: Option<(Self::V, Self::V)>) -> Self::V;
 
     /// A floating-point operation under MXCSR: `x` is the destination, or the first operand, and `y` the other.
     #[allow(clippy::too_many_arguments)]
@@ -322,6 +324,11 @@ impl<T: ConcreteCpu<X = [u64; 4]>> VectorAlgebra for T {
     fn vec_test(&mut self, w: Width, x: [u64; 4], y: [u64; 4]) -> (bool, bool) {
         let quads = if w == Width::Y { 4 } else { 2 };
         ((0..quads).fold(0, |any, i| any | x[i] & y[i]) == 0, (0..quads).fold(0, |any, i| any | !x[i] & y[i]) == 0)
+    }
+
+    #[inline(always)]
+    fn vec_strings(&mut self, imm: u8, x: [u64; 4], y: [u64; 4], lengths: Option<(u64, u64)>) -> u64 {
+        string::compare(low(x), low(y), lengths, imm).packed(imm)
     }
 
     #[inline(always)]

@@ -133,6 +133,8 @@ operations! {
     Ucomiss, Ucomisd, Comiss, Comisd,
     Cvtsi2ss, Cvtsi2sd, Cvtss2si, Cvtsd2si, Cvttss2si, Cvttsd2si,
     Testps, Testpd,
+    // Lengths in EAX and EDX, or where the operands hold a zero; an index in ECX, or a mask in XMM0.
+    Pcmpestr, Pcmpistr,
     // Their destination is a vector register or memory.
     Extract128, Cvtps2ph,
 }

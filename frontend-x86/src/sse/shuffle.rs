@@ -24,12 +24,12 @@ pub fn unpack_doublewords(x: u64, y: u64) -> V128 {
 }
 
 #[inline(always)]
-fn whole(x: V128) -> u128 {
+pub(super) fn whole(x: V128) -> u128 {
     u128::from(x[1]) << 64 | u128::from(x[0])
 }
 
 #[inline(always)]
-fn halves(x: u128) -> V128 {
+pub(super) fn halves(x: u128) -> V128 {
     [x as u64, (x >> 64) as u64]
 }
 

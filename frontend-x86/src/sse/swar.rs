@@ -33,6 +33,16 @@ impl Lane {
     const fn mask(self, mark: u64) -> u64 {
         (mark << 1).wrapping_sub(mark >> (self.bits - 1))
     }
+    /// The lowest lane in every one.
+    #[inline(always)]
+    pub const fn splat(self, x: u64) -> u64 {
+        (x & (u64::MAX >> (64 - self.bits))).wrapping_mul(self.low())
+    }
+    /// The highest bits of the lanes, of bytes or words, as a number.
+    #[inline(always)]
+    pub const fn marks(self, x: u64) -> u64 {
+        if self.bits == 8 { byte_marks(x) } else { (x & W.high).wrapping_mul(0x0000_2000_4000_8001) >> 60 }
+    }
 }
 
 /// Sums.
@@ -47,19 +57,29 @@ pub const fn sub(l: Lane, x: u64, y: u64) -> u64 {
     (x | l.high).wrapping_sub(y & !l.high) ^ ((x ^ !y) & l.high)
 }
 
+/// The highest bit of each lane is set where they differ; what the others are does not matter.
+#[inline(always)]
+pub const fn differ(l: Lane, x: u64, y: u64) -> u64 {
+    let t = x ^ y;
+    (t & !l.high).wrapping_add(!l.high) | t
+}
+
 /// A mask of the lanes that are equal.
 #[inline(always)]
 pub const fn equal(l: Lane, x: u64, y: u64) -> u64 {
-    let t = x ^ y;
-    let differs = (t & !l.high).wrapping_add(!l.high) | t;
-    l.mask(!differs & l.high)
+    l.mask(!differ(l, x, y) & l.high)
+}
+
+/// The highest bit of each lane is set where x is below y, unsigned; what the others are does not matter.
+#[inline(always)]
+pub const fn borrow(l: Lane, x: u64, y: u64) -> u64 {
+    !x & y | (!x | y) & sub(l, x, y)
 }
 
 /// A mask of the lanes where x is below y, unsigned.
 #[inline(always)]
 pub const fn below(l: Lane, x: u64, y: u64) -> u64 {
-    let borrow = !x & y | (!x | y) & sub(l, x, y);
-    l.mask(borrow & l.high)
+    l.mask(borrow(l, x, y) & l.high)
 }
 
 /// A mask of the lanes where x is less than y, signed.

@@ -1,12 +1,13 @@
 //! Vector operations whose result or source is a general register or the flags.
 
 use super::super::operand::{place, put, read};
-use super::{destination, enter_mmx, memory, source, write};
-use crate::algebra::{Access, Outcome};
+use super::{destination, enter_mmx, load, memory, source, write};
+use crate::algebra::{Access, Bin, Cmp, Outcome};
 use crate::flags::{FlagKind, Flags, rflags};
-use crate::op::{Ins, Kind, Width, bits};
+use crate::op::{Ins, Kind, Width, bits, reg};
 use crate::sse::algebra::VectorAlgebra;
 use crate::sse::ops::{FloatOp, Format, GprOp, VecImmOp, VecOp, VecUnaryOp};
+use crate::sse::string;
 
 /// `sub` is a [`GprOp`]. `w` is the width of the vector, or of the general register where there is one; `w2` that of the
 /// lane, or of the source in memory.
@@ -58,6 +59,7 @@ pub fn vec_gpr<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
         GprOp::Cvttss2si => to_int(a, i, Format::Ss, true),
         GprOp::Cvttsd2si => to_int(a, i, Format::Sd, true),
         GprOp::Extract128 | GprOp::Cvtps2ph => narrow(a, i),
+        GprOp::Pcmpestr | GprOp::Pcmpistr => strings(a, i),
     }
 }
 
@@ -98,6 +100,67 @@ fn narrow<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
         None => a.set_vector_whole(r0, Width::X, x),
     }
     Ok(a.next())
+}
+
+/// PCMPESTRI, PCMPESTRM, PCMPISTRI and PCMPISTRM: `w` is the lengths' width.
+#[inline(always)]
+fn strings<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
+    let y = if i.k1 == Kind::Mem { load(a, i, Width::X, false)? } else { source(a, i)? };
+    let x = destination(a, i);
+    let imm = a.op().imm as u8;
+    let lengths = (i.sub == GprOp::Pcmpestr as u8).then(|| (length(a, i, reg::RAX), length(a, i, reg::RDX)));
+    let found = a.vec_strings(imm, x, y, lengths);
+    if i.k0 == Kind::Reg {
+        let at = a.k(Width::Q, string::INDEX.into());
+        let index = a.bin(Bin::Shr, Width::Q, found, at);
+        let r = a.op().r0;
+        a.set_reg(r, Width::D, index);
+    } else {
+        let at = a.k(Width::Q, string::BITS.into());
+        let bits = a.bin(Bin::Shr, Width::Q, found, at);
+        let bits = a.truncate(Width::W, bits);
+        let mask = if imm & string::EXPANDED == 0 { a.vec_from_low(bits) } else { expanded(a, imm, bits) };
+        write(a, i, mask);
+    }
+    if i.has(bits::FLAGS) {
+        let word = a.truncate(Width::W, found);
+        set_word(a, word);
+    }
+    Ok(a.next())
+}
+
+/// The magnitude of a length, where it is no more than a vector has elements.
+#[inline(always)]
+fn length<A: VectorAlgebra>(a: &mut A, i: Ins, r: u8) -> A::V {
+    let (v, zero, most) = (a.reg(r, i.w), a.k(i.w, 0), a.k(i.w, 16));
+    let minus = a.sub(i.w, zero, v);
+    let negative = a.cmp(Cmp::Slt, i.w, v, zero);
+    let v = a.select(i.w, negative, minus, v);
+    let few = a.cmp(Cmp::Ule, i.w, v, most);
+    a.select(i.w, few, v, most)
+}
+
+/// Elements that are all ones where a bit is set: each half is compared with bits of which every element has its own.
+#[inline(always)]
+fn expanded<A: VectorAlgebra>(a: &mut A, imm: u8, bits: A::V) -> A::X {
+    let words = imm & string::WORDS != 0;
+    let (every, own, equal) = match words {
+        true => (0x0001_0001_0001_0001, [0x0008_0004_0002_0001, 0x0080_0040_0020_0010], VecOp::Pcmpeqw),
+        false => (0x0101_0101_0101_0101, [0x8040_2010_0804_0201; 2], VecOp::Pcmpeqb),
+    };
+    let every = a.k(Width::Q, every);
+    let eight = a.k(Width::Q, 8);
+    let low = a.truncate(Width::B, bits);
+    let high = if words { low } else { a.bin(Bin::Shr, Width::Q, bits, eight) };
+    let [low, high] = [low, high].map(|bits| a.bin(Bin::Mul, Width::Q, bits, every));
+    let [own_low, own_high] = own.map(|own| a.k(Width::Q, own));
+    let mut pair = |low, high| {
+        let x = a.vec_from_low(low);
+        a.vec_insert(Width::Q, x, 1, high)
+    };
+    let (x, own) = (pair(low, high), pair(own_low, own_high));
+    let x = a.vec_bin(VecOp::Pand, Width::X, x, own);
+    a.vec_bin(equal, Width::X, x, own)
 }
 
 /// The lane that the immediate names: its upper bits do not count.

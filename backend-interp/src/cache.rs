@@ -16,7 +16,7 @@ use crate::run::{Handler, TracedOp};
 use crate::shapes::{self, Shape};
 use crate::traced::Apart;
 use frontend_x86::Cpu;
-use frontend_x86::decode::{self, DecodeError, Decoded};
+use frontend_x86::decode::{Code, DecodeError, Decoded};
 use frontend_x86::flags::rflags;
 use frontend_x86::op::bits::{FLAGS, FUSED};
 use frontend_x86::op::{Func, Ins, Op};
@@ -491,11 +491,12 @@ fn build(
     let mut ended = false;
     let mut across = false;
     let mut behind = None;
+    let mut code = Code::new(&page[at..], offset, cpu.mode);
     while at < 4096 && decoded.len() < MAX_TRACE && !ended {
         if at >= page.len() {
             return None;
         }
-        match decode::decode(&page[at..], at as u16, cpu.mode, &cpu.model) {
+        match code.next(&cpu.model) {
             // A jump that has no room for a link is executed by itself.
             Ok(d) if TracedOp::is_jump_apart(&d.op, shapes) => {
                 across = true;

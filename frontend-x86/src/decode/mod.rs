@@ -43,37 +43,69 @@ pub enum DecodeError {
 /// Decodes the instruction whose bytes begin `bytes`, at this offset of its page. Fewer than 15 bytes may be given where a
 /// page ends. What is no instruction of the model becomes an op that raises #UD (or #GP, if it is too long).
 pub fn decode(bytes: &[u8], offset: u16, mode: Mode, model: &Model) -> Result<Decoded, DecodeError> {
-    let bitness = match mode.code {
+    Code::new(bytes, offset, mode).next(model)
+}
+
+/// Instructions one behind the other. Each is decoded as [`decode`] does.
+pub struct Code<'a> {
+    bytes: &'a [u8],
+    /// Where in the bytes the next one begins.
+    at: usize,
+    /// The offset of the first byte in its page.
+    offset: u16,
+    mode: Mode,
+    decoder: Decoder<'a>,
+    instr: Instruction,
+}
+
+impl<'a> Code<'a> {
+    /// Those that begin with `bytes`, at this offset of a page.
+    pub fn new(bytes: &'a [u8], offset: u16, mode: Mode) -> Self {
+        let bitness = bitness(mode);
+        let decoder = Decoder::with_ip(bitness, bytes, u64::from(offset), DecoderOptions::NONE);
+        Code { bytes, at: 0, offset, mode, decoder, instr: Instruction::default() }
+    }
+
+    /// The next one.
+    pub fn next(&mut self, model: &Model) -> Result<Decoded, DecodeError> {
+        let Code { bytes, at, offset, mode, decoder, instr } = self;
+        let window = &bytes[*at..bytes.len().min(*at + MAX_LEN)];
+        decoder.decode_out(instr);
+        let mut op = Op::blank(*offset + *at as u16, instr.len() as u8);
+        if instr.is_invalid() {
+            if decoder.last_error() == DecoderError::NoMoreBytes && window.len() < MAX_LEN {
+                return Err(DecodeError::NeedMore);
+            }
+            if window.len() == MAX_LEN && too_long(window, bitness(*mode)) {
+                set_helper(&mut op, Helper::TooLong);
+            }
+            op.len = op.len.max(1);
+            *at += usize::from(op.len);
+            *decoder =
+                Decoder::with_ip(bitness(*mode), &bytes[*at..], u64::from(*offset) + *at as u64, DecoderOptions::NONE);
+            return Ok(finish(op, None));
+        }
+        *at += instr.len();
+        operands(instr, *mode, &mut op);
+        let known = integer::decode(instr, *mode, model, &mut op)
+            || !model.lacks(instr)
+                && (vector::decode(instr, *mode, &mut op)
+                    || x87::decode(instr, window, &mut op)
+                    || system::decode(instr, *mode, &mut op))
+            || x87::without_unit(instr, model, &mut op);
+        if !known || mode.real && op.ins.func == Func::Bmi {
+            set_helper(&mut op, Helper::Undefined);
+        }
+        Ok(finish(op, Some(instr)))
+    }
+}
+
+fn bitness(mode: Mode) -> u32 {
+    match mode.code {
         CodeSize::Bits16 => 16,
         CodeSize::Bits32 => 32,
         CodeSize::Bits64 => 64,
-    };
-    let window = &bytes[..bytes.len().min(MAX_LEN)];
-    let mut decoder = Decoder::with_ip(bitness, window, u64::from(offset), DecoderOptions::NONE);
-    let mut instr = Instruction::default();
-    decoder.decode_out(&mut instr);
-    let mut op = Op::blank(offset, instr.len() as u8);
-    if instr.is_invalid() {
-        if decoder.last_error() == DecoderError::NoMoreBytes && window.len() < MAX_LEN {
-            return Err(DecodeError::NeedMore);
-        }
-        if window.len() == MAX_LEN && too_long(window, bitness) {
-            set_helper(&mut op, Helper::TooLong);
-        }
-        op.len = op.len.max(1);
-        return Ok(finish(op, None));
     }
-    operands(&instr, mode, &mut op);
-    let known = integer::decode(&instr, mode, model, &mut op)
-        || !model.lacks(&instr)
-            && (super::decode::vector::decode(&instr, mode, &mut op)
-                || super::decode::x87::decode(&instr, window, &mut op)
-                || super::decode::system::decode(&instr, mode, &mut op))
-        || super::decode::x87::without_unit(&instr, model, &mut op);
-    if !known || mode.real && op.ins.func == Func::Bmi {
-        set_helper(&mut op, Helper::Undefined);
-    }
-    Ok(finish(op, Some(&instr)))
 }
 
 /// Whether an instruction of which 15 bytes are given goes on. Only prefixes make one so long: without those that come
@@ -346,4 +378,42 @@ pub fn string_address(instr: &Instruction) -> Width {
         }
     }
     Width::Q
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_behind_the_other_they_are_what_each_is_by_itself() {
+        let model = Model::by_name("max").unwrap();
+        let mut seed = 0x9e37_79b9_7f4a_7c15u64;
+        let mut random = || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed
+        };
+        for code in [CodeSize::Bits16, CodeSize::Bits32, CodeSize::Bits64] {
+            let mode = Mode { code, stack: Width::D, flat: true, real: false };
+            for round in 0..400 {
+                // Some with so many prefixes that instructions are too long.
+                let prefixes = round % 4 == 0;
+                let byte = |n: u64| {
+                    if prefixes && n & 0xf00 != 0 { [0x66, 0x67, 0x2e, 0xf3][n as usize & 3] } else { n as u8 }
+                };
+                let bytes: Vec<u8> = (0..64).map(|_| byte(random())).collect();
+                let from = random() as u16 % 4000;
+                let mut all = Code::new(&bytes, from, mode);
+                let mut at = 0;
+                while at < bytes.len() {
+                    let alone = decode(&bytes[at..], from + at as u16, mode, &model);
+                    let next = all.next(&model);
+                    assert_eq!(format!("{next:?}"), format!("{alone:?}"), "{code:?} {bytes:x?} at {at}");
+                    let Ok(decoded) = next else { break };
+                    at += usize::from(decoded.op.len);
+                }
+            }
+        }
+    }
 }

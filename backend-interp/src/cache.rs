@@ -288,27 +288,34 @@ impl CodeCache {
         if let Some(first) = self.near.find(key) {
             return first;
         }
-        let known = {
+        let (known, kept) = {
             let mut pool = self.pool.lock();
             if pool.epoch() != self.seen {
                 return null();
             }
-            pool.wanted(key)
+            let known = pool.wanted(key);
+            (known, if known.is_none() { pool.shelf().length(&key) } else { None })
         };
-        let first = known.unwrap_or_else(|| self.decode(cpu, page, gpa, key));
+        let first = known.unwrap_or_else(|| self.decode(cpu, page, gpa, key, kept));
         if !first.is_null() {
             *self.near.slot(key) = (key, first);
         }
         first
     }
 
-    /// Decodes a trace and adds it to the pool.
-    fn decode(&mut self, cpu: &mut Cpu, page: &HostPage, gpa: u64, key: TraceKey) -> *const TracedOp {
+    /// Decodes a trace and adds it to the pool. On the shelf there may be one that was decoded from so many bytes.
+    fn decode(
+        &mut self,
+        cpu: &mut Cpu,
+        page: &HostPage,
+        gpa: u64,
+        key: TraceKey,
+        kept: Option<usize>,
+    ) -> *const TracedOp {
         for _ in 0..TRIES {
             let (stamp, last) = (cpu.memory.code_stamp(), cpu.memory.code_stamp_of(page.key()));
-            let Some(Fresh { ops, behind, end }) = self.read(cpu, page, gpa, key) else { return null() };
-            let pool = self.pool.clone();
-            let mut pool = pool.lock();
+            let Some(Fresh { ops, behind, end }) = self.read(cpu, page, gpa, key, kept) else { return null() };
+            let mut pool = self.pool.lock();
             if pool.epoch() != self.seen {
                 return null();
             }
@@ -328,15 +335,14 @@ impl CodeCache {
     }
 
     /// Reads a trace, by way of the scratch page, and marks its bytes as code, so that no write to them goes unnoticed.
-    fn read(&mut self, cpu: &mut Cpu, page: &HostPage, gpa: u64, key: TraceKey) -> Option<Fresh> {
+    fn read(&mut self, cpu: &mut Cpu, page: &HostPage, gpa: u64, key: TraceKey, kept: Option<usize>) -> Option<Fresh> {
         let from = usize::from(key.2);
         let at = gpa & !0xfff | u64::from(key.2);
         let hot = self.hot;
         let end = |ops: &TracedOps| ops.ops.iter().rev().find(|op| op.length() > 0).map(|op| op.op().next_offset());
         loop {
             let scratch = &mut self.scratch;
-            let length = self.pool.lock().shelf().length(&key);
-            let kept = length.map(|length| from..from + length);
+            let kept = kept.map(|length| from..from + length);
             let kept = kept.filter(|range| cpu.memory.read(at, &mut scratch.page[range.clone()]).is_ok());
             let (ops, behind) = match kept.and_then(|range| self.pool.lock().shelf().take(&key, &scratch.page[range])) {
                 Some(mut ops) => {

@@ -7,8 +7,6 @@ use lyrebird_memory::Written;
 /// A trace.
 pub(crate) struct Held {
     pub(crate) ops: TracedOps,
-    /// What it was decoded from, if it may come again from the [`crate::shelf`].
-    pub(crate) bytes: Box<[u8]>,
     /// The [`lyrebird_memory::GuestMemory::code_stamp`] before it was read.
     stamp: u64,
     pub(crate) mode: u16,
@@ -19,8 +17,9 @@ pub(crate) struct Held {
 
 impl Held {
     /// A trace, of whose bytes a copy is kept.
-    pub(crate) fn new(key: TraceKey, ops: TracedOps, source: &Source<'_>) -> Self {
-        Held { ops, bytes: source.bytes.into(), stamp: source.stamp, mode: key.1, from: key.2, end: source.end }
+    pub(crate) fn new(key: TraceKey, mut ops: TracedOps, source: &Source<'_>) -> Self {
+        ops.keep_bytes(source.bytes);
+        Held { ops, stamp: source.stamp, mode: key.1, from: key.2, end: source.end }
     }
 
     /// That it is dropped, of this page.
@@ -35,11 +34,31 @@ impl Held {
     }
 }
 
+/// What a trace of a page is looked for by. They lie close together, since nothing of most pages is in the host's caches.
+#[derive(Clone, Copy)]
+struct Place {
+    mode: u16,
+    from: u16,
+    first: *const TracedOp,
+}
+
+impl Place {
+    fn new(held: &Held) -> Self {
+        Place { mode: held.mode, from: held.from, first: held.ops.first() }
+    }
+
+    fn key(&self) -> (u16, u16) {
+        (self.mode, self.from)
+    }
+}
+
 /// What is known of a page.
 #[derive(Default)]
 pub(crate) struct PageTraces {
+    /// In the order in which they came.
+    traces: Vec<Held>,
     /// In the order of mode and offset.
-    pub(crate) traces: Vec<Held>,
+    places: Vec<Place>,
     /// Pages with a trace that goes on in the first bytes of this one.
     pub(crate) before: Vec<usize>,
     /// The [`lyrebird_memory::GuestMemory::code_stamp`] before its first code was read.
@@ -49,14 +68,35 @@ pub(crate) struct PageTraces {
 }
 
 impl PageTraces {
-    /// Where a trace is, or is to be.
-    fn place(&self, mode: u16, from: u16) -> Result<usize, usize> {
-        self.traces.binary_search_by_key(&(mode, from), |held| (held.mode, held.from))
+    /// None, of a page of which something was read at a stamp.
+    pub(crate) fn new(stamp: u64) -> Self {
+        PageTraces { stamp, ..Default::default() }
+    }
+
+    /// The traces.
+    pub(crate) fn traces(&self) -> &[Held] {
+        &self.traces
+    }
+
+    /// All of them, to be dropped.
+    pub(crate) fn take(&mut self) -> Vec<Held> {
+        self.places = Vec::new();
+        std::mem::take(&mut self.traces)
+    }
+
+    /// Where one is in the order, or is to be.
+    pub(crate) fn place(&self, mode: u16, from: u16) -> Result<usize, usize> {
+        self.places.binary_search_by_key(&(mode, from), Place::key)
+    }
+
+    /// The entry of the one there.
+    pub(crate) fn at(&self, place: usize) -> *const TracedOp {
+        self.places[place].first
     }
 
     /// The entry of one.
     pub(crate) fn find(&self, mode: u16, from: u16) -> Option<*const TracedOp> {
-        self.place(mode, from).ok().map(|place| self.traces[place].ops.first())
+        self.place(mode, from).ok().map(|place| self.at(place))
     }
 
     /// The one in which the instruction at an offset lies: the one that begins last.
@@ -68,19 +108,23 @@ impl PageTraces {
         with.max_by_key(|held| held.from).map(|held| held.ops.first())
     }
 
-    /// Adds one that is not there.
-    pub(crate) fn insert(&mut self, held: Held) {
+    /// Adds one, at its place in the order.
+    pub(crate) fn insert(&mut self, place: usize, held: Held) {
         if self.traces.len() == self.traces.capacity() {
             // There are many pages, and what a vector takes to be on the safe side is half of it.
             self.traces.reserve_exact(self.traces.len() / 4 + 2);
+            self.places.reserve_exact(self.traces.len() / 4 + 2);
         }
-        let place = self.place(held.mode, held.from).unwrap_or_else(|place| place);
-        self.traces.insert(place, held);
+        self.places.insert(place, Place::new(&held));
+        self.traces.push(held);
     }
 
     /// Takes out what a write hits. Nothing leads there any more; nobody may be executing what stays.
     pub(crate) fn take_hit(&mut self, written: &Written) -> Vec<Held> {
         let gone: Vec<Held> = self.traces.extract_if(.., |held| held.is_hit_by(written)).collect();
+        self.places.clear();
+        self.places.extend(self.traces.iter().map(Place::new));
+        self.places.sort_unstable_by_key(Place::key);
         // Links lead to traces of the same mode.
         let hit_modes = |mode: u16| gone.iter().any(|held| held.mode == mode);
         let leads_there = |op: &TracedOp| {

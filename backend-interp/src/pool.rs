@@ -27,19 +27,21 @@ pub type TraceKey = (usize, u16, u16);
 /// The ops of a trace, at an address that does not move.
 pub struct TracedOps {
     pub(crate) ops: Box<[TracedOp]>,
-    /// What some of them have the address of, in few traces.
-    #[expect(dead_code, reason = "it is reached by the ops")]
-    pub(crate) beside: Option<Box<Beside>>,
+    /// What few traces have.
+    beside: Option<Box<Beside>>,
 }
 
 /// What stands beside a trace.
-pub(crate) struct Beside {
+#[derive(Default)]
+struct Beside {
     /// Ops that are apart.
-    #[expect(dead_code, reason = "as above")]
+    #[expect(dead_code, reason = "they are reached by the ops")]
     apart: Apart,
     /// If it is a loop that copies: what its way back looks at.
     #[expect(dead_code, reason = "as above")]
     plan: Option<Box<Plan>>,
+    /// What it was decoded from, if it may come again from the [`crate::shelf`].
+    bytes: Box<[u8]>,
 }
 
 // SAFETY: whoever follows the pointers in them keeps to the rules of the pool.
@@ -48,8 +50,20 @@ unsafe impl Send for TracedOps {}
 impl TracedOps {
     /// Ops, those of them that are apart, and the plan of a loop.
     pub(crate) fn new(ops: impl IntoIterator<Item = TracedOp>, apart: Apart, plan: Option<Box<Plan>>) -> Self {
-        let beside = (!apart.is_empty() || plan.is_some()).then(|| Box::new(Beside { apart, plan }));
-        TracedOps { ops: ops.into_iter().collect(), beside }
+        let beside = (!apart.is_empty() || plan.is_some()).then(|| Beside { apart, plan, ..Default::default() });
+        TracedOps { ops: ops.into_iter().collect(), beside: beside.map(Box::new) }
+    }
+
+    /// Keeps a copy of the bytes that they were decoded from, if some are given.
+    pub(crate) fn keep_bytes(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.beside.get_or_insert_default().bytes = bytes.into();
+        }
+    }
+
+    /// That copy.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.beside.as_ref().map_or(&[], |beside| &beside.bytes)
     }
 
     /// The trace's first op.
@@ -286,20 +300,22 @@ impl Locked<'_> {
 
     /// Adds a trace, unless another vCPU was quicker, and gives its entry.
     pub fn insert(&mut self, key: TraceKey, ops: TracedOps, mut source: Source<'_>) -> *const TracedOp {
-        if let Some(first) = self.known(key) {
-            return first;
-        }
-        if let Some(behind) = source.behind {
-            let before = &mut self.page(behind, source.stamp).before;
-            if !before.contains(&key.0) {
-                before.push(key.0);
-            }
-        }
-        if !self.inner.rewritten.contains(&key.0) {
+        let (page, mode, from) = key;
+        if !self.inner.rewritten.contains(&page) {
             source.bytes = &[];
         }
         let (first, number) = (ops.first(), ops.ops.len());
-        self.page(key.0, source.stamp).insert(Held::new(key, ops, &source));
+        let held = self.page(page, source.stamp);
+        match held.place(mode, from) {
+            Ok(place) => return held.at(place),
+            Err(place) => held.insert(place, Held::new(key, ops, &source)),
+        }
+        if let Some(behind) = source.behind {
+            let before = &mut self.page(behind, source.stamp).before;
+            if !before.contains(&page) {
+                before.push(page);
+            }
+        }
         self.inner.counts.added += 1;
         self.pool.ops.fetch_add(number, Ordering::Relaxed);
         self.grow_older(key.0, number);
@@ -309,7 +325,7 @@ impl Locked<'_> {
     /// What is known of a page of which something was read at a stamp.
     fn page(&mut self, page: usize, stamp: u64) -> &mut PageTraces {
         let age = self.inner.times.age;
-        let held = self.inner.pages.entry(page).or_insert_with(|| PageTraces { stamp, ..Default::default() });
+        let held = self.inner.pages.entry(page).or_insert_with(|| PageTraces::new(stamp));
         held.age = age;
         held
     }
@@ -336,10 +352,10 @@ impl Locked<'_> {
     fn drop_hit(&mut self, page: usize, written: &Written, user: &Arc<User>) -> bool {
         let Some(traces) = self.inner.pages.get(&page) else { return true };
         let hit = |held: &Held| held.is_hit_by(written);
-        if !traces.traces.iter().any(hit) {
+        if !traces.traces().iter().any(hit) {
             return true;
         }
-        let lost: Vec<Loss> = traces.traces.iter().filter(|held| hit(held)).map(|held| held.loss(page)).collect();
+        let lost: Vec<Loss> = traces.traces().iter().filter(|held| hit(held)).map(|held| held.loss(page)).collect();
         // Others that begin to run see the epoch then, and wait for the lock: see `User::begin`.
         lost.into_iter().for_each(|loss| _ = self.lose(loss));
         let epoch = self.epoch();
@@ -356,18 +372,18 @@ impl Locked<'_> {
 
     /// Drops the traces of a page, and of pages whose traces go on in it.
     pub(crate) fn drop_page(&mut self, page: usize) {
-        let Some(PageTraces { traces, before, .. }) = self.inner.pages.remove(&page) else { return };
+        let Some(mut held) = self.inner.pages.remove(&page) else { return };
         self.inner.counts.dropped += 1;
         self.lose(Loss::Page(page));
-        self.bury(page, traces);
-        before.into_iter().for_each(|page| self.drop_page(page));
+        self.bury(page, held.take());
+        held.before.into_iter().for_each(|page| self.drop_page(page));
     }
 
     /// Drops the traces of a page to make room, and says how many ops they have. Traces that go on in the page are none the worse for
     /// that.
     pub(crate) fn evict(&mut self, page: usize) -> usize {
         let Some(held) = self.inner.pages.get_mut(&page) else { return 0 };
-        let traces = std::mem::take(&mut held.traces);
+        let traces = held.take();
         if held.before.is_empty() {
             self.inner.pages.remove(&page);
         }
@@ -435,8 +451,8 @@ impl Locked<'_> {
             && self.is_over(*epoch)
             && let Some((_, page, traces)) = self.inner.graveyard.pop_front()
         {
-            for Held { ops, bytes, mode, from, .. } in traces {
-                self.inner.shelf.put((page, mode, from), bytes, ops);
+            for Held { ops, mode, from, .. } in traces {
+                self.inner.shelf.put((page, mode, from), ops);
             }
         }
     }

@@ -72,7 +72,7 @@ impl Locked<'_> {
     pub fn make_room(&mut self) {
         let room = self.pool.room.load(Ordering::Relaxed);
         let enough = room - room / PART;
-        let pages = self.inner.pages.iter().filter(|(_, held)| !held.traces.is_empty());
+        let pages = self.inner.pages.iter().filter(|(_, held)| !held.traces().is_empty());
         let mut pages: Vec<(u32, usize)> = pages.map(|(page, held)| (held.age, *page)).collect();
         pages.sort_unstable();
         for spare_code in [true, false] {
@@ -104,7 +104,7 @@ impl Locked<'_> {
     /// Whether the engine above has code of traces of a page.
     fn has_code(&self, page: usize) -> bool {
         let (Some(above), Some(held)) = (self.pool.above.get(), self.inner.pages.get(&page)) else { return false };
-        above.uses(&mut held.traces.iter().map(|held| held.ops.first()))
+        above.uses(&mut held.traces().iter().map(|held| held.ops.first()))
     }
 }
 

@@ -7,23 +7,17 @@ use std::collections::HashMap;
 /// No more ops than this, less than 1 MiB.
 const MAX_OPS: usize = 1 << 15;
 
-/// A trace, and the bytes that it was decoded from.
-struct Kept {
-    bytes: Box<[u8]>,
-    ops: TracedOps,
-}
-
 /// The traces.
 #[derive(Default)]
 pub struct Shelf {
-    kept: HashMap<TraceKey, Kept, Hash>,
+    kept: HashMap<TraceKey, TracedOps, Hash>,
     ops: usize,
 }
 
 impl Shelf {
     /// Keeps a trace that nothing leads to any more. One without bytes is not kept.
-    pub fn put(&mut self, key: TraceKey, bytes: Box<[u8]>, mut ops: TracedOps) {
-        if bytes.is_empty() || ops.ops.len() > MAX_OPS {
+    pub fn put(&mut self, key: TraceKey, mut ops: TracedOps) {
+        if ops.bytes().is_empty() || ops.ops.len() > MAX_OPS {
             return;
         }
         let number = ops.ops.len();
@@ -34,23 +28,23 @@ impl Shelf {
         // Where jumps lead is no more.
         ops.ops.iter_mut().filter(|op| op.may_link()).for_each(|op| op.set_word(0));
         self.ops += number;
-        if let Some(old) = self.kept.insert(key, Kept { bytes, ops }) {
-            self.ops -= old.ops.ops.len();
+        if let Some(old) = self.kept.insert(key, ops) {
+            self.ops -= old.ops.len();
         }
     }
 
     /// How many bytes the trace that is kept for this key was decoded from.
     pub fn length(&self, key: &TraceKey) -> Option<usize> {
-        self.kept.get(key).map(|kept| kept.bytes.len())
+        self.kept.get(key).map(|kept| kept.bytes().len())
     }
 
     /// The trace for this key, if it is what these bytes decode to. An entry op is as the engine above has left it.
     pub fn take(&mut self, key: &TraceKey, bytes: &[u8]) -> Option<TracedOps> {
-        if *self.kept.get(key)?.bytes != *bytes {
+        if self.kept.get(key)?.bytes() != bytes {
             return None;
         }
         let kept = self.kept.remove(key)?;
-        self.ops -= kept.ops.ops.len();
-        Some(kept.ops)
+        self.ops -= kept.ops.len();
+        Some(kept)
     }
 }

@@ -10,6 +10,7 @@ use frontend_x86::op::{Form, Func, Ins, Kind, Op, Width};
 use std::cell::UnsafeCell;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// What an op shares with others: [`frontend_x86::op::Op`] has the fields.
@@ -48,6 +49,9 @@ pub const APART: u16 = 0;
 /// The number of [`Func::Goto`]: the first that is given.
 pub const GOTO: u16 = 1;
 
+/// What is none of the guest's instructions. Their numbers are the first that are given.
+const PSEUDO: [Func; 3] = [Func::Goto, Func::Nop, Func::Across];
+
 const NUMBERS: usize = 1 << 16;
 /// Rows of [`Near`].
 const NEAR: usize = 1 << 12;
@@ -78,10 +82,12 @@ struct Table(UnsafeCell<[Shape; NUMBERS]>);
 unsafe impl Sync for Table {}
 
 static TABLE: Table = Table(UnsafeCell::new([NOTHING; NUMBERS]));
+/// Half of the numbers are given. Until then there are enough for all traces that 255 vCPUs may be decoding.
+static SCARCE: AtomicBool = AtomicBool::new(false);
 static KNOWN: LazyLock<Mutex<Numbers>> = LazyLock::new(|| {
     let known = Mutex::default();
     // What every trace needs has its number before a guest can use them up.
-    for func in [Func::Goto, Func::Nop, Func::Across] {
+    for func in PSEUDO {
         add(&mut known.lock().unwrap_or_else(PoisonError::into_inner), Shape::new(&TracedOp::pseudo_op(func)));
     }
     known
@@ -100,10 +106,17 @@ pub fn number(shape: Shape) -> u16 {
     known.get(&shape).copied().or_else(|| add(&mut known, shape)).unwrap_or(APART)
 }
 
+/// The number of a function that is none of the guest's instructions.
+pub fn number_of_pseudo(func: Func) -> u16 {
+    LazyLock::force(&KNOWN);
+    PSEUDO.iter().zip(GOTO..).find(|(other, _)| **other == func).map_or(APART, |(_, number)| number)
+}
+
 /// What decoding needs to know of a shape.
 #[derive(Clone, Copy)]
 pub struct Row {
-    shape: Shape,
+    /// As [`Shape::words`] makes them.
+    words: [u64; 2],
     /// Its number.
     pub number: u16,
     /// The handler of ops with it.
@@ -116,23 +129,31 @@ pub struct Near(Box<[Row]>);
 impl Near {
     /// Nothing but what is apart.
     pub fn new() -> Self {
-        Near(vec![Row { shape: NOTHING, number: APART, handler: handlers::apart }; NEAR].into())
+        Near(vec![Row { words: [0; 2], number: APART, handler: handlers::apart }; NEAR].into())
     }
 
     /// A shape's row.
     pub fn row(&mut self, shape: Shape) -> Row {
-        let [ins, rest] = shape.words();
+        let words @ [ins, rest] = shape.words();
         let mixed = (ins.wrapping_mul(MIX) ^ rest).wrapping_mul(MIX);
         let row = &mut self.0[(mixed >> (u64::BITS - NEAR.trailing_zeros())) as usize];
-        if row.shape != shape || row.number == APART {
-            *row = Row { shape, number: number(shape), handler: handlers::of(shape.ins) };
+        if row.words != words || row.number == APART {
+            *row = Row { words, number: number(shape), handler: handlers::of(shape.ins) };
         }
         *row
+    }
+
+    /// Whether an op with a shape would be apart for want of a number, now and later.
+    pub fn has_no_number(&mut self, shape: Shape) -> bool {
+        SCARCE.load(Ordering::Relaxed) && self.row(shape).number == APART
     }
 }
 
 fn add(known: &mut Numbers, shape: Shape) -> Option<u16> {
     let number = u16::try_from(known.len() + 1).ok()?;
+    if usize::from(number) == NUMBERS / 2 {
+        SCARCE.store(true, Ordering::Relaxed);
+    }
     // SAFETY: the table has this row, and nobody knows its number yet.
     unsafe { *TABLE.0.get().cast::<Shape>().add(usize::from(number)) = shape };
     known.insert(shape, number);

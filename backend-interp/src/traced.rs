@@ -118,8 +118,7 @@ impl TracedOp {
     /// Whether an op that would be apart is a direct jump: it would have no place for a link.
     pub(crate) fn is_jump_apart(op: &Op, shapes: &mut shapes::Near) -> bool {
         op.ins.func.jumps_directly()
-            && (target(op.ins, op.imm as i32) != op.imm
-                || shapes.row(Shape::new(&profile::without(*op))).number == shapes::APART)
+            && (target(op.ins, op.imm as i32) != op.imm || shapes.has_no_number(Shape::new(&profile::without(*op))))
     }
 
     /// What is none of the guest's instructions: the word is zero.
@@ -127,7 +126,7 @@ impl TracedOp {
         let imm = if func.jumps_directly() { offset } else { 0 };
         let op = Op { imm, offset: offset as u16, count, ..Self::pseudo_op(func) };
         // The table of shapes begins with theirs.
-        TracedOp::new(&op, shapes::number(Shape::new(&op)), handler, &mut Apart::new())
+        TracedOp::new(&op, shapes::number_of_pseudo(func), handler, &mut Apart::new())
     }
 
     /// The same, of a blank.

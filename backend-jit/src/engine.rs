@@ -18,7 +18,7 @@ use crate::perf::PerfMap;
 use crate::worker::{Done, Worker};
 use backend_interp::InterpVcpu;
 use backend_interp::hot::{self, Hot};
-use backend_interp::pool::{Above, Counts, Locked, Loss, Pool};
+use backend_interp::pool::{self, Above, Counts, Locked, Loss, Pool};
 use backend_interp::run::{Run, TracedOp};
 use enter::{Entrance, Exits, Own};
 use evict::Room;
@@ -220,19 +220,19 @@ pub(crate) struct Jit {
     /// After how many entries traces are looked for among the kept ones: see [`reuse::asks`].
     asks: [i64; 2],
     /// How often they have been.
-    asked: HashMap<*const TracedOp, usize>,
+    asked: HashMap<*const TracedOp, usize, pool::Hash>,
     /// Those whose kept wide regions were looked for once.
-    awaited: HashSet<*const TracedOp>,
+    awaited: HashSet<*const TracedOp, pool::Hash>,
     /// The code of traces that have none.
     cold: u64,
     threshold: i64,
     regions: Regions,
     /// Traces that cannot be compiled.
-    hopeless: HashSet<*const TracedOp>,
+    hopeless: HashSet<*const TracedOp, pool::Hash>,
     /// How many instructions its vCPU had executed when a region was first left where that was not expected, by first traces.
-    left_since: HashMap<*const TracedOp, u64>,
+    left_since: HashMap<*const TracedOp, u64, pool::Hash>,
     /// What is known of accesses that were not in the page that they were expected in, by traces.
-    apart: HashMap<*const TracedOp, reconsider::Apart>,
+    apart: HashMap<*const TracedOp, reconsider::Apart, pool::Hash>,
     perf: Option<PerfMap>,
     sabotage: Option<u64>,
     /// See [`Options::shared`].
@@ -294,14 +294,14 @@ impl Jit {
             // Code that is wrong on purpose is for nobody.
             kept: kept.filter(|_| options.sabotage.is_none()),
             asks: reuse::asks(threshold),
-            asked: HashMap::new(),
-            awaited: HashSet::new(),
+            asked: HashMap::default(),
+            awaited: HashSet::default(),
             cold,
             threshold,
             regions: Regions::default(),
-            hopeless: HashSet::new(),
-            left_since: HashMap::new(),
-            apart: HashMap::new(),
+            hopeless: HashSet::default(),
+            left_since: HashMap::default(),
+            apart: HashMap::default(),
             perf,
             sabotage: options.sabotage,
             shared: options.shared,

@@ -1,6 +1,7 @@
 //! Which traces are in which regions; which have code of their own, and which will have when the worker is done.
 
 use crate::gather::Found;
+use backend_interp::pool;
 use backend_interp::run::TracedOp;
 use frontend_x86::cpu::Mode;
 use std::collections::HashMap;
@@ -21,14 +22,14 @@ struct Body {
 #[derive(Default)]
 pub struct Regions {
     /// The regions that a trace is in.
-    of: HashMap<Trace, Vec<u64>>,
-    bodies: HashMap<u64, Body>,
+    of: HashMap<Trace, Vec<u64>, pool::Hash>,
+    bodies: HashMap<u64, Body, pool::Hash>,
     /// By traces that have code.
-    live: HashMap<Trace, u64>,
+    live: HashMap<Trace, u64, pool::Hash>,
     /// By traces that will have.
-    waiting: HashMap<Trace, u64>,
+    waiting: HashMap<Trace, u64, pool::Hash>,
     /// Those at the worker's.
-    jobs: HashMap<u64, (Vec<Found>, Mode)>,
+    jobs: HashMap<u64, (Vec<Found>, Mode), pool::Hash>,
     next: u64,
 }
 

@@ -252,7 +252,7 @@ fn pairs() -> String {
             let function = |op| if matches!(op, "load" | "store" | "move") { "mov" } else { op };
             let (a, b) = (shape(first), shape(second));
             let name = format!("{}_{}", function(first), function(second));
-            writeln!(text, "    (({a}, {b}), {name}::<{{ {a}.pack() }}, {{ {b}.pack() }}>),").unwrap();
+            writeln!(text, "    (({a}.pack(), {b}.pack()), {name}::<{{ {a}.pack() }}, {{ {b}.pack() }}>),").unwrap();
         }
     }
     text.push(']');

@@ -374,7 +374,7 @@ unsafe fn indirect(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
 
 static SHAPES: &[(u64, Handler)] = include!(concat!(env!("OUT_DIR"), "/shapes.rs"));
 
-type Pair = ((Ins, Ins), Handler);
+type Pair = ((u64, u64), Handler);
 static PAIRS: &[Pair] = include!(concat!(env!("OUT_DIR"), "/pairs.rs"));
 
 /// The handler of two ops with these shapes, if there is one.
@@ -385,7 +385,8 @@ pub fn of_pair(a: Ins, b: Ins) -> Option<Handler> {
     {
         return None;
     }
-    PAIRS.iter().find(|(pair, _)| *pair == (a, b)).map(|(_, handler)| *handler)
+    let packed = (a.pack(), b.pack());
+    PAIRS.iter().find(|(pair, _)| *pair == packed).map(|(_, handler)| *handler)
 }
 
 /// Handlers by shape.

@@ -199,9 +199,14 @@ impl JumpCache {
         self.all().filter(|jump| gone.contains(&jump.code)).for_each(|jump| jump.code = cold);
     }
 
-    /// The engine above has no code for this trace any more.
-    pub fn forget_code_of(&mut self, op: *const TracedOp, cold: u64) {
-        self.all().filter(|jump| jump.op == op).for_each(|jump| jump.code = cold);
+    /// The engine above has no code for these traces any more.
+    pub fn forget_code_of(&mut self, mut ops: Vec<*mut TracedOp>, cold: u64) {
+        if ops.is_empty() {
+            return;
+        }
+        ops.sort_unstable();
+        let compiled = self.all().filter(|jump| jump.code != cold && jump.code != 0);
+        compiled.filter(|jump| ops.binary_search(&jump.op.cast_mut()).is_ok()).for_each(|jump| jump.code = cold);
     }
 
     /// Its set in a part, and its place there.
@@ -350,7 +355,7 @@ mod tests {
         // A third drives the one away that was used less lately.
         insert(&mut cache, c, 3);
         assert_eq!((find_second(&mut cache, a).0, find(&cache, c)), (null(), op(3)));
-        cache.forget_code_of(op(2), 9);
+        cache.forget_code_of(vec![op(2).cast_mut()], 9);
         let (set, place) = JumpCache::index(b);
         assert_eq!(cache.sets()[set].0[place ^ 1].code, 9);
         // SAFETY: no op is looked at.

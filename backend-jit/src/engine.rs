@@ -342,20 +342,20 @@ impl Jit {
         self.statistics.traces += 1;
         self.statistics.instructions += instructions;
         self.statistics.bytes += code.len() as u64;
-        let mut replaced = false;
+        let mut replaced = Vec::new();
         for entry in self.regions.install(number, region, &entries) {
             self.placed[self.buffer.segment()].push(entry);
             // SAFETY: the caller's promise.
             unsafe {
                 if hot::code(entry) != self.cold {
-                    run.jumps.forget_code_of(entry, self.cold);
-                    replaced = true;
+                    replaced.push(entry);
                 }
                 self.count_entries(entry);
                 hot::set_code(entry, place as u64, enter::enter);
             }
         }
-        if replaced {
+        if !replaced.is_empty() {
+            run.jumps.forget_code_of(replaced, self.cold);
             self.lose(run, pool);
         }
     }

@@ -209,11 +209,11 @@ impl Jit {
                 // It is hot already.
                 hot::set_left(*entry, 1);
             }
-            run.jumps.forget_code_of(*entry, self.cold);
         }
         if entries.is_empty() {
             return;
         }
+        run.jumps.forget_code_of(entries, self.cold);
         self.lose(run, pool);
         self.statistics.reconsidered += 1;
     }

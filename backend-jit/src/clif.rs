@@ -485,9 +485,10 @@ impl Asm<'_> {
 
     // ---- control
 
-    /// A new block without parameters.
+    /// A new block without parameters, which is executed as often as the one that is built.
     pub fn block(&mut self) -> Block {
-        self.b.create_block()
+        let seldom = self.b.current_block().is_some_and(|here| self.b.func.layout.is_cold(here));
+        if seldom { self.cold_block() } else { self.b.create_block() }
     }
 
     /// A new block that is seldom executed.
@@ -495,12 +496,6 @@ impl Asm<'_> {
         let block = self.b.create_block();
         self.b.set_cold_block(block);
         block
-    }
-
-    /// A new block that is executed as often as the one that is built.
-    pub fn block_as_here(&mut self) -> Block {
-        let seldom = self.b.current_block().is_some_and(|here| self.b.func.layout.is_cold(here));
-        if seldom { self.cold_block() } else { self.block() }
     }
 
     /// A new parameter of a block, which may have been filled already.

@@ -142,7 +142,7 @@ impl Emit<'_, '_> {
             Some(_) => self.exit_block_of_range(first, more),
             None => self.exit_block(),
         };
-        let on = self.asm.block_as_here();
+        let on = self.asm.block();
         let there = self.in_page(first, page, more);
         self.asm.branch(there, on, out);
         self.asm.at(on);

@@ -3,7 +3,7 @@
 
 use super::carried::Site;
 use super::pending::{LeftFlags, Unwritten};
-use super::slots::{SLOTS, Slot};
+use super::slots::{LEFT, SLOTS, Slot};
 use super::strides::Strides;
 use super::ways::Ways;
 use super::{Edge, Emit, Exit, FlagState, State, V};
@@ -69,6 +69,8 @@ struct Group {
     flags: FlagState,
     why: Why,
     member: usize,
+    /// They tell the budget.
+    left: bool,
     unwritten: Unwritten,
 }
 
@@ -107,39 +109,43 @@ impl Emit<'_, '_> {
         let mut groups: Vec<Group> = Vec::new();
         for exit in std::mem::take(&mut self.exits) {
             self.asm.at(exit.block);
-            let Exit { flags, why, range, member, at, .. } = exit;
+            let Exit { flags, why, range, left, member, at, .. } = exit;
             let unwritten = exit.pending.map(|pending| self.unwritten(&pending, flags)).unwrap_or_default();
+            let told = self.told(at, range, left);
             if flags == FlagState::Slots && unwritten.is_empty() {
-                let told = self.told(at, range);
-                self.leave(why, member, &told);
+                self.leave(why, member, left.is_some(), &told);
                 continue;
             }
-            let told = self.told(at, range);
             let like = |group: &&Group| {
-                (group.flags, group.why, group.member) == (flags, why, member) && group.unwritten == unwritten
+                (group.flags, group.why, group.member, group.left) == (flags, why, member, left.is_some())
+                    && group.unwritten == unwritten
             };
             let block = match groups.iter().rev().find(like) {
                 Some(group) => group.block,
                 None => {
                     let block = self.asm.cold_block();
                     let params = told.iter().map(|_| self.asm.parameter(block)).collect();
-                    groups.push(Group { block, told: params, flags, why, member, unwritten });
+                    let left = left.is_some();
+                    groups.push(Group { block, told: params, flags, why, member, left, unwritten });
                     block
                 }
             };
             self.asm.jump(block, &told);
         }
-        for Group { block, told, flags, why, member, unwritten } in groups {
+        for Group { block, told, flags, why, member, left, unwritten } in groups {
             self.asm.at(block);
             self.write_out(&unwritten);
             self.state = State { flags, slots: [Slot::Memory; SLOTS], ..State::new() };
             self.flags_to_slots();
             self.flush();
-            self.leave(why, member, &told);
+            self.leave(why, member, left, &told);
         }
         let tails = std::mem::take(&mut self.tails);
-        for ((why, member), Tail { block, told }) in tails {
+        for ((why, member, left), Tail { block, told }) in tails {
             self.asm.at(block);
+            if let Some(left) = told.last().filter(|_| left) {
+                self.store_slot(LEFT, *left);
+            }
             self.tell_unexpected(why, &told);
             let first = V::Value(self.op_address(member, 0));
             let op = self.add(Width::Q, first, V::Value(told[0]));
@@ -163,7 +169,7 @@ impl Emit<'_, '_> {
         let unexpected = match (why, told) {
             (Why::Unexpected, _) => first(self),
             (Why::Apart, _) => apart(self),
-            (Why::Missed, [_, first, last]) => {
+            (Why::Missed, [_, first, last, ..]) => {
                 let differ = self.bin(Bin::Xor, Width::Q, V::Value(*first), V::Value(*last));
                 let pages = self.bin(Bin::And, Width::Q, differ, V::Const(!0xfff));
                 let (elsewhere, apart) = (self.is_nonzero(Width::Q, pages), apart(self));
@@ -175,27 +181,30 @@ impl Emit<'_, '_> {
         self.asm.store(Area::Own, Width::Q, self.run, offset_of!(Run, unexpected) as i32, unexpected);
     }
 
-    /// What a way out tells: the op's place in its trace, in bytes, and the addresses of its range's first and last byte.
-    fn told(&mut self, at: usize, range: Option<Range>) -> Vec<Value> {
-        let place = self.asm.constant((at * size_of::<TracedOp>()) as u64);
-        let Some(Range { first, more }) = range else { return vec![place] };
-        let last = self.add(Width::Q, first, V::Const(more));
-        vec![place, self.value_of(first), self.value_of(last)]
+    /// What a way out tells: the op's place in its trace, in bytes, the addresses of its range's first and last byte, and the budget.
+    fn told(&mut self, at: usize, range: Option<Range>, left: Option<V>) -> Vec<Value> {
+        let mut told = vec![self.asm.constant((at * size_of::<TracedOp>()) as u64)];
+        if let Some(Range { first, more }) = range {
+            let last = self.add(Width::Q, first, V::Const(more));
+            told.extend([self.value_of(first), self.value_of(last)]);
+        }
+        told.extend(left.map(|left| self.value_of(left)));
+        told
     }
 
     /// Leaves in front of an op. Memory has everything.
     pub(super) fn leave_at(&mut self, why: Why, member: usize, at: usize) {
-        let told = self.told(at, None);
-        self.leave(why, member, &told);
+        let told = self.told(at, None, None);
+        self.leave(why, member, false, &told);
     }
 
-    fn leave(&mut self, why: Why, member: usize, told: &[Value]) {
+    fn leave(&mut self, why: Why, member: usize, left: bool, told: &[Value]) {
         let asm = &mut *self.asm;
         let new = || {
             let block = asm.cold_block();
             Tail { block, told: told.iter().map(|_| asm.parameter(block)).collect() }
         };
-        let tail = self.tails.entry((why, member)).or_insert_with(new).block;
+        let tail = self.tails.entry((why, member, left)).or_insert_with(new).block;
         self.asm.jump(tail, told);
     }
 

@@ -128,7 +128,7 @@ pub enum Target {
     Far(V),
 }
 
-/// A way out in front of an op. Memory has everything but the flags, and what is pending.
+/// A way out in front of an op. Memory has everything but the flags, the budget, and what is pending.
 struct Exit {
     block: Block,
     flags: FlagState,
@@ -136,6 +136,8 @@ struct Exit {
     at: usize,
     why: Why,
     range: Option<Range>,
+    /// The budget, if memory does not have it.
+    left: Option<V>,
     pending: Option<Pending>,
 }
 
@@ -167,8 +169,8 @@ pub struct Emit<'a, 'f> {
     exit: Option<Block>,
     /// Another one: see [`share`].
     apart: Option<Block>,
-    /// The ends of ways out, by why and from which trace.
-    tails: BTreeMap<(Why, usize), Tail>,
+    /// The ends of ways out, by why and from which trace, and whether they write the budget.
+    tails: BTreeMap<(Why, usize, bool), Tail>,
     /// The current op keeps the CF of the slots, whatever it is.
     keeps_carry: bool,
     /// What is known of values.

@@ -62,7 +62,7 @@ impl Emit<'_, '_> {
 
     /// Memory gets what earlier rounds have changed, and this one.
     pub(super) fn write_pending(&mut self) {
-        let (block, next) = (self.asm.block_as_here(), self.asm.block_as_here());
+        let (block, next) = (self.asm.block(), self.asm.block());
         self.asm.jump(block, &[]);
         self.asm.at(next);
         let State { slots, flags, .. } = self.state;
@@ -161,7 +161,7 @@ impl Emit<'_, '_> {
         self.write_slots(&unwritten.slots);
         let left = self.header_slot(root, LEFT);
         let first = self.cmp(Cmp::Eq, Width::Q, V::Value(entered_with), V::Value(left));
-        let (later, done) = (self.asm.cold_block(), self.asm.block_as_here());
+        let (later, done) = (self.asm.cold_block(), self.asm.block());
         self.branch(first, done, later);
         self.asm.at(later);
         if let Some((op, w, l, r)) = result {

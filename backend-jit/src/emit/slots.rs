@@ -123,10 +123,11 @@ impl Emit<'_, '_> {
         self.state.slots[slot] = Slot::Dirty(v);
     }
 
-    /// Writes to memory what it does not have, of slots, before something that may leave by a way out of its own.
+    /// Writes to memory what it does not have, of slots, before something that may leave by a way out of its own. That writes the budget by
+    /// itself: it changes at every jump.
     pub fn flush_for_exit(&mut self) {
         if !self.state.pending {
-            self.flush();
+            self.flush_all_but(Some(LEFT));
         }
     }
 
@@ -135,7 +136,11 @@ impl Emit<'_, '_> {
         if self.state.pending {
             return self.write_pending();
         }
-        for slot in 0..SLOTS {
+        self.flush_all_but(None);
+    }
+
+    fn flush_all_but(&mut self, but: Option<usize>) {
+        for slot in (0..SLOTS).filter(|slot| Some(*slot) != but) {
             if let Slot::Dirty(v) = self.state.slots[slot] {
                 let stored = self.value_of(v);
                 self.store_slot(slot, stored);
@@ -345,7 +350,11 @@ impl Emit<'_, '_> {
     /// Has a block leave in front of the current op.
     pub fn note_exit(&mut self, block: Block, why: Why, range: Option<Range>) {
         let (pending, flags) = (self.pending(), self.before.flags);
-        self.exits.push(Exit { block, flags, member: self.member, at: self.at, why, range, pending });
+        let left = match self.before.slots[LEFT] {
+            Slot::Dirty(left) if pending.is_none() => Some(left),
+            _ => None,
+        };
+        self.exits.push(Exit { block, flags, member: self.member, at: self.at, why, range, left, pending });
     }
 
     /// Leaves in front of the current op where `l < r`, unsigned.

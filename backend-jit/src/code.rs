@@ -103,6 +103,11 @@ pub enum Symbol {
         /// Which trace.
         member: u8,
     },
+    /// [`code_tag`] of that page.
+    CodeTag {
+        /// Which trace.
+        member: u8,
+    },
     /// The number of the host page in which a trace's last instruction ends, if it lies across two.
     Behind {
         /// Which trace.
@@ -127,6 +132,7 @@ impl Symbol {
             Symbol::Linked => number(7, 0, 0),
             Symbol::Immediate { member, op } => number(8, member, op),
             Symbol::Displacement { member, op } => number(9, member, op),
+            Symbol::CodeTag { member } => number(10, member, 0),
         }
     }
 
@@ -144,6 +150,7 @@ impl Symbol {
             7 => Symbol::Linked,
             8 => Symbol::Immediate { member, op },
             9 => Symbol::Displacement { member, op },
+            10 => Symbol::CodeTag { member },
             _ => return None,
         };
         (symbol.pack() == n).then_some(symbol)
@@ -200,13 +207,14 @@ mod tests {
             Symbol::Immediate { member: 1, op: 2 },
             Symbol::Displacement { member: 3, op: 4 },
             Symbol::Page { member: 3 },
+            Symbol::CodeTag { member: 5 },
             Symbol::Behind { member: 9 },
             Symbol::Leaf(130),
         ];
         for symbol in symbols {
             assert_eq!(Symbol::unpack(symbol.pack()), Some(symbol));
         }
-        for n in [10, 1 << 24 | 1, 4 << 24 | 1, 7 << 24 | 1, 10 << 24, u32::MAX] {
+        for n in [10, 1 << 24 | 1, 4 << 24 | 1, 7 << 24 | 1, 11 << 24, u32::MAX] {
             assert_eq!(Symbol::unpack(n), None, "{n:#x}");
         }
     }

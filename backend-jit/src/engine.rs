@@ -25,6 +25,7 @@ use evict::Room;
 use frontend_x86::cpu::Mode;
 use frontend_x86::model::Model;
 use frontend_x86::op::{Func, RIP_BASE};
+use frontend_x86::tlb::cells::{code_span, code_tag};
 use lyrebird_core::engine::EngineError;
 use lyrebird_core::{Budget, CpuBus, CpuState, Engine, Exit, Signals, Vcpu};
 use lyrebird_memory::GuestMemory;
@@ -233,6 +234,8 @@ pub(crate) struct Jit {
     left_since: HashMap<*const TracedOp, u64, pool::Hash>,
     /// What is known of accesses that were not in the page that they were expected in, by traces.
     apart: HashMap<*const TracedOp, reconsider::Apart, pool::Hash>,
+    /// What the numbers of all pages with code have in common: see [`code_span`].
+    span: Option<u64>,
     perf: Option<PerfMap>,
     sabotage: Option<u64>,
     /// See [`Options::shared`].
@@ -302,6 +305,7 @@ impl Jit {
             hopeless: HashSet::default(),
             left_since: HashMap::default(),
             apart: HashMap::default(),
+            span: None,
             perf,
             sabotage: options.sabotage,
             shared: options.shared,
@@ -318,9 +322,15 @@ impl Jit {
     /// The region's traces are live ones of the pool, and the code was made for them. This vCPU executes no code.
     unsafe fn install(&mut self, run: &mut Run, pool: &mut Locked<'_>, number: u64, region: &[Found], code: Code) {
         let entries = code.entries.clone();
+        let span_of = |found: &Found| code_span(found.host >> 12);
+        let span = *self.span.get_or_insert_with(|| region.first().map_or(0, span_of));
         let address = |symbol| match symbol {
             Symbol::Dispatch => Some(self.dispatch),
             Symbol::Linked => Some(self.linked),
+            Symbol::CodeTag { member } => {
+                let page = region.get(usize::from(member)).filter(|found| span_of(found) == span)?;
+                Some(code_tag(page.host >> 12))
+            }
             symbol => gather::address(region, symbol),
         };
         let (Some(code), Some(Found { entry, .. })) = (code.bind(address), region.first()) else { return };

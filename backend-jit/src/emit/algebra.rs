@@ -307,7 +307,10 @@ impl Algebra for Emit<'_, '_> {
             Some(addend) => addend,
             None => {
                 let range = expected.as_ref().filter(|e| !e.is_single(w) && more < 4095);
-                self.look_up(first, access, range, more).1
+                match self.kept_in_cell(form, first, access, range, more) {
+                    Some(addend) => addend,
+                    None => self.look_up(first, access, range, more).1,
+                }
             }
         };
         if let Some(expected) = expected {

@@ -14,6 +14,7 @@ mod ahead;
 mod algebra;
 mod arith;
 mod carried;
+mod cells;
 mod finish;
 mod pending;
 mod region;
@@ -182,6 +183,7 @@ pub struct Emit<'a, 'f> {
     heads: Vec<Head>,
     /// See [`Region::returns`].
     returns: Vec<Vec<usize>>,
+    cells: cells::Cells,
     exits: Vec<Exit>,
     written: Vec<Written>,
     edges: Vec<Edge>,

@@ -1,6 +1,7 @@
 //! From a region to a function: its traces one after the other. Side exits and the edges between traces are only noted
 //! here; [`super::finish`] builds them when it is known which slots each trace wants handed over.
 
+use super::cells::Cells;
 use super::finish::Why;
 use super::share::Shares;
 use super::slots::{LEFT, Slot, TLB};
@@ -83,6 +84,7 @@ pub fn translate(asm: &mut Asm, region: Region) -> bool {
         made: HashMap::new(),
         heads,
         returns: region.returns(),
+        cells: Cells::of(&region),
         exits: Vec::new(),
         written: Vec::new(),
         edges: Vec::new(),
@@ -276,7 +278,11 @@ impl Emit<'_, '_> {
                         return self.edge(to);
                     }
                     let moved = self.asm.cold_block();
-                    self.check_mapped(base, Symbol::Page { member: to as u8 }, moved);
+                    if self.region.closed {
+                        self.check_mapped_by_cell(base, to as u8, moved);
+                    } else {
+                        self.check_mapped(base, Symbol::Page { member: to as u8 }, moved);
+                    }
                     let (state, here) = (self.state, self.asm.block());
                     self.asm.jump(here, &[]);
                     self.asm.at(moved);

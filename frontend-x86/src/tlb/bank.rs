@@ -1,5 +1,6 @@
 //! One bank of the TLB: entries, what they were filled with, and lists of those that are to be emptied by a flush.
 
+use super::cells::{self, ROWS};
 use super::{ENTRIES, Entry, Fill, HOST_BITS, NO_FETCH, PLACED, fetch_tag, index};
 use lyrebird_memory::PageBytes;
 
@@ -25,8 +26,8 @@ const IN_GLOBALS: u8 = 8;
 /// One bank.
 #[repr(C)]
 pub struct BankEntries {
-    /// The entries, by the low bits of the page number.
-    pub entries: Box<[Entry; ENTRIES]>,
+    /// The entries, by the low bits of the page number, and the rows of the [`cells`].
+    pub entries: Box<[Entry; ENTRIES + ROWS]>,
     /// The guest-physical page of each entry.
     pub physical: Box<[u64; ENTRIES]>,
     /// The host page of each entry, for code that may not follow addresses.
@@ -49,15 +50,15 @@ pub(super) struct Kept {
 }
 
 /// One for each entry, without a copy on the stack.
-fn filled<T: Clone>(with: T) -> Box<[T; ENTRIES]> {
-    match vec![with; ENTRIES].into_boxed_slice().try_into() {
+fn filled<T: Clone, const N: usize>(with: T) -> Box<[T; N]> {
+    match vec![with; N].into_boxed_slice().try_into() {
         Ok(all) => all,
         Err(_) => unreachable!("it has so many"),
     }
 }
 
-fn nothing() -> Box<[Entry; ENTRIES]> {
-    let mut entries = filled(empty(0));
+fn nothing() -> Box<[Entry; ENTRIES + ROWS]> {
+    let mut entries = filled(cells::NONE);
     (0..ENTRIES).for_each(|i| entries[i] = empty(i));
     entries
 }
@@ -90,7 +91,10 @@ impl BankEntries {
     #[inline]
     fn put(&mut self, kept: Kept, global: bool) {
         let i = usize::from(kept.index);
-        self.entries[i] = kept.entry;
+        let old = std::mem::replace(&mut self.entries[i], kept.entry);
+        if old != kept.entry && !old.is_empty(i) {
+            self.clear_cells();
+        }
         self.physical[i] = kept.physical;
         self.pages[i] = kept.page;
         let (holds, listed, list) =
@@ -108,8 +112,16 @@ impl BankEntries {
         self.pages[i]
     }
 
+    /// To be called when something was taken from the entries, or changed.
+    fn clear_cells(&mut self) {
+        cells::clear(&mut self.entries[..]);
+    }
+
     /// Forgets all pages that are not global.
     pub(super) fn flush_local(&mut self) {
+        if !self.locals.is_empty() {
+            self.clear_cells();
+        }
         for i in self.locals.drain(..).map(usize::from) {
             self.holds[i] &= !IN_LOCALS;
             if self.holds[i] & LOCAL != 0 {
@@ -121,6 +133,7 @@ impl BankEntries {
 
     /// Forgets everything.
     pub(super) fn flush_all(&mut self) {
+        self.clear_cells();
         for i in self.locals.drain(..).chain(self.globals.drain(..)).map(usize::from) {
             self.holds[i] = 0;
             self.entries[i] = empty(i);
@@ -130,6 +143,9 @@ impl BankEntries {
     /// Takes the local pages out, `most` of them at the most, and puts others in. Of the rest nothing stays.
     pub(super) fn exchange_locals(&mut self, from: &mut Vec<Kept>, to: &mut Vec<Kept>, most: usize) {
         to.clear();
+        if !self.locals.is_empty() {
+            self.clear_cells();
+        }
         for index in self.locals.drain(..) {
             let i = usize::from(index);
             self.holds[i] &= !IN_LOCALS;
@@ -171,7 +187,11 @@ impl BankEntries {
     }
 
     pub(super) fn forget(&mut self, linear: u64) {
-        self.entries[index(linear)] = empty(index(linear));
+        let i = index(linear);
+        if !self.entries[i].is_empty(i) {
+            self.entries[i] = empty(i);
+            self.clear_cells();
+        }
     }
 
     /// Forgets a page if it is global.
@@ -183,8 +203,14 @@ impl BankEntries {
 
     /// All entries that may hold something, some of them twice.
     pub(super) fn each(&mut self, mut f: impl FnMut(usize, &mut Entry)) {
+        let mut changed = false;
         for i in self.locals.iter().chain(&self.globals).map(|i| usize::from(*i)) {
+            let old = self.entries[i];
             f(i, &mut self.entries[i]);
+            changed |= self.entries[i] != old;
+        }
+        if changed {
+            self.clear_cells();
         }
     }
 }

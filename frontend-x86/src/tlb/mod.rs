@@ -10,6 +10,7 @@
 //! [parked](Tlb::switch).
 
 mod bank;
+pub mod cells;
 mod large;
 mod parked;
 mod recent;
@@ -41,7 +42,7 @@ pub enum Bank {
 }
 
 /// One cached translation. Two fill a line of the host's cache, and none lies in two.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(32))]
 pub struct Entry {
     /// Tag for loads.

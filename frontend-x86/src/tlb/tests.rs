@@ -1,5 +1,6 @@
 //! Tests of what is cached and what is forgotten.
 
+use super::cells::{Class, PER_CLASS, code_span, code_tag};
 use super::*;
 
 fn fill(linear: u64, global: bool) -> Fill {
@@ -264,4 +265,86 @@ fn what_is_not_wanted_any_more_is_not_looked_up_for_ever() {
     assert_eq!(counts[..3], [2, 2, 2]);
     assert!(counts.iter().filter(|count| **count == 0).count() <= 3, "{counts:?}");
     assert_eq!(counts[20..].iter().filter(|count| **count == 2).count(), 0, "{counts:?}");
+}
+
+/// Fills a cell, as compiled code does.
+fn fill_cell(tlb: &mut Tlb, bank: Bank) {
+    let place = Class::CODE.place(3);
+    let size = size_of::<Entry>();
+    let entries = &mut tlb.banks[bank as usize].entries;
+    entries[place.tag as usize / size].read = 1;
+    // The bit's word is the row's first, second or so.
+    let row = &mut entries[place.marks as usize / size];
+    match place.marks as usize % size / 8 {
+        0 => row.read |= place.bit,
+        1 => row.write |= place.bit,
+        2 => row.execute |= place.bit,
+        _ => row.addend |= place.bit,
+    }
+}
+
+fn has_cell(tlb: &Tlb, bank: Bank) -> bool {
+    let place = Class::CODE.place(3);
+    tlb.banks[bank as usize].entries[place.tag as usize / size_of::<Entry>()].read != 0
+}
+
+#[test]
+fn cells_are_emptied_by_whatever_changes_entries() {
+    let kept = |f: fn(&mut Tlb)| {
+        let mut tlb = Tlb::new();
+        tlb.fill(Bank::User, fill(0x1000, false));
+        tlb.fill(Bank::Supervisor, fill(0x2000, true));
+        fill_cell(&mut tlb, Bank::User);
+        fill_cell(&mut tlb, Bank::Supervisor);
+        f(&mut tlb);
+        [Bank::User, Bank::Supervisor].map(|bank| has_cell(&tlb, bank))
+    };
+    assert_eq!(kept(|_| {}), [true, true]);
+    assert_eq!(kept(|tlb| tlb.flush_page(0x1fff)), [false, true]);
+    assert_eq!(kept(|tlb| tlb.flush_page(0x2000)), [true, false]);
+    assert_eq!(kept(|tlb| tlb.flush_page(0x3000)), [true, true]);
+    assert_eq!(kept(Tlb::flush_local), [false, true]);
+    assert_eq!(kept(Tlb::flush_all), [false, false]);
+    assert_eq!(kept(Tlb::flush_writes), [false, false]);
+    assert_eq!(kept(|tlb| tlb.flush_writes_to(0x7000_0000)), [false, false]);
+    assert_eq!(kept(|tlb| tlb.flush_writes_to(0x7000_1000)), [true, true]);
+    // The same again, another page in its place, and less rights.
+    assert_eq!(kept(|tlb| tlb.fill(Bank::User, fill(0x1000, false))), [true, true]);
+    assert_eq!(kept(|tlb| tlb.fill(Bank::User, fill(0x1000 + ((ENTRIES as u64) << 12), false))), [false, true]);
+    assert_eq!(kept(|tlb| tlb.fill(Bank::User, Fill { write: false, ..fill(0x1000, false) })), [false, true]);
+    // Another context has cells of its own, and this one's come back with it.
+    assert_eq!(kept(|tlb| tlb.switch(1, 2, true)), [false, true]);
+    let back = |tlb: &mut Tlb| {
+        tlb.switch(1, 2, true);
+        tlb.switch(2, 1, true);
+    };
+    assert_eq!(kept(back), [true, true]);
+    let forgotten = |tlb: &mut Tlb| {
+        tlb.switch(1, 2, true);
+        tlb.flush_page_of(1, 0x1000);
+        tlb.switch(2, 1, true);
+    };
+    assert_eq!(kept(forgotten), [false, true]);
+}
+
+#[test]
+fn cells_of_different_classes_are_different_ones() {
+    let classes =
+        [(false, 0), (true, 7), (false, 8), (true, 31), (false, 32), (true, 159), (false, 4095), (true, 4095)];
+    let mut classes: Vec<Class> = classes.into_iter().map(|(write, more)| Class::of(write, more).unwrap()).collect();
+    assert_eq!(Class::of(false, 160), None);
+    assert_eq!(Class::of(true, 20).and_then(Class::limit), Some(4096 - 32));
+    assert_eq!(Class::of(true, 4095).and_then(Class::limit), None);
+    classes.push(Class::CODE);
+    let mut tags: Vec<i32> = classes.iter().flat_map(|class| (0..PER_CLASS).map(|n| class.place(n).tag)).collect();
+    tags.sort_unstable();
+    tags.dedup();
+    assert_eq!(tags.len(), classes.len() * PER_CLASS);
+    assert!(tags.iter().all(|tag| *tag as usize / size_of::<Entry>() > ENTRIES));
+    // What a page and a host page give is given by no other two, unless they are far apart.
+    let tags = [0x7f_1234_5678, 0x7f_1234_5679, 0x7f_1234_5e78, 0x7f_1634_5678].map(code_tag);
+    assert!(tags.iter().all(|tag| tag & 1 == 1 && tag & 0xffff_ffff_f000 == 0), "{tags:x?}");
+    assert!((0..4).all(|n| (0..n).all(|m| tags[n] != tags[m])));
+    assert_eq!(code_tag(0x7f_1a34_5678), tags[0]);
+    assert_ne!(code_span(0x7f_1a34_5678), code_span(0x7f_1234_5678));
 }

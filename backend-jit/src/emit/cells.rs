@@ -1,0 +1,128 @@
+//! Checks by cells: where an access will mostly be in the page that it was in the last time, whichever way the code was come to, it is compared
+//! with a [cell](frontend_x86::tlb::cells) of its own, and looks for the TLB's entry only if it is in another one. It takes fewer of the
+//! host's instructions, and the host's loads need not wait for the address.
+
+use super::share::Expected;
+use super::slots::TLB;
+use super::{Emit, Region, V};
+use crate::clif::{Area, Block, Value};
+use crate::code::Symbol;
+use frontend_x86::algebra::{Access, Arith, Bin, Cmp};
+use frontend_x86::op::{Form, Func, RIP_BASE, Width, ZERO, reg};
+use frontend_x86::tlb::cells::{CLASSES, Class, PER_CLASS, Place};
+
+const Q: Width = Width::Q;
+
+/// Which cells of each class a region takes next.
+pub struct Cells([usize; CLASSES]);
+
+impl Cells {
+    /// Those of a region: what its code looks like decides where they begin, so that it comes out the same in every run.
+    pub fn of(region: &Region) -> Self {
+        let ops = region.members.iter().flat_map(|m| m.ops);
+        let add = |n: u32, by: u32| (n ^ by).wrapping_mul(0x0100_0193);
+        let number = ops.fold(0, |n, op| add(add(n, op.offset.into()), op.len.into()));
+        Cells([(number >> 16) as usize % PER_CLASS; CLASSES])
+    }
+
+    fn next(&mut self, class: Class) -> Place {
+        let next = &mut self.0[class.number()];
+        *next += 1;
+        class.place(*next)
+    }
+}
+
+impl Emit<'_, '_> {
+    /// Whether the current op's accesses stay in their page, whoever comes here.
+    fn stays(&self, form: Form) -> bool {
+        let ins = self.op.ins;
+        let of_segment = matches!(form, Form::A64Seg | Form::Seg32) && (self.op.base, self.op.index) == (ZERO, ZERO);
+        let implied =
+            matches!(ins.func, Func::Push | Func::Pop | Func::Call | Func::CallIndirect | Func::Ret | Func::Leave);
+        let fixed = self.op.index == ZERO && matches!(self.op.base, reg::RSP | reg::RBP | RIP_BASE | ZERO);
+        self.region.closed && (of_segment || implied || fixed)
+    }
+
+    /// How far from the host's memory an access is whose first byte is at `first`, and `more` behind it the last one, if it has a cell.
+    /// Whatever a way out wants has been written.
+    pub(super) fn kept_in_cell(
+        &mut self,
+        form: Form,
+        first: V,
+        access: Access,
+        range: Option<&Expected>,
+        more: u64,
+    ) -> Option<Value> {
+        let class = Class::of(access.writes(), more).filter(|_| self.stays(form))?;
+        let place = self.cells.next(class);
+        let bank = self.read(TLB);
+        let bank = self.value_of(bank);
+        let tag = self.asm.load(Area::Own, Q, bank, place.tag);
+        let same = match class.limit() {
+            Some(_) => {
+                let inside = self.sub(Q, first, V::Value(tag));
+                let limit = self.asm.load(Area::Own, Q, bank, place.limit);
+                let inside = self.value_of(inside);
+                self.asm.compare(Cmp::Ult, Q, inside, limit)
+            }
+            None => {
+                let wanted = self.plus(Q, first, 1);
+                let wanted = self.value_of(wanted);
+                self.asm.compare(Cmp::Eq, Q, wanted, tag)
+            }
+        };
+        self.unless(same, |emit| {
+            let (page, addend) = emit.look_up(first, access, range, more);
+            let tag = match class.limit() {
+                Some(limit) => {
+                    let limit = emit.asm.constant(limit);
+                    emit.asm.store(Area::Own, Q, bank, place.limit, limit);
+                    page
+                }
+                None => {
+                    let tag = emit.plus(Q, V::Value(page), 1);
+                    emit.value_of(tag)
+                }
+            };
+            emit.asm.store(Area::Own, Q, bank, place.addend, addend);
+            emit.fill(bank, place, tag);
+        });
+        Some(self.asm.load(Area::Own, Q, bank, place.addend))
+    }
+
+    fn fill(&mut self, bank: Value, place: Place, tag: Value) {
+        self.asm.store(Area::Own, Q, bank, place.tag, tag);
+        let marks = self.asm.load(Area::Own, Q, bank, place.marks);
+        let marks = self.bin(Bin::Or, Q, V::Value(marks), V::Const(place.bit));
+        let marks = self.value_of(marks);
+        self.asm.store(Area::Own, Q, bank, place.marks, marks);
+    }
+
+    /// Goes to `moved` unless a page of the region's code is mapped as it was, by a cell: see [`Emit::check_mapped`].
+    pub(super) fn check_mapped_by_cell(&mut self, base: V, member: u8, moved: Block) {
+        let place = self.cells.next(Class::CODE);
+        let bank = self.read(TLB);
+        let bank = self.value_of(bank);
+        let wanted = self.asm.symbol(Symbol::CodeTag { member });
+        let wanted = self.bin(Bin::Xor, Q, base, V::Value(wanted));
+        let wanted = self.value_of(wanted);
+        let tag = self.asm.load(Area::Own, Q, bank, place.tag);
+        let same = self.asm.compare(Cmp::Eq, Q, wanted, tag);
+        self.unless(same, |emit| {
+            emit.check_mapped(base, Symbol::Page { member }, moved);
+            emit.fill(bank, place, wanted);
+        });
+    }
+
+    /// Does first what is seldom to be done. What is found out there is not known on the way that goes past.
+    fn unless(&mut self, often: Value, seldom: impl FnOnce(&mut Self)) {
+        let (other, on) = (self.asm.cold_block(), self.asm.block());
+        self.asm.branch(often, on, other);
+        self.asm.at(other);
+        let state = self.state;
+        seldom(self);
+        self.asm.jump(on, &[]);
+        self.state = state;
+        self.asm.at(on);
+    }
+}

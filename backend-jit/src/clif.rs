@@ -158,7 +158,10 @@ impl Compiler {
         b.switch_to_block(entry);
         let trace = b.import_signature(trace);
         let hosts = hosts.map(|signature| b.import_signature(signature));
-        let mut asm = Asm { b, entry, trace, hosts, ordered: self.ordered, constants: Vec::new() };
+        // AArch64 has 12 bits, of numbers of eight bytes; others that are not x86-64 have no more, or little.
+        let x64 = self.isa.triple().architecture == Architecture::X86_64;
+        let reach = if x64 { i32::MAX } else { 8 * 4095 };
+        let mut asm = Asm { b, entry, trace, hosts, ordered: self.ordered, reach, constants: Vec::new() };
         body(&mut asm);
         asm.b.seal_all_blocks();
         asm.b.finalize(self.isa.frontend_config());
@@ -215,6 +218,8 @@ pub struct Asm<'f> {
     hosts: [SigRef; 4],
     /// See [`Compiler::shared`].
     ordered: bool,
+    /// See [`Asm::reaches`].
+    reach: i32,
     /// The constants of the current block.
     constants: Vec<(u64, Value)>,
 }
@@ -425,6 +430,11 @@ impl Asm<'_> {
     }
 
     // ---- memory
+
+    /// Whether the host's loads and stores reach so far behind an address by themselves.
+    pub fn reaches(&self, offset: i32) -> bool {
+        (0..=self.reach).contains(&offset)
+    }
 
     /// Loads `w`, zero-extended.
     pub fn load(&mut self, area: Area, w: Width, at: Value, offset: i32) -> Value {

@@ -40,7 +40,13 @@ impl Emit<'_, '_> {
         let implied =
             matches!(ins.func, Func::Push | Func::Pop | Func::Call | Func::CallIndirect | Func::Ret | Func::Leave);
         let fixed = self.op.index == ZERO && matches!(self.op.base, reg::RSP | reg::RBP | RIP_BASE | ZERO);
-        self.region.closed && (of_segment || implied || fixed)
+        of_segment || implied || fixed
+    }
+
+    /// The next cell of a class, where cells are worth it: in wide regions, and if the host reaches so far behind the bank's beginning.
+    fn cell(&mut self, class: Class) -> Option<Place> {
+        let place = self.cells.next(class);
+        (self.region.closed && self.asm.reaches(place.addend)).then_some(place)
     }
 
     /// How far from the host's memory an access is whose first byte is at `first`, and `more` behind it the last one, if it has a cell.
@@ -54,7 +60,7 @@ impl Emit<'_, '_> {
         more: u64,
     ) -> Option<Value> {
         let class = Class::of(access.writes(), more).filter(|_| self.stays(form))?;
-        let place = self.cells.next(class);
+        let place = self.cell(class)?;
         let bank = self.read(TLB);
         let bank = self.value_of(bank);
         let tag = self.asm.load(Area::Own, Q, bank, place.tag);
@@ -98,9 +104,11 @@ impl Emit<'_, '_> {
         self.asm.store(Area::Own, Q, bank, place.marks, marks);
     }
 
-    /// Goes to `moved` unless a page of the region's code is mapped as it was, by a cell: see [`Emit::check_mapped`].
-    pub(super) fn check_mapped_by_cell(&mut self, base: V, member: u8, moved: Block) {
-        let place = self.cells.next(Class::CODE);
+    /// Goes to `moved` unless the page of a trace, with the RIP `base`, is mapped as it was.
+    pub(super) fn check_page(&mut self, base: V, member: u8, moved: Block) {
+        let Some(place) = self.cell(Class::CODE) else {
+            return self.check_mapped(base, Symbol::Page { member }, moved);
+        };
         let bank = self.read(TLB);
         let bank = self.value_of(bank);
         let wanted = self.asm.symbol(Symbol::CodeTag { member });

@@ -278,11 +278,7 @@ impl Emit<'_, '_> {
                         return self.edge(to);
                     }
                     let moved = self.asm.cold_block();
-                    if self.region.closed {
-                        self.check_mapped_by_cell(base, to as u8, moved);
-                    } else {
-                        self.check_mapped(base, Symbol::Page { member: to as u8 }, moved);
-                    }
+                    self.check_page(base, to as u8, moved);
                     let (state, here) = (self.state, self.asm.block());
                     self.asm.jump(here, &[]);
                     self.asm.at(moved);

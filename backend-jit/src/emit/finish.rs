@@ -3,7 +3,7 @@
 
 use super::carried::Site;
 use super::pending::{LeftFlags, Unwritten};
-use super::slots::{LEFT, SLOTS, Slot};
+use super::slots::{LATE, Late, SLOTS, Slot};
 use super::strides::Strides;
 use super::ways::Ways;
 use super::{Edge, Emit, Exit, FlagState, State, V};
@@ -52,6 +52,9 @@ pub struct Tail {
     told: Vec<Value>,
 }
 
+/// Which of the slots that are written late a way out writes.
+pub type Told = [bool; LATE.len()];
+
 /// What an access checks: that a byte and one `more` behind it are in the page that the TLB has for the first.
 #[derive(Clone, Copy, Debug)]
 pub struct Range {
@@ -69,8 +72,7 @@ struct Group {
     flags: FlagState,
     why: Why,
     member: usize,
-    /// They tell the budget.
-    left: bool,
+    late: Told,
     unwritten: Unwritten,
 }
 
@@ -109,15 +111,16 @@ impl Emit<'_, '_> {
         let mut groups: Vec<Group> = Vec::new();
         for exit in std::mem::take(&mut self.exits) {
             self.asm.at(exit.block);
-            let Exit { flags, why, range, left, member, at, .. } = exit;
+            let Exit { flags, why, range, late, member, at, .. } = exit;
+            let is_told = late.map(|v| v.is_some());
             let unwritten = exit.pending.map(|pending| self.unwritten(&pending, flags)).unwrap_or_default();
-            let told = self.told(at, range, left);
+            let told = self.told(at, range, late);
             if flags == FlagState::Slots && unwritten.is_empty() {
-                self.leave(why, member, left.is_some(), &told);
+                self.leave(why, member, is_told, &told);
                 continue;
             }
             let like = |group: &&Group| {
-                (group.flags, group.why, group.member, group.left) == (flags, why, member, left.is_some())
+                (group.flags, group.why, group.member, group.late) == (flags, why, member, is_told)
                     && group.unwritten == unwritten
             };
             let block = match groups.iter().rev().find(like) {
@@ -125,26 +128,27 @@ impl Emit<'_, '_> {
                 None => {
                     let block = self.asm.cold_block();
                     let params = told.iter().map(|_| self.asm.parameter(block)).collect();
-                    let left = left.is_some();
-                    groups.push(Group { block, told: params, flags, why, member, left, unwritten });
+                    let late = is_told;
+                    groups.push(Group { block, told: params, flags, why, member, late, unwritten });
                     block
                 }
             };
             self.asm.jump(block, &told);
         }
-        for Group { block, told, flags, why, member, left, unwritten } in groups {
+        for Group { block, told, flags, why, member, late, unwritten } in groups {
             self.asm.at(block);
             self.write_out(&unwritten);
             self.state = State { flags, slots: [Slot::Memory; SLOTS], ..State::new() };
             self.flags_to_slots();
             self.flush();
-            self.leave(why, member, left, &told);
+            self.leave(why, member, late, &told);
         }
         let tails = std::mem::take(&mut self.tails);
-        for ((why, member, left), Tail { block, told }) in tails {
+        for ((why, member, late), Tail { block, told }) in tails {
             self.asm.at(block);
-            if let Some(left) = told.last().filter(|_| left) {
-                self.store_slot(LEFT, *left);
+            let late = LATE.iter().zip(late).rev().filter(|(_, is_told)| *is_told);
+            for ((slot, _), v) in late.zip(told.iter().rev()) {
+                self.store_slot(*slot, *v);
             }
             self.tell_unexpected(why, &told);
             let first = V::Value(self.op_address(member, 0));
@@ -181,30 +185,31 @@ impl Emit<'_, '_> {
         self.asm.store(Area::Own, Width::Q, self.run, offset_of!(Run, unexpected) as i32, unexpected);
     }
 
-    /// What a way out tells: the op's place in its trace, in bytes, the addresses of its range's first and last byte, and the budget.
-    fn told(&mut self, at: usize, range: Option<Range>, left: Option<V>) -> Vec<Value> {
+    /// What a way out tells: the op's place in its trace, in bytes, the addresses of its range's first and last byte, and what is
+    /// written late.
+    fn told(&mut self, at: usize, range: Option<Range>, late: Late) -> Vec<Value> {
         let mut told = vec![self.asm.constant((at * size_of::<TracedOp>()) as u64)];
         if let Some(Range { first, more }) = range {
             let last = self.add(Width::Q, first, V::Const(more));
             told.extend([self.value_of(first), self.value_of(last)]);
         }
-        told.extend(left.map(|left| self.value_of(left)));
+        told.extend(late.into_iter().flatten().map(|v| self.value_of(v)));
         told
     }
 
     /// Leaves in front of an op. Memory has everything.
     pub(super) fn leave_at(&mut self, why: Why, member: usize, at: usize) {
-        let told = self.told(at, None, None);
-        self.leave(why, member, false, &told);
+        let told = self.told(at, None, Late::default());
+        self.leave(why, member, Told::default(), &told);
     }
 
-    fn leave(&mut self, why: Why, member: usize, left: bool, told: &[Value]) {
+    fn leave(&mut self, why: Why, member: usize, late: Told, told: &[Value]) {
         let asm = &mut *self.asm;
         let new = || {
             let block = asm.cold_block();
             Tail { block, told: told.iter().map(|_| asm.parameter(block)).collect() }
         };
-        let tail = self.tails.entry((why, member, left)).or_insert_with(new).block;
+        let tail = self.tails.entry((why, member, late)).or_insert_with(new).block;
         self.asm.jump(tail, told);
     }
 

@@ -31,14 +31,14 @@ mod x87;
 
 use crate::clif::{Asm, Block, Value};
 use backend_interp::run::Run;
-use finish::{Head, Range, Tail, Why};
+use finish::{Head, Range, Tail, Told, Why};
 use frontend_x86::cpu::Mode;
 use frontend_x86::flags::Flags;
 use frontend_x86::op::Op;
 use lyrebird_core::cpu::segment::SegReg;
 use pending::{Pending, Written};
 use share::{Origin, Shares};
-use slots::Slots;
+use slots::{Late, Slots};
 use std::collections::{BTreeMap, HashMap};
 use std::mem::offset_of;
 use sums::Sums;
@@ -129,7 +129,7 @@ pub enum Target {
     Far(V),
 }
 
-/// A way out in front of an op. Memory has everything but the flags, the budget, and what is pending.
+/// A way out in front of an op. Memory has everything but the flags, what is written late, and what is pending.
 struct Exit {
     block: Block,
     flags: FlagState,
@@ -137,8 +137,7 @@ struct Exit {
     at: usize,
     why: Why,
     range: Option<Range>,
-    /// The budget, if memory does not have it.
-    left: Option<V>,
+    late: Late,
     pending: Option<Pending>,
 }
 
@@ -170,8 +169,8 @@ pub struct Emit<'a, 'f> {
     exit: Option<Block>,
     /// Another one: see [`share`].
     apart: Option<Block>,
-    /// The ends of ways out, by why and from which trace, and whether they write the budget.
-    tails: BTreeMap<(Why, usize, bool), Tail>,
+    /// The ends of ways out, by why and from which trace, and what they write.
+    tails: BTreeMap<(Why, usize, Told), Tail>,
     /// The current op keeps the CF of the slots, whatever it is.
     keeps_carry: bool,
     /// What is known of values.

@@ -9,7 +9,7 @@ use backend_interp::run::Run;
 use frontend_x86::Cpu;
 use frontend_x86::algebra::{Arith, Bin, Cmp};
 use frontend_x86::flags::{FlagKind, Flags, LazyFlags, rflags};
-use frontend_x86::op::{Width, ZERO};
+use frontend_x86::op::{Width, ZERO, reg};
 use std::mem::offset_of;
 
 /// The instruction budget.
@@ -26,6 +26,12 @@ pub const SRC: usize = 22;
 pub const AUX: usize = 23;
 /// How many slots there are; the first 18 are the general and pseudo registers.
 pub const SLOTS: usize = 24;
+
+/// Slots that ways out write by themselves, since they change so often: the budget at every jump, the stack pointer at every PUSH and POP.
+pub const LATE: [usize; 2] = [LEFT, reg::RSP as usize];
+
+/// What memory does not have of them.
+pub type Late = [Option<V>; LATE.len()];
 
 /// What a slot is while code is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,11 +129,11 @@ impl Emit<'_, '_> {
         self.state.slots[slot] = Slot::Dirty(v);
     }
 
-    /// Writes to memory what it does not have, of slots, before something that may leave by a way out of its own. That writes the budget by
-    /// itself: it changes at every jump.
+    /// Writes to memory what it does not have, of slots, before something that may leave by a way out of its own, but for what that writes by
+    /// itself.
     pub fn flush_for_exit(&mut self) {
         if !self.state.pending {
-            self.flush_all_but(Some(LEFT));
+            self.flush_all_but(&LATE);
         }
     }
 
@@ -136,11 +142,11 @@ impl Emit<'_, '_> {
         if self.state.pending {
             return self.write_pending();
         }
-        self.flush_all_but(None);
+        self.flush_all_but(&[]);
     }
 
-    fn flush_all_but(&mut self, but: Option<usize>) {
-        for slot in (0..SLOTS).filter(|slot| Some(*slot) != but) {
+    fn flush_all_but(&mut self, but: &[usize]) {
+        for slot in (0..SLOTS).filter(|slot| !but.contains(slot)) {
             if let Slot::Dirty(v) = self.state.slots[slot] {
                 let stored = self.value_of(v);
                 self.store_slot(slot, stored);
@@ -350,11 +356,11 @@ impl Emit<'_, '_> {
     /// Has a block leave in front of the current op.
     pub fn note_exit(&mut self, block: Block, why: Why, range: Option<Range>) {
         let (pending, flags) = (self.pending(), self.before.flags);
-        let left = match self.before.slots[LEFT] {
-            Slot::Dirty(left) if pending.is_none() => Some(left),
+        let late = LATE.map(|slot| match self.before.slots[slot] {
+            Slot::Dirty(v) if pending.is_none() => Some(v),
             _ => None,
-        };
-        self.exits.push(Exit { block, flags, member: self.member, at: self.at, why, range, left, pending });
+        });
+        self.exits.push(Exit { block, flags, member: self.member, at: self.at, why, range, late, pending });
     }
 
     /// Leaves in front of the current op where `l < r`, unsigned.

@@ -3,8 +3,8 @@
 //! [`Emit`] translates a region, traces that go on into one another, into one function. Values are constants, folded by the
 //! same arithmetic that the interpreter computes with, or Cranelift values. General registers, the instruction budget, the
 //! lazy flags and the place of the TLB are *slots* ([`slots`]): kept in host registers from trace to trace, and written to
-//! memory before whatever may leave the function, so that ways out are short: they are the most of the code. Only flags are
-//! written on the ways out themselves, and, of short loops, what is [`pending`].
+//! memory before whatever may leave the function, so that ways out are short: they are the most of the code. Only flags, the budget and the
+//! stack pointer are written on the ways out themselves, and, of short loops, what is [`pending`].
 //!
 //! Whatever may stop an instruction (a TLB miss, a segment limit, a division error) branches to a side exit that
 //! restores the state *before* the op and hands that op to the interpreter, which does the unusual thing. So nothing

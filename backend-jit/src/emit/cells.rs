@@ -8,8 +8,8 @@ use super::{Emit, Region, V};
 use crate::clif::{Area, Block, Value};
 use crate::code::Symbol;
 use frontend_x86::algebra::{Access, Arith, Bin, Cmp};
-use frontend_x86::op::{Form, Func, RIP_BASE, Width, ZERO, reg};
-use frontend_x86::tlb::cells::{CLASSES, Class, PER_CLASS, Place};
+use frontend_x86::op::{Form, Func, Kind, Op, RIP_BASE, Width, ZERO, reg};
+use frontend_x86::tlb::cells::{CLASSES, Class, Place};
 
 const Q: Width = Width::Q;
 
@@ -22,7 +22,7 @@ impl Cells {
         let ops = region.members.iter().flat_map(|m| m.ops);
         let add = |n: u32, by: u32| (n ^ by).wrapping_mul(0x0100_0193);
         let number = ops.fold(0, |n, op| add(add(n, op.offset.into()), op.len.into()));
-        Cells([(number >> 16) as usize % PER_CLASS; CLASSES])
+        Cells([(number >> 16) as usize; CLASSES])
     }
 
     fn next(&mut self, class: Class) -> Place {
@@ -35,12 +35,12 @@ impl Cells {
 impl Emit<'_, '_> {
     /// Whether the current op's accesses stay in their page, whoever comes here.
     fn stays(&self, form: Form) -> bool {
-        let ins = self.op.ins;
-        let of_segment = matches!(form, Form::A64Seg | Form::Seg32) && (self.op.base, self.op.index) == (ZERO, ZERO);
-        let implied =
-            matches!(ins.func, Func::Push | Func::Pop | Func::Call | Func::CallIndirect | Func::Ret | Func::Leave);
-        let fixed = self.op.index == ZERO && matches!(self.op.base, reg::RSP | reg::RBP | RIP_BASE | ZERO);
-        of_segment || implied || fixed
+        let Op { ins, base, index, .. } = self.op;
+        if ins.k0 != Kind::Mem && ins.k1 != Kind::Mem {
+            return matches!(ins.func, Func::Push | Func::Pop | Func::Call | Func::CallIndirect | Func::Ret);
+        }
+        let of_segment = matches!(form, Form::A64Seg | Form::Seg32) && base == ZERO;
+        index == ZERO && (of_segment || matches!(base, reg::RSP | RIP_BASE | ZERO))
     }
 
     /// The next cell of a class, where cells are worth it: in wide regions, and if the host reaches so far behind the bank's beginning.

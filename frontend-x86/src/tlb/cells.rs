@@ -8,7 +8,7 @@
 //! [classes](Class).
 
 use super::{ENTRIES, Entry};
-use std::mem::{offset_of, size_of};
+use std::mem::size_of;
 
 /// What the cells of a class are compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub struct Class(u8);
 const MORE: [u64; 3] = [7, 31, 159];
 /// How many classes there are: whole pages for loads and stores, code, those of ranges.
 pub const CLASSES: usize = 3 + 2 * MORE.len();
-/// How many cells a class has.
-pub const PER_CLASS: usize = 512;
+/// How many rows of cells a class has.
+const PER_CLASS: usize = 512;
 const CELLS: usize = CLASSES * PER_CLASS;
 
 /// The row behind the entries says which cells may be filled, a bit for each group; the cells' rows follow.
@@ -69,15 +69,31 @@ impl Class {
         Some(4095 - MORE[size])
     }
 
-    /// The place of one of its cells; there are [`PER_CLASS`], and then the first one follows.
+    /// How many words its cells have: of code only the tag, of whole pages the addend, too.
+    fn words(self) -> usize {
+        match self {
+            Class::CODE => 1,
+            Class(0 | 1) => 2,
+            _ => WORDS,
+        }
+    }
+
+    /// How many cells it has.
+    pub fn cells(self) -> usize {
+        PER_CLASS * (WORDS / self.words())
+    }
+
+    /// The place of one of its cells; behind the last one the first one follows.
     pub fn place(self, n: usize) -> Place {
-        let cell = usize::from(self.0) * PER_CLASS + n % PER_CLASS;
-        let row = (MARKS + 1 + cell) * size_of::<Entry>();
+        let word = n % self.cells() * self.words();
+        let cell = usize::from(self.0) * PER_CLASS + word / WORDS;
         let group = cell / GROUP;
+        let row = (MARKS + 1 + cell) * size_of::<Entry>();
+        let tag = row + word % WORDS * size_of::<u64>();
         Place {
-            tag: (row + offset_of!(Entry, read)) as i32,
-            limit: (row + offset_of!(Entry, write)) as i32,
-            addend: (row + offset_of!(Entry, addend)) as i32,
+            tag: tag as i32,
+            limit: (tag + 2 * size_of::<u64>()) as i32,
+            addend: (tag + size_of::<u64>()) as i32,
             marks: (MARKS * size_of::<Entry>() + group / 64 * size_of::<u64>()) as i32,
             bit: 1 << (group % 64),
         }

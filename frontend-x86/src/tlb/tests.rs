@@ -1,6 +1,6 @@
 //! Tests of what is cached and what is forgotten.
 
-use super::cells::{Class, PER_CLASS, code_span, code_tag};
+use super::cells::{Class, code_span, code_tag};
 use super::*;
 
 fn fill(linear: u64, global: bool) -> Fill {
@@ -269,22 +269,16 @@ fn what_is_not_wanted_any_more_is_not_looked_up_for_ever() {
 
 /// Fills a cell, as compiled code does.
 fn fill_cell(tlb: &mut Tlb, bank: Bank) {
-    let place = Class::CODE.place(3);
-    let size = size_of::<Entry>();
-    let entries = &mut tlb.banks[bank as usize].entries;
-    entries[place.tag as usize / size].read = 1;
-    // The bit's word is the row's first, second or so.
-    let row = &mut entries[place.marks as usize / size];
-    match place.marks as usize % size / 8 {
-        0 => row.read |= place.bit,
-        1 => row.write |= place.bit,
-        2 => row.execute |= place.bit,
-        _ => row.addend |= place.bit,
+    let place = Class::CODE.place(4);
+    for (at, bits) in [(place.tag, 1), (place.marks, place.bit)] {
+        let row = &mut tlb.banks[bank as usize].entries[at as usize / size_of::<Entry>()];
+        let Entry { read, write, execute, addend } = row;
+        *[read, write, execute, addend][at as usize % size_of::<Entry>() / 8] |= bits;
     }
 }
 
 fn has_cell(tlb: &Tlb, bank: Bank) -> bool {
-    let place = Class::CODE.place(3);
+    let place = Class::CODE.place(4);
     tlb.banks[bank as usize].entries[place.tag as usize / size_of::<Entry>()].read != 0
 }
 
@@ -336,10 +330,10 @@ fn cells_of_different_classes_are_different_ones() {
     assert_eq!(Class::of(true, 20).and_then(Class::limit), Some(4096 - 32));
     assert_eq!(Class::of(true, 4095).and_then(Class::limit), None);
     classes.push(Class::CODE);
-    let mut tags: Vec<i32> = classes.iter().flat_map(|class| (0..PER_CLASS).map(|n| class.place(n).tag)).collect();
+    let mut tags: Vec<i32> = classes.iter().flat_map(|class| (0..class.cells()).map(|n| class.place(n).tag)).collect();
     tags.sort_unstable();
     tags.dedup();
-    assert_eq!(tags.len(), classes.len() * PER_CLASS);
+    assert_eq!(tags.len(), classes.iter().map(|class| class.cells()).sum::<usize>());
     assert!(tags.iter().all(|tag| *tag as usize / size_of::<Entry>() > ENTRIES));
     // What a page and a host page give is given by no other two, unless they are far apart.
     let tags = [0x7f_1234_5678, 0x7f_1234_5679, 0x7f_1234_5e78, 0x7f_1634_5678].map(code_tag);

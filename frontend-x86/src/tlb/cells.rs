@@ -66,7 +66,7 @@ impl Class {
     /// What is the limit of its cells, if they have one: see [`Place::limit`].
     pub fn limit(self) -> Option<u64> {
         let size = usize::from(self.0).checked_sub(3)? / 2;
-        Some(4095 - MORE[size])
+        Some(4096 - MORE[size])
     }
 
     /// How many words its cells have: of code only the tag, of whole pages the addend, too.

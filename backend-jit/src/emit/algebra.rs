@@ -302,16 +302,14 @@ impl Algebra for Emit<'_, '_> {
         };
         // First what a way out wants done: the subtraction can have the tag from memory so.
         self.flush_for_exit();
-        let carried = expected.as_ref().and_then(|e| self.carried(form, first, access, e));
+        let range = expected.as_ref().filter(|e| !e.is_single(w) && more < 4095);
+        let carried = expected.as_ref().and_then(|e| self.carried(form, first, access, e, range));
         let addend = match carried {
             Some(addend) => addend,
-            None => {
-                let range = expected.as_ref().filter(|e| !e.is_single(w) && more < 4095);
-                match self.kept_in_cell(form, first, access, range, more) {
-                    Some(addend) => addend,
-                    None => self.look_up(first, access, range, more).1,
-                }
-            }
+            None => match self.kept_in_cell(form, first, access, range, more) {
+                Some(addend) => addend,
+                None => self.look_up(first, access, range, more).1,
+            },
         };
         if let Some(expected) = expected {
             self.note_share(access, addend, expected);

@@ -8,7 +8,6 @@
 
 use super::finish::Handed;
 use super::share::Expected;
-use super::slots::{Slot, TLB};
 use super::{Edge, Emit, V};
 use crate::clif::Value;
 use frontend_x86::algebra::{Access, Arith, Bin};
@@ -44,7 +43,14 @@ pub struct Site {
 impl Emit<'_, '_> {
     /// How far the host's memory is from an access whose first byte is at `first`, and `more` behind it the last one, if its check
     /// is one that a loop carries. Whatever a way out wants has been written.
-    pub(super) fn carried(&mut self, form: Form, first: V, access: Access, e: &Expected) -> Option<Value> {
+    pub(super) fn carried(
+        &mut self,
+        form: Form,
+        first: V,
+        access: Access,
+        e: &Expected,
+        range: Option<&Expected>,
+    ) -> Option<Value> {
         let site = self.site(form, e)?;
         let head = &mut self.heads[self.root];
         let n = head.sites.len();
@@ -55,21 +61,12 @@ impl Emit<'_, '_> {
         head.order.push(Handed::Check(n));
         let (page, addend) = (self.asm.parameter(head.block), self.asm.parameter(head.block));
         let same = self.in_page(first, page, e.more());
-        let (other, on) = (self.asm.cold_block(), self.asm.block());
-        let known = (self.asm.parameter(on), self.asm.parameter(on));
-        self.asm.branch_with(same, (on, &[page, addend]), (other, &[]));
-        self.asm.at(other);
-        // What is loaded here is not known on the way that goes past.
-        let state = self.state;
-        if self.state.slots[TLB] == Slot::Fresh {
-            self.state.slots[TLB] = Slot::Memory;
-        }
-        let (page, addend) = self.look_up(first, access, Some(e), e.more());
-        self.asm.jump(on, &[page, addend]);
-        self.state = state;
-        self.asm.at(on);
-        self.state.carried[n] = Some(known);
-        Some(known.1)
+        let [page, addend] = self.seldom(same, [page, addend], |emit| {
+            let (page, addend) = emit.look_up(first, access, range, e.more());
+            [page, addend]
+        });
+        self.state.carried[n] = Some((page, addend));
+        Some(addend)
     }
 
     /// What an address is made of, if it moves little in a round of the current loop.

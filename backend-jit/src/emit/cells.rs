@@ -77,7 +77,7 @@ impl Emit<'_, '_> {
                 self.asm.compare(Cmp::Eq, Q, wanted, tag)
             }
         };
-        self.unless(same, |emit| {
+        self.seldom(same, [], |emit| {
             let (page, addend) = emit.look_up(first, access, range, more);
             let tag = match class.limit() {
                 Some(limit) => {
@@ -92,6 +92,7 @@ impl Emit<'_, '_> {
             };
             emit.asm.store(Area::Own, Q, bank, place.addend, addend);
             emit.fill(bank, place, tag);
+            []
         });
         Some(self.asm.load(Area::Own, Q, bank, place.addend))
     }
@@ -116,21 +117,10 @@ impl Emit<'_, '_> {
         let wanted = self.value_of(wanted);
         let tag = self.asm.load(Area::Own, Q, bank, place.tag);
         let same = self.asm.compare(Cmp::Eq, Q, wanted, tag);
-        self.unless(same, |emit| {
+        self.seldom(same, [], |emit| {
             emit.check_mapped(base, Symbol::Page { member }, moved);
             emit.fill(bank, place, wanted);
+            []
         });
-    }
-
-    /// Does first what is seldom to be done. What is found out there is not known on the way that goes past.
-    fn unless(&mut self, often: Value, seldom: impl FnOnce(&mut Self)) {
-        let (other, on) = (self.asm.cold_block(), self.asm.block());
-        self.asm.branch(often, on, other);
-        self.asm.at(other);
-        let state = self.state;
-        seldom(self);
-        self.asm.jump(on, &[]);
-        self.state = state;
-        self.asm.at(on);
     }
 }

@@ -4,9 +4,11 @@
 //! entry for the first byte has the page of the last one.
 //!
 //! If they are not, the interpreter goes on from there. Where this happens often (a stack frame lies across two pages), the region is
-//! compiled again, and from that op on all that lies a constant away is checked one by one: see [`super::Member::apart`].
+//! compiled again, and from that op on all that lies a constant away looks for itself whether it is in the page of an earlier check: see
+//! [`super::Member::apart`].
 
 use super::finish::{Range, Why};
+use super::slots::{Slot, TLB};
 use super::{Emit, V};
 use crate::clif::{Block, Value};
 use frontend_x86::algebra::{Access, Arith, Bin};
@@ -15,7 +17,7 @@ use frontend_x86::op::{Form, RIP_BASE, Width, ZERO};
 const Q: Width = Width::Q;
 /// How many checks are remembered.
 const SHARES: usize = 4;
-/// How many roots are remembered around which nothing is shared.
+/// How many roots are remembered around which accesses are in two pages at times.
 const ALONE: usize = 2;
 /// How far apart accesses may be that share a check.
 const REACH: i64 = 512;
@@ -73,7 +75,7 @@ impl Expected {
 pub struct Shares {
     known: [Option<Share>; SHARES],
     next: usize,
-    /// Roots around which nothing is shared.
+    /// Roots around which each access looks which page it is in.
     alone: [Option<V>; ALONE],
 }
 
@@ -116,12 +118,15 @@ impl Emit<'_, '_> {
 
     /// What an address is, if others near it may share its check.
     fn sharing(&self, form: Form, linear: V) -> Option<Origin> {
-        let o = self.origin(linear);
-        let alone = self.state.shares.alone.contains(&Some(o.root));
-        (matches!(form, Form::A64 | Form::A64Seg | Form::Flat32) && !alone).then_some(o)
+        matches!(form, Form::A64 | Form::A64Seg | Form::Flat32).then(|| self.origin(linear))
     }
 
-    /// If accesses of the current op are to be checked one by one, then what follows a constant away, too.
+    /// Whether accesses around this root are in two pages at times.
+    fn is_alone(&self, root: V) -> bool {
+        self.state.shares.alone.contains(&Some(root))
+    }
+
+    /// If accesses of the current op are in two pages at times, then what follows a constant away is, too.
     pub(super) fn note_alone(&mut self, linear: V) {
         if self.region.members[self.member].checks_apart(self.at) {
             let root = Some(self.origin(linear).root);
@@ -145,6 +150,9 @@ impl Emit<'_, '_> {
     /// another page after all.
     pub(super) fn shared(&mut self, form: Form, linear: V, w: Width, access: Access) -> Option<Value> {
         let o = self.sharing(form, linear)?;
+        if self.is_alone(o.root) {
+            return self.beside(o.root, linear, w, access);
+        }
         let (from, to) = (o.add, o.add.checked_add(w.bytes() as i64)?);
         let fits = |s: &Share| {
             s.root == o.root
@@ -167,15 +175,58 @@ impl Emit<'_, '_> {
         Some(self.value_of(host))
     }
 
+    /// The host address of an access that is mostly in the page of an earlier check around its root, if there was one. If it is not, the TLB
+    /// is asked.
+    fn beside(&mut self, root: V, linear: V, w: Width, access: Access) -> Option<Value> {
+        let fits = |s: &&Share| s.root == root && (s.writes || !access.writes());
+        let Share { linear: near, addend, .. } = *self.state.shares.known.iter().flatten().find(fits)?;
+        self.flush_for_exit();
+        let page = self.bin_once(Bin::And, Q, near, V::Const(!0xfff));
+        let (page, more) = (self.value_of(page), w.bytes() - 1);
+        let same = self.in_page(linear, page, more);
+        let addend = self.seldom(same, [addend], |emit| [emit.look_up(linear, access, None, more).1]);
+        let host = self.add(Q, linear, V::Value(addend[0]));
+        Some(self.value_of(host))
+    }
+
+    /// What is `known` where something holds, as it mostly does, or what is found out instead.
+    pub(super) fn seldom<const N: usize>(
+        &mut self,
+        mostly: Value,
+        known: [Value; N],
+        instead: impl FnOnce(&mut Self) -> [Value; N],
+    ) -> [Value; N] {
+        let (other, on) = (self.asm.cold_block(), self.asm.block());
+        let params = known.map(|_| self.asm.parameter(on));
+        self.asm.branch_with(mostly, (on, &known), (other, &[]));
+        self.asm.at(other);
+        // What is loaded here is not known on the way that goes past.
+        let state = self.state;
+        if self.state.slots[TLB] == Slot::Fresh {
+            self.state.slots[TLB] = Slot::Memory;
+        }
+        let found = instead(self);
+        self.asm.jump(on, &found);
+        self.state = state;
+        self.asm.at(on);
+        params
+    }
+
     /// What an access is the first of, if its check may be shared: the bytes from its root that are expected to be accessed.
     pub(super) fn expected(&self, form: Form, linear: V, w: Width) -> Option<Expected> {
         let o = self.sharing(form, linear)?;
-        let look = self.ahead(form, o, (o.add, o.add.checked_add(w.bytes() as i64)?));
+        let itself = (o.add, o.add.checked_add(w.bytes() as i64)?);
+        let (range, writes) = if self.is_alone(o.root) {
+            (itself, false)
+        } else {
+            let look = self.ahead(form, o, itself);
+            (look.range, look.writes)
+        };
         let (lo, hi) = match self.page_of(form, o, w.bytes()) {
             Some(page) => (page, page + 4096),
-            None => look.range,
+            None => range,
         };
-        Some(Expected { linear, origin: o, lo, hi, writes: look.writes })
+        Some(Expected { linear, origin: o, lo, hi, writes })
     }
 
     /// Its first byte's address.

@@ -304,13 +304,8 @@ impl Algebra for Emit<'_, '_> {
         self.flush_for_exit();
         let range = expected.as_ref().filter(|e| !e.is_single(w) && more < 4095);
         let carried = expected.as_ref().and_then(|e| self.carried(form, first, access, e, range));
-        let addend = match carried {
-            Some(addend) => addend,
-            None => match self.kept_in_cell(form, first, access, range, more) {
-                Some(addend) => addend,
-                None => self.look_up(first, access, range, more).1,
-            },
-        };
+        let kept = if more == 4095 && carried.is_none() { self.kept_in_cell(first, access) } else { carried };
+        let addend = kept.unwrap_or_else(|| self.look_up(first, access, range, more).1);
         if let Some(expected) = expected {
             self.note_share(access, addend, expected);
         }

@@ -1,14 +1,12 @@
-//! Checks by cells: where an access will mostly be in the page that it was in the last time, whichever way the code was come to, it is compared
-//! with a [cell](frontend_x86::tlb::cells) of its own, and looks for the TLB's entry only if it is in another one. It takes fewer of the
-//! host's instructions, and the host's loads need not wait for the address.
+//! Checks by cells: a page that the code itself tells (by RIP, or absolute), and one that it goes on in, is compared with a
+//! [cell](frontend_x86::tlb::cells) of its own, and looked for in the TLB only if that has another one.
 
-use super::share::Expected;
 use super::slots::TLB;
 use super::{Emit, Region, V};
 use crate::clif::{Area, Block, Value};
 use crate::code::Symbol;
 use frontend_x86::algebra::{Access, Arith, Bin, Cmp};
-use frontend_x86::op::{Form, Func, Kind, Op, RIP_BASE, Width, ZERO, reg};
+use frontend_x86::op::Width;
 use frontend_x86::tlb::cells::{CLASSES, Class, Place};
 
 const Q: Width = Width::Q;
@@ -33,65 +31,25 @@ impl Cells {
 }
 
 impl Emit<'_, '_> {
-    /// Whether the current op's accesses stay in their page, whoever comes here.
-    fn stays(&self, form: Form) -> bool {
-        let Op { ins, base, index, .. } = self.op;
-        if ins.k0 != Kind::Mem && ins.k1 != Kind::Mem {
-            return matches!(ins.func, Func::Push | Func::Pop | Func::Call | Func::CallIndirect | Func::Ret);
-        }
-        let of_segment = matches!(form, Form::A64Seg | Form::Seg32) && base == ZERO;
-        index == ZERO && (of_segment || matches!(base, reg::RSP | RIP_BASE | ZERO))
-    }
-
     /// The next cell of a class, where cells are worth it: in wide regions, and if the host reaches so far behind the bank's beginning.
     fn cell(&mut self, class: Class) -> Option<Place> {
         let place = self.cells.next(class);
         (self.region.closed && self.asm.reaches(place.addend)).then_some(place)
     }
 
-    /// How far from the host's memory an access is whose first byte is at `first`, and `more` behind it the last one, if it has a cell.
-    /// Whatever a way out wants has been written.
-    pub(super) fn kept_in_cell(
-        &mut self,
-        form: Form,
-        first: V,
-        access: Access,
-        range: Option<&Expected>,
-        more: u64,
-    ) -> Option<Value> {
-        let class = Class::of(access.writes(), more).filter(|_| self.stays(form))?;
-        let place = self.cell(class)?;
+    /// How far from the host's memory a page is, if it has a cell. Whatever a way out wants has been written.
+    pub(super) fn kept_in_cell(&mut self, page: V, access: Access) -> Option<Value> {
+        let place = self.cell(Class::page(access.writes()))?;
         let bank = self.read(TLB);
         let bank = self.value_of(bank);
+        let wanted = self.plus(Q, page, 1);
+        let wanted = self.value_of(wanted);
         let tag = self.asm.load(Area::Own, Q, bank, place.tag);
-        let same = match class.limit() {
-            Some(_) => {
-                let inside = self.sub(Q, first, V::Value(tag));
-                let limit = self.asm.load(Area::Own, Q, bank, place.limit);
-                let inside = self.value_of(inside);
-                self.asm.compare(Cmp::Ult, Q, inside, limit)
-            }
-            None => {
-                let wanted = self.plus(Q, first, 1);
-                let wanted = self.value_of(wanted);
-                self.asm.compare(Cmp::Eq, Q, wanted, tag)
-            }
-        };
+        let same = self.asm.compare(Cmp::Eq, Q, wanted, tag);
         self.seldom(same, [], |emit| {
-            let (page, addend) = emit.look_up(first, access, range, more);
-            let tag = match class.limit() {
-                Some(limit) => {
-                    let limit = emit.asm.constant(limit);
-                    emit.asm.store(Area::Own, Q, bank, place.limit, limit);
-                    page
-                }
-                None => {
-                    let tag = emit.plus(Q, V::Value(page), 1);
-                    emit.value_of(tag)
-                }
-            };
+            let (_, addend) = emit.look_up(page, access, None, 4095);
             emit.asm.store(Area::Own, Q, bank, place.addend, addend);
-            emit.fill(bank, place, tag);
+            emit.fill(bank, place, wanted);
             []
         });
         Some(self.asm.load(Area::Own, Q, bank, place.addend))

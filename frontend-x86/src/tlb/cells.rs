@@ -1,6 +1,6 @@
-//! Cells: what single places in compiled code have found in a bank, kept for them alone. What such a place accesses is mostly in the same page as
-//! the last time: the stack, a program's variables, code that follows. It compares with its cell so, which the code knows the place of, and looks
-//! for the entry only if it is another page.
+//! Cells: what single places in compiled code have found in a bank, kept for them alone. A program's variables, by RIP or absolute, and the code
+//! that follows in other pages are where they were the last time. Code compares with the cell so, which it knows the place of, and looks for
+//! the entry only if it is another page.
 //!
 //! Cells lie behind a bank's entries, as entries do, and hold nothing that the entries do not: whatever takes something from those, or changes it,
 //! empties the cells, all of them: they are filled again as they are wanted. Compiled code fills them. Two places may have the same cell, which
@@ -14,10 +14,8 @@ use std::mem::size_of;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Class(u8);
 
-/// The classes of single accesses and small ranges, by how far behind its first byte the last one may be; for loads, then for stores.
-const MORE: [u64; 3] = [7, 31, 159];
-/// How many classes there are: whole pages for loads and stores, code, those of ranges.
-pub const CLASSES: usize = 3 + 2 * MORE.len();
+/// How many classes there are: pages for loads, pages for stores, and code.
+pub const CLASSES: usize = 3;
 /// How many rows of cells a class has.
 const PER_CLASS: usize = 512;
 const CELLS: usize = CLASSES * PER_CLASS;
@@ -31,17 +29,15 @@ const WORDS: usize = size_of::<Entry>() / size_of::<u64>();
 const GROUP: usize = CELLS / (64 * WORDS);
 const _: () = assert!(GROUP * 64 * WORDS == CELLS && size_of::<Entry>() == 32);
 
-/// A row without anything: no mark, no page, no byte that is within a limit.
+/// A row without anything: no mark, no page.
 pub(super) const NONE: Entry = Entry { read: 0, write: 0, execute: 0, addend: 0 };
 
 /// A cell's place. Offsets are in bytes, from a bank's first entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// Of the tag: of a whole page one more than its address; of code see [`code_tag`]; of others the page's address.
+    /// Of the tag: of a page one more than its address; of code see [`code_tag`].
     pub tag: i32,
-    /// How many addresses of the page, from the first one, are such that all bytes of an access are in it. Of whole pages and code it is not used.
-    pub limit: i32,
-    /// What to add to the linear address to get the host address.
+    /// Of what to add to the linear address to get the host address. Code has none.
     pub addend: i32,
     /// The word that is to have [`Place::bit`], too, if the cell is filled.
     pub marks: i32,
@@ -53,29 +49,14 @@ impl Class {
     /// Code that is mapped to its host page.
     pub const CODE: Class = Class(2);
 
-    /// Accesses whose last byte is at most so far behind the first one; of a whole page, if it is 4095.
-    pub fn of(write: bool, more: u64) -> Option<Class> {
-        let write = u8::from(write);
-        if more == 4095 {
-            return Some(Class(write));
-        }
-        let size = MORE.iter().position(|most| more <= *most)?;
-        Some(Class(3 + 2 * size as u8 + write))
+    /// Pages for loads, or for stores.
+    pub fn page(write: bool) -> Class {
+        Class(write.into())
     }
 
-    /// What is the limit of its cells, if they have one: see [`Place::limit`].
-    pub fn limit(self) -> Option<u64> {
-        let size = usize::from(self.0).checked_sub(3)? / 2;
-        Some(4096 - MORE[size])
-    }
-
-    /// How many words its cells have: of code only the tag, of whole pages the addend, too.
+    /// How many words its cells have.
     fn words(self) -> usize {
-        match self {
-            Class::CODE => 1,
-            Class(0 | 1) => 2,
-            _ => WORDS,
-        }
+        if self == Class::CODE { 1 } else { 2 }
     }
 
     /// How many cells it has.
@@ -92,7 +73,6 @@ impl Class {
         let tag = row + word % WORDS * size_of::<u64>();
         Place {
             tag: tag as i32,
-            limit: (tag + 2 * size_of::<u64>()) as i32,
             addend: (tag + size_of::<u64>()) as i32,
             marks: (MARKS * size_of::<Entry>() + group / 64 * size_of::<u64>()) as i32,
             bit: 1 << (group % 64),

@@ -308,7 +308,7 @@ impl Default for JumpCache {
 mod tests {
     use super::*;
     use frontend_x86::op::Width;
-    use frontend_x86::tlb::{Bank, Fill, Tlb};
+    use frontend_x86::tlb::{Bank, Fill, Tlb, UNKNOWN};
 
     const MODE: Mode = Mode { code: CodeSize::Bits64, stack: Width::Q, flat: false, real: false };
 
@@ -317,10 +317,10 @@ mod tests {
         let mut tlb = Tlb::new();
         for page in pages {
             let host = page + (16 << 20);
-            let (read, write, execute, global) = (true, true, true, true);
+            let (read, write, execute, global, path) = (true, true, true, true, UNKNOWN);
             tlb.fill(
                 Bank::User,
-                Fill { linear: *page, physical: *page, host, page: None, read, write, execute, global },
+                Fill { linear: *page, physical: *page, host, page: None, read, write, execute, global, path },
             );
         }
         tlb

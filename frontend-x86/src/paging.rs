@@ -1,13 +1,18 @@
 //! Paging: 32-bit, PSE, PAE and 4-level page walks with rights, reserved bits, accessed and dirty bits (Intel SDM vol. 3,
 //! chapter 4), and filling the TLB from them.
 
+mod again;
+
+pub use again::change_space;
+
 use crate::access::canonical;
 use crate::algebra::Access;
 use crate::cpu::Cpu;
 use crate::ctx::Ctx;
 use crate::exception::Exception;
 use crate::system::control::{cr0, cr4, efer};
-use crate::tlb::{Bank, Fill};
+use crate::tlb::{Bank, Fill, Path, UNKNOWN};
+use lyrebird_core::CpuState;
 use lyrebird_memory::Backing;
 
 const PRESENT: u64 = 1 << 0;
@@ -48,6 +53,8 @@ struct Mapping {
     bytes: u64,
     /// The entry that maps it; none without paging.
     leaf: Option<Leaf>,
+    /// What the tables say on the way, with what a walk sets in them.
+    path: Path,
 }
 
 /// One level of a walk: where the entry is and how large its bits are.
@@ -118,6 +125,10 @@ fn cache(cpu: &mut Cpu, linear: u64, bank: Bank, want: Want, found: Found) -> u6
     let Found { mapping, rights, dirty } = found;
     let physical = (mapping.physical | linear & 0xfff) & cpu.memory.a20_mask();
     let backing = cpu.view.lookup(physical);
+    let mut path = mapping.path;
+    if dirty && let Some(leaf) = path.iter_mut().rfind(|entry| **entry != 0) {
+        *leaf |= DIRTY;
+    }
     if mapping.bytes > 4096 {
         cpu.tlb.note_large(linear, mapping.bytes, mapping.global);
     }
@@ -138,27 +149,11 @@ fn cache(cpu: &mut Cpu, linear: u64, bank: Bank, want: Want, found: Found) -> u6
                 write: rights.write && dirty && in_place,
                 execute: rights.execute,
                 global: mapping.global,
+                path: if cpu.state.cr4 & cr4::PCIDE == 0 { path } else { UNKNOWN },
             },
         );
     }
     physical
-}
-
-/// Translates pages before anybody asks: those that can be without setting a bit.
-pub fn look_again(cpu: &mut Cpu, pages: &[(Bank, u64)]) {
-    if cpu.state.cr0 & cr0::PG == 0 {
-        return;
-    }
-    for (bank, linear) in pages {
-        let Ok((Some(mapping), path)) = look(cpu, *linear) else { continue };
-        let accessed = path.into_iter().flatten().all(|entry| entry.entry & ACCESSED != 0);
-        let rights = rights(cpu, &mapping, *bank);
-        // A global page would stay when it is not wanted any more.
-        if accessed && !mapping.global && (rights.read || rights.execute) {
-            let dirty = mapping.dirty;
-            cache(cpu, *linear, *bank, Want { write: false, execute: false }, Found { mapping, rights, dirty });
-        }
-    }
 }
 
 struct Rights {
@@ -200,6 +195,12 @@ fn page_fault(cpu: &Cpu, linear: u64, want: Want, user: bool, code: u32) -> Exce
 pub fn debug_translate(cpu: &mut Cpu, linear: u64) -> Option<u64> {
     let physical = find_leaf(cpu, linear, &mut |_| {}).ok()?.map_or(unpaged(cpu, linear), |(_, physical)| physical);
     Some((physical | linear & 0xfff) & cpu.memory.a20_mask())
+}
+
+/// The PDPTE of an address, where there is one: they were loaded with CR3.
+fn pdpte(state: &CpuState, linear: u64) -> Option<u64> {
+    let pae = state.cr4 & cr4::PAE != 0 && !state.long_mode();
+    pae.then(|| state.pdpte[(linear >> 30 & 3) as usize])
 }
 
 /// Bits of a physical address that this model does not have.
@@ -250,6 +251,7 @@ fn flat(cpu: &Cpu, linear: u64) -> Mapping {
         dirty: true,
         bytes: 4096,
         leaf: None,
+        path: UNKNOWN,
     }
 }
 
@@ -298,8 +300,24 @@ fn look(cpu: &Cpu, linear: u64) -> Result<(Option<Mapping>, [Option<Leaf>; 4]), 
         dirty: leaf.entry & DIRTY != 0,
         bytes: leaf.bytes,
         leaf: Some(leaf),
+        path: path_of(cpu, linear, &path),
     });
     Ok((mapping, path))
+}
+
+/// What entries are once a walk has set what it sets.
+fn path_of(cpu: &Cpu, linear: u64, entries: &[Option<Leaf>; 4]) -> Path {
+    let mut path = UNKNOWN;
+    let mut rest = path.iter_mut();
+    if let Some(pdpte) = pdpte(&cpu.state, linear)
+        && let Some(first) = rest.next()
+    {
+        *first = pdpte;
+    }
+    for (to, entry) in rest.zip(entries.iter().flatten()) {
+        *to = entry.entry | ACCESSED;
+    }
+    path
 }
 
 /// Walks to the leaf, telling `each` of every entry with rights on the way: the leaf, and the 4 KiB page it leads to for
@@ -314,18 +332,17 @@ fn find_leaf(cpu: &Cpu, linear: u64, each: &mut dyn FnMut(Leaf)) -> Result<Optio
     }
     let reserved = reserved_physical(cpu);
     let no_nx = if s.efer & efer::NXE == 0 { NO_EXECUTE } else { 0 };
-    let (mut table, mut shift) = if s.long_mode() {
-        if !canonical(linear) {
-            return Err(0);
-        }
-        (s.cr3 & 0x000f_ffff_ffff_f000, 39)
-    } else {
-        // The PDPTEs were loaded with CR3; they have no rights of their own.
-        let pdpte = s.pdpte[(linear >> 30 & 3) as usize];
+    let (mut table, mut shift) = if let Some(pdpte) = pdpte(s, linear) {
+        // They have no rights of their own.
         if pdpte & PRESENT == 0 {
             return Err(0);
         }
         (pdpte & 0x000f_ffff_ffff_f000, 21)
+    } else {
+        if !canonical(linear) {
+            return Err(0);
+        }
+        (s.cr3 & 0x000f_ffff_ffff_f000, 39)
     };
     loop {
         let at = table + (linear >> shift & 511) * 8;

@@ -222,8 +222,7 @@ pub fn set_cr3(ctx: &mut Ctx, value: u64) -> Result<(), Exception> {
     if cpu.state.cr4 & cr4::PCIDE != 0 {
         cpu.tlb.switch(pcid(cpu, old), pcid(cpu, value), keep);
     } else {
-        let pages = cpu.tlb.change(old, value);
-        paging::look_again(cpu, &pages);
+        paging::change_space(cpu, old);
     }
     Ok(())
 }

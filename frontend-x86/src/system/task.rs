@@ -9,6 +9,7 @@ use crate::ctx::{Ctx, Done, Then};
 use crate::exception::Exception;
 use crate::flags::rflags;
 use crate::op::Width;
+use crate::paging;
 use lyrebird_core::cpu::segment::{SegReg, Segment};
 
 /// What switches the task.
@@ -236,10 +237,10 @@ fn load(ctx: &mut Ctx, selector: u16, d: &Descriptor, image: &Image, cause: Caus
             let refused = Exception::invalid_tss(error_code(selector) | ext);
             cpu.state.pdpte = load_pdptes(cpu, cr3).ok_or(refused)?;
         }
-        if cpu.state.cr3 != cr3 {
-            cpu.tlb.flush_local();
+        let old = std::mem::replace(&mut cpu.state.cr3, cr3);
+        if old != cr3 {
+            paging::change_space(cpu, old);
         }
-        cpu.state.cr3 = cr3;
     }
     for (i, value) in image.gpr.iter().enumerate() {
         cpu.set_reg(i as u8, Width::D, *value);

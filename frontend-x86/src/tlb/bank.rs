@@ -1,7 +1,7 @@
 //! One bank of the TLB: entries, what they were filled with, and lists of those that are to be emptied by a flush.
 
 use super::cells::{self, ROWS};
-use super::{ENTRIES, Entry, Fill, HOST_BITS, NO_FETCH, PLACED, fetch_tag, index};
+use super::{ENTRIES, Entry, Fill, HOST_BITS, NO_FETCH, PLACED, Path, UNKNOWN, fetch_tag, index};
 use lyrebird_memory::PageBytes;
 
 /// The tag of nothing: a page that is half of a bank away from those that have this place, so that no address there, nor one
@@ -32,6 +32,8 @@ pub struct BankEntries {
     pub physical: Box<[u64; ENTRIES]>,
     /// The host page of each entry, for code that may not follow addresses.
     pages: Box<[Option<PageBytes>; ENTRIES]>,
+    /// What the tables said of each entry, if that is wanted. Where it is not, memory is not touched.
+    paths: Box<[Path; ENTRIES]>,
     /// What each entry holds, and the lists that it is in.
     holds: Box<[u8; ENTRIES]>,
     /// All entries that hold a local page, among others.
@@ -46,6 +48,7 @@ pub(super) struct Kept {
     index: u16,
     physical: u64,
     page: Option<PageBytes>,
+    path: Path,
     pub(super) entry: Entry,
 }
 
@@ -69,6 +72,7 @@ impl BankEntries {
             entries: nothing(),
             physical: filled(0),
             pages: filled(None),
+            paths: filled(UNKNOWN),
             holds: filled(0),
             locals: Vec::new(),
             globals: Vec::new(),
@@ -85,7 +89,7 @@ impl BankEntries {
             addend: fill.host.wrapping_sub(page),
         };
         let (index, physical) = (i as u16, fill.physical & !0xfff);
-        self.put(Kept { index, physical, page: fill.page, entry }, fill.global);
+        self.put(Kept { index, physical, page: fill.page, path: fill.path, entry }, fill.global);
     }
 
     #[inline]
@@ -97,6 +101,9 @@ impl BankEntries {
         }
         self.physical[i] = kept.physical;
         self.pages[i] = kept.page;
+        if kept.path != UNKNOWN {
+            self.paths[i] = kept.path;
+        }
         let (holds, listed, list) =
             if global { (GLOBAL, IN_GLOBALS, &mut self.globals) } else { (LOCAL, IN_LOCALS, &mut self.locals) };
         let known = &mut self.holds[i];
@@ -153,7 +160,13 @@ impl BankEntries {
                 self.holds[i] &= !LOCAL;
                 let entry = std::mem::replace(&mut self.entries[i], empty(i));
                 if !entry.is_empty(i) && to.len() < most {
-                    to.push(Kept { index, physical: self.physical[i], page: self.pages[i], entry });
+                    to.push(Kept {
+                        index,
+                        physical: self.physical[i],
+                        page: self.pages[i],
+                        path: self.paths[i],
+                        entry,
+                    });
                 }
             }
         }
@@ -165,11 +178,31 @@ impl BankEntries {
         }
     }
 
-    /// The local pages that were filled last, `most` of them at the most, in that order.
-    pub(super) fn last_locals(&self, most: usize) -> impl Iterator<Item = u64> {
-        let from = self.locals.len().saturating_sub(most);
-        let locals = self.locals[from..].iter().map(|i| usize::from(*i)).filter(|i| self.holds[*i] & LOCAL != 0);
-        locals.filter_map(|i| self.entries[i].linear(i))
+    /// Forgets the local pages of which `holds` says no.
+    pub(super) fn retain_locals(&mut self, mut holds: impl FnMut(u64, &Path) -> bool) {
+        let BankEntries { entries, paths, holds: held, locals, .. } = self;
+        let mut changed = false;
+        locals.retain(|index| {
+            let i = usize::from(*index);
+            if held[i] & LOCAL != 0 && entries[i].linear(i).is_some_and(|linear| holds(linear, &paths[i])) {
+                return true;
+            }
+            held[i] &= !IN_LOCALS;
+            if held[i] & LOCAL != 0 {
+                held[i] &= !LOCAL;
+                changed |= !entries[i].is_empty(i);
+                entries[i] = empty(i);
+            }
+            false
+        });
+        if changed {
+            self.clear_cells();
+        }
+    }
+
+    /// How many local pages there may be.
+    pub(super) fn locals(&self) -> usize {
+        self.locals.len()
     }
 
     /// Whether there may be global pages.

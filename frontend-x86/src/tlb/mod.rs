@@ -13,7 +13,6 @@ mod bank;
 pub mod cells;
 mod large;
 mod parked;
-mod recent;
 #[cfg(test)]
 mod tests;
 
@@ -22,8 +21,7 @@ pub use bank::BankEntries;
 use bank::Kept;
 use large::LargePages;
 use lyrebird_memory::PageBytes;
-use parked::{CONTEXTS, Parked};
-use recent::Recent;
+use parked::{CONTEXTS, Context, Parked};
 
 /// Entries in each bank: so many that the sixty or so pages that a system call touches hardly ever want the same one. Only the lines that
 /// are used weigh on the host.
@@ -68,8 +66,6 @@ pub struct Tlb {
     parked: Vec<Parked>,
     /// Empty; for exchanges.
     spare: Vec<Kept>,
-    /// Address spaces without a PCID that were left.
-    recent: Recent,
 }
 
 /// Index of a linear address in a bank.
@@ -94,6 +90,12 @@ pub const HOST_BITS: u32 = 36;
 /// What [`fetch_tag`] never is.
 pub const NO_FETCH: u64 = u64::MAX;
 
+/// The entries of the paging structures that a translation comes from, from the root on; behind the last one there is nothing.
+pub type Path = [u64; 4];
+
+/// Where nobody wants to know it.
+pub const UNKNOWN: Path = [0; 4];
+
 /// What is to be cached.
 #[derive(Clone, Copy, Debug)]
 pub struct Fill {
@@ -113,6 +115,8 @@ pub struct Fill {
     pub execute: bool,
     /// Survives CR3 loads.
     pub global: bool,
+    /// What the tables say: for [`Tlb::change`].
+    pub path: Path,
 }
 
 impl Tlb {
@@ -124,7 +128,6 @@ impl Tlb {
             large_globals: LargePages::default(),
             parked: Vec::new(),
             spare: Vec::new(),
-            recent: Recent::default(),
         }
     }
 
@@ -182,27 +185,35 @@ impl Tlb {
             }
             return;
         }
-        let mut other = self.room_for(to);
+        let mut other = self.room_for(Context::Pcid(to));
         if !keep {
             other.flush_local();
         }
+        self.exchange(Context::Pcid(from), other);
+    }
+
+    /// Goes from one address space without a PCID to another (MOV to CR3 without CR4.PCIDE), or to the same anew: of pages that are not global those
+    /// are known that were when it was left, if `same` says of all its page's path that it is what the tables say now.
+    pub fn change(&mut self, from: u64, to: u64, mut same: impl FnMut(u64, &Path) -> bool) {
+        if from != to {
+            let mut other = self.room_for(Context::Space(to));
+            other.forget_at_times();
+            self.exchange(Context::Space(from), other);
+        }
+        self.banks.iter_mut().for_each(|bank| bank.retain_locals(&mut same));
+    }
+
+    /// Parks what is current, and has something else in its place.
+    fn exchange(&mut self, from: Context, mut other: Parked) {
         other.exchange(&mut self.banks, &mut self.large, &mut self.spare);
-        other.pcid = Some(from);
+        other.of = Some(from);
         self.parked.push(other);
     }
 
-    /// Goes from one address space without a PCID to another (MOV to CR3 without CR4.PCIDE): all but global pages are forgotten. Gives the pages
-    /// that were known when the other one was left: to be looked up again.
-    pub fn change(&mut self, from: u64, to: u64) -> Vec<(Bank, u64)> {
-        self.recent.note(from, &self.banks);
-        self.flush_local();
-        self.recent.wanted(to).to_vec()
-    }
-
     /// What is parked of a context; if nothing is, something empty.
-    fn room_for(&mut self, pcid: u16) -> Parked {
-        let find = |pcid| self.parked.iter().position(|p| p.pcid == pcid);
-        if let Some(at) = find(Some(pcid)).or_else(|| find(None)) {
+    fn room_for(&mut self, context: Context) -> Parked {
+        let find = |context| self.parked.iter().position(|p| p.of == context);
+        if let Some(at) = find(Some(context)).or_else(|| find(None)) {
             return self.parked.remove(at);
         }
         if self.parked.len() < CONTEXTS {
@@ -214,7 +225,7 @@ impl Tlb {
     }
 
     fn parked(&mut self, pcid: u16) -> Option<&mut Parked> {
-        self.parked.iter_mut().find(|p| p.pcid == Some(pcid))
+        self.parked.iter_mut().find(|p| p.of == Some(Context::Pcid(pcid)))
     }
 
     /// Forgets everything, of all contexts.

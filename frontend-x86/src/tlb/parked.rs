@@ -1,5 +1,8 @@
 //! The translations of process contexts (PCIDs) that do not have the CPU, put aside until they have it again (SDM vol. 3, section 4.10.1).
 //!
+//! An address space without a PCID is a context, too, whose number is its CR3. A load of CR3 forgets it; but a processor may translate whatever its
+//! tables say before anybody asks (section 4.10.2.3), and if they say what they said before, that is what is parked.
+//!
 //! Engines look into one set of banks, so the banks hold what is current. At a switch the bank of user mode, which is all but free of global
 //! pages, is exchanged as a whole. The supervisor's banks hold the kernel's global pages, which stay, and few others, which are copied.
 
@@ -10,10 +13,25 @@ use super::large::LargePages;
 pub(super) const CONTEXTS: usize = 8;
 /// So many local pages of a supervisor's bank are kept.
 const MOST: usize = 512;
+/// So many pages of user mode are looked at each time an address space without a PCID is come back to. If there are more, they are forgotten every
+/// so many times, and what is translated then is what is still wanted.
+const FEW: usize = 128;
+const FORGET: u32 = 16;
+
+/// Who translations belong to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Context {
+    /// A PCID.
+    Pcid(u16),
+    /// An address space without one, by its CR3.
+    Space(u64),
+}
 
 /// A context that has been left; or, if it has no number, room for one.
 pub(super) struct Parked {
-    pub(super) pcid: Option<u16>,
+    pub(super) of: Option<Context>,
+    /// How often an address space was left with many pages.
+    many: u32,
     /// The bank of user mode.
     user: BankEntries,
     /// The local pages of the other two.
@@ -23,7 +41,13 @@ pub(super) struct Parked {
 
 impl Parked {
     pub(super) fn new() -> Self {
-        Parked { pcid: None, user: BankEntries::new(), others: [Vec::new(), Vec::new()], large: LargePages::default() }
+        Parked {
+            of: None,
+            many: 0,
+            user: BankEntries::new(),
+            others: [Vec::new(), Vec::new()],
+            large: LargePages::default(),
+        }
     }
 
     /// Exchanges what is current for this.
@@ -34,6 +58,16 @@ impl Parked {
         for (bank, kept) in rest.iter_mut().zip(&mut self.others) {
             bank.exchange_locals(kept, spare, MOST);
             std::mem::swap(kept, spare);
+        }
+    }
+
+    /// To be called before an address space without a PCID is come back to.
+    pub(super) fn forget_at_times(&mut self) {
+        if self.user.locals() > FEW {
+            self.many = self.many.wrapping_add(1);
+            if self.many.is_multiple_of(FORGET) {
+                self.flush_local();
+            }
         }
     }
 
@@ -48,7 +82,7 @@ impl Parked {
     pub(super) fn drop_all(&mut self) {
         self.flush_local();
         self.user.flush_all();
-        self.pcid = None;
+        self.of = None;
     }
 
     /// Forgets one page, small or large.

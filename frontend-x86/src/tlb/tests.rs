@@ -13,6 +13,7 @@ fn fill(linear: u64, global: bool) -> Fill {
         write: true,
         execute: false,
         global,
+        path: UNKNOWN,
     }
 }
 
@@ -205,66 +206,62 @@ fn the_oldest_context_makes_room() {
 }
 
 #[test]
-fn what_was_known_of_an_address_space_is_told_when_it_is_come_back_to() {
+fn what_was_known_of_an_address_space_is_known_again_if_the_tables_say_so() {
     let mut tlb = Tlb::new();
     let fill = |tlb: &mut Tlb, linear: u64, global: bool| {
-        let page = Fill {
-            linear,
-            physical: linear,
-            host: linear,
-            page: None,
-            read: true,
-            write: false,
-            execute: true,
-            global,
-        };
-        tlb.fill(Bank::User, page);
+        for bank in [Bank::User, Bank::Supervisor] {
+            tlb.fill(bank, Fill { path: [1, linear | 1, 0, 0], ..fill(linear, global) });
+        }
     };
+    let known = |tlb: &Tlb, linear: u64| {
+        let known = [Bank::User, Bank::Supervisor].map(|bank| tlb.read_physical(bank, linear).is_some());
+        assert_eq!(known[0], known[1]);
+        known[0]
+    };
+    let (one, other) = (0x10_0000, 0x20_0000);
     fill(&mut tlb, 0x1000, false);
-    fill(&mut tlb, 0x2000, true);
     fill(&mut tlb, 0x3000, false);
-    assert_eq!(tlb.change(0x10_0000, 0x20_0000), []);
-    assert_eq!(tlb.read_physical(Bank::User, 0x1000), None, "forgotten");
-    assert_eq!(tlb.read_physical(Bank::User, 0x2000), Some(0x2000), "global");
+    tlb.fill(Bank::Supervisor, super::tests::fill(0x2000, true));
+    tlb.change(one, other, |_, _| panic!("nothing is known of it"));
+    assert!(!known(&tlb, 0x1000) && !known(&tlb, 0x3000));
+    assert!(tlb.read_physical(Bank::Supervisor, 0x2000).is_some(), "global");
     fill(&mut tlb, 0x5000, false);
-    assert_eq!(tlb.change(0x20_0000, 0x10_0000), [(Bank::User, 0x1000), (Bank::User, 0x3000)]);
-    assert_eq!(tlb.change(0x10_0000, 0x20_0000), [(Bank::User, 0x5000)]);
-    // Many pages, many address spaces: the last ones.
-    for page in 0..1000 {
-        fill(&mut tlb, page << 12, false);
-    }
-    assert_eq!(tlb.change(0x20_0000, 0), []);
-    for cr3 in 1..7 {
-        assert_eq!(tlb.change(cr3 - 1, cr3), []);
-    }
-    let pages = tlb.change(6, 0x20_0000);
-    assert_eq!((pages.len(), pages.last()), (64, Some(&(Bank::User, 999 << 12))));
+    tlb.change(other, one, |linear, path| *path == [1, linear | 1, 0, 0] && linear != 0x1000);
+    assert!(!known(&tlb, 0x1000) && known(&tlb, 0x3000) && !known(&tlb, 0x5000));
+    tlb.change(one, other, |_, _| true);
+    assert!(known(&tlb, 0x5000));
+    tlb.change(other, one, |_, _| true);
+    assert!(!known(&tlb, 0x1000) && known(&tlb, 0x3000), "forgotten is forgotten");
+    // The same address space anew.
+    tlb.change(one, one, |_, _| true);
+    assert!(known(&tlb, 0x3000));
+    tlb.change(one, one, |_, _| false);
+    assert!(!known(&tlb, 0x3000));
 }
 
 #[test]
-fn what_is_not_wanted_any_more_is_not_looked_up_for_ever() {
+fn what_is_not_wanted_any_more_is_not_looked_at_for_ever() {
     let mut tlb = Tlb::new();
     let (one, other) = (0x10_0000, 0x20_0000);
-    let fill = |tlb: &mut Tlb, linear| {
-        let (read, write, execute, global) = (true, true, false, false);
-        tlb.fill(Bank::User, Fill { linear, physical: linear, host: linear, page: None, read, write, execute, global });
+    let come_back = |tlb: &mut Tlb| {
+        let mut looked_at = 0;
+        tlb.change(one, other, |_, _| true);
+        tlb.change(other, one, |_, _| {
+            looked_at += 1;
+            true
+        });
+        looked_at
     };
-    // It begins with two pages, of which only one is used again when nothing is there.
-    fill(&mut tlb, 0x1000);
-    fill(&mut tlb, 0x3000);
-    let mut counts = Vec::new();
-    for _ in 0..40 {
-        tlb.change(one, other);
-        let wanted = tlb.change(other, one);
-        counts.push(wanted.len());
-        wanted.iter().for_each(|(_, linear)| fill(&mut tlb, *linear));
-        if wanted.is_empty() {
-            fill(&mut tlb, 0x3000);
-        }
+    for page in 0..1000 {
+        tlb.fill(Bank::User, fill(page << 12, false));
     }
-    assert_eq!(counts[..3], [2, 2, 2]);
-    assert!(counts.iter().filter(|count| **count == 0).count() <= 3, "{counts:?}");
-    assert_eq!(counts[20..].iter().filter(|count| **count == 2).count(), 0, "{counts:?}");
+    let counts: Vec<usize> = (0..20).map(|_| come_back(&mut tlb)).collect();
+    assert_eq!((counts[0], counts[19]), (1000, 0));
+    // A few are no matter.
+    for page in 0..100 {
+        tlb.fill(Bank::User, fill(page << 12, false));
+    }
+    assert!((0..100).all(|_| come_back(&mut tlb) == 100));
 }
 
 /// Fills a cell, as compiled code does.

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod instructions;
+mod spaces;
 mod transfers;
 
 use super::boundary::{self, Boundary};

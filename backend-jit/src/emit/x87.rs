@@ -1,7 +1,11 @@
 //! x87 instructions as code: their memory operands are moved here, and for the rest their own function is called with the
-//! unit alone ([`frontend_x86::x87::bare`]). It touches nothing else, so what is in host registers stays there.
+//! unit alone ([`frontend_x86::x87::bare`]). It touches nothing else, so what is in host registers stays there. The commonest do without it
+//! mostly ([`quick`]).
 //!
 //! Where the unit may not be used, an exception waits, or one is not masked, the interpreter goes on.
+
+mod quick;
+mod stack;
 
 use super::{Emit, FlagState, V};
 use crate::clif::Area;
@@ -34,6 +38,7 @@ pub struct Known {
     cs: bool,
     /// FDS is this segment's.
     ds: Option<u8>,
+    stack: stack::Stack,
 }
 
 /// The leaf that an op calls, if it is one of these.
@@ -58,6 +63,9 @@ impl Emit<'_, '_> {
     pub(super) fn x87(&mut self) {
         self.ready_or_exit();
         if is_wait(&self.op) {
+            return;
+        }
+        if self.quick() {
             return;
         }
         let Some(leaf) = leaf(&self.op) else { return };
@@ -115,7 +123,7 @@ impl Emit<'_, '_> {
     fn in_registers(&mut self, leaf: &Leaf) {
         match leaf.operand {
             Operand::Ax => {
-                let word = V::Value(self.asm.load(Area::Own, Width::W, self.run, STATUS));
+                let word = self.status();
                 return self.set_reg(reg::RAX, Width::W, word);
             }
             Operand::Condition => {
@@ -124,10 +132,8 @@ impl Emit<'_, '_> {
                 self.call_leaf(holds);
             }
             Operand::Flags => {
-                let aux = self.call_leaf(V::Const(0));
-                let zero = V::Const(0);
-                let word = Flags { kind: FlagKind::Word, w: Width::Q, res: zero, src: zero, aux };
-                self.state.flags = FlagState::Known(word);
+                let flags = self.call_leaf(V::Const(0));
+                self.note_flags(flags);
             }
             _ => {
                 self.call_leaf(V::Const(0));
@@ -136,7 +142,15 @@ impl Emit<'_, '_> {
         self.note();
     }
 
+    /// These are the arithmetic flags now.
+    fn note_flags(&mut self, aux: V) {
+        let zero = V::Const(0);
+        let word = Flags { kind: FlagKind::Word, w: Width::Q, res: zero, src: zero, aux };
+        self.state.flags = FlagState::Known(word);
+    }
+
     fn call_leaf(&mut self, last: V) -> V {
+        self.state.unit.stack = Default::default();
         let unit = self.add(Width::Q, V::Value(self.run), V::Const(X as u64));
         let [unit, told, last] = [unit, V::Const(told(&self.op)), last].map(|v| self.value_of(v));
         V::Value(self.asm.call_symbol(Symbol::Leaf(self.op.helper), &[unit, told, last]))

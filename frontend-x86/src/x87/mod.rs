@@ -16,6 +16,7 @@ pub mod environment;
 pub mod function;
 pub mod load;
 pub mod memory;
+pub mod ordinary;
 pub mod stack;
 pub mod store;
 pub mod unit;

@@ -1,6 +1,6 @@
 //! A look at the ops that follow an access: what they will access at a constant distance from it may share its check ([`super::share`]).
 
-use super::share::Origin;
+use super::share::{Origin, has_base, is_short};
 use super::slots::Slot;
 use super::strides::{REGISTERS, added, popped};
 use super::{Emit, V};
@@ -55,7 +55,7 @@ impl Look {
     fn op(&mut self, op: &Op) -> bool {
         let i = hot::plain(op.ins);
         let known = |r: u8| self.offsets.get(usize::from(r)).copied().flatten();
-        let seg = (i.form == Form::A64Seg).then_some(op.seg);
+        let seg = has_base(i.form).then_some(op.seg);
         let place = match (op.index, self.indexed) {
             _ if seg != self.seg => None,
             (ZERO, _) if seg.is_none() => known(op.base).and_then(|base| base.checked_add(op.disp)),
@@ -114,7 +114,7 @@ impl Emit<'_, '_> {
     /// frames so need one check. It is a guess: what it leaves out is checked later.
     pub(super) fn ahead(&self, form: Form, o: Origin, range: (i64, i64)) -> Look {
         let Op { base, index, scale, disp, seg, .. } = self.op;
-        let seg = (form == Form::A64Seg).then_some(seg);
+        let seg = has_base(form).then_some(seg);
         let indexed = o.add.checked_sub(disp).map(|at| (base, index, scale, at));
         let mut look = Look { offsets: [None; REGISTERS], range, indexed, seg, certain: true, writes: false };
         for r in 0..REGISTERS {
@@ -126,7 +126,7 @@ impl Emit<'_, '_> {
             if let Some(v) = known {
                 let other = self.origin(v);
                 look.offsets[r] =
-                    (other.root == o.root && (form == Form::Flat32 || other.short == o.short)).then_some(other.add);
+                    (other.root == o.root && (is_short(form) || other.short == o.short)).then_some(other.add);
             }
         }
         let ops = &self.region.members[self.member].ops[self.at..];

@@ -1,6 +1,6 @@
 //! What an instruction does to a CPU, as code.
 
-use super::share::{Expected, Origin};
+use super::share::Expected;
 use super::slots::{LEFT, TLB};
 use super::vector::X;
 use super::{C, Emit, FlagState, Flow, Target, V};
@@ -11,7 +11,7 @@ use backend_interp::hot;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::Cpu;
 use frontend_x86::algebra::{Access, Algebra, Arith, Bin, Cmp};
-use frontend_x86::cpu::{Bounds, CodeSize};
+use frontend_x86::cpu::CodeSize;
 use frontend_x86::exception::Exception;
 use frontend_x86::flags::{Flags, condition, word};
 use frontend_x86::op::{Form, Func, Ins, Op, RIP_BASE, Width, bits};
@@ -26,7 +26,6 @@ const SYSTEM_FLAGS: i32 = (CPU + offset_of!(Cpu, system_flags)) as i32;
 const CS_LIMIT: i32 =
     (CPU + offset_of!(Cpu, state) + offset_of!(CpuState, seg) + size_of::<Segment>() + offset_of!(Segment, limit))
         as i32;
-const BOUNDS: usize = CPU + offset_of!(Cpu, bounds);
 const Q: Width = Width::Q;
 
 impl Emit<'_, '_> {
@@ -37,36 +36,6 @@ impl Emit<'_, '_> {
     pub(super) fn store_own(&mut self, offset: i32, v: V) {
         let v = self.value_of(v);
         self.asm.store(Area::Own, Q, self.run, offset, v);
-    }
-
-    /// The linear address of an access; leaves where the segment forbids it.
-    fn linear(&mut self, form: Form, seg: u8, offset: V, bytes: u64, access: Access) -> V {
-        if matches!(form, Form::A64 | Form::Flat32) {
-            return offset;
-        }
-        let bounds = BOUNDS + usize::from(seg) * size_of::<Bounds>();
-        let base = match self.state.bases.get(usize::from(seg)).copied().flatten() {
-            Some(base) => base,
-            None => self.load_own(Q, (bounds + offset_of!(Bounds, base)) as i32),
-        };
-        if let Some(known) = self.state.bases.get_mut(usize::from(seg)) {
-            *known = Some(base);
-        }
-        if form == Form::A64Seg {
-            // So that accesses a constant apart share their checks.
-            let Origin { root, add, short } = self.origin(offset);
-            let (root, add) = if short { (offset, 0) } else { (root, add) };
-            let root = self.bin_once(Bin::Add, Q, base, root);
-            return self.plus(Q, root, add as u64);
-        }
-        let high = if access.writes() { offset_of!(Bounds, high_write) } else { offset_of!(Bounds, high_read) };
-        let high = self.load_own(Q, (bounds + high) as i32);
-        let low = self.load_own(Q, (bounds + offset_of!(Bounds, low)) as i32);
-        self.exit_if_below(offset, low);
-        let end = self.add(Q, offset, V::Const(bytes));
-        self.exit_if_below(high, end);
-        let sum = self.add(Q, base, offset);
-        self.truncate(Width::D, sum)
     }
 
     /// What the budget is after so many instructions.

@@ -18,6 +18,7 @@ mod cells;
 mod finish;
 mod pending;
 mod region;
+mod segments;
 mod share;
 mod slots;
 mod strides;
@@ -96,6 +97,8 @@ pub struct State {
     shares: Shares,
     /// The bases of segments that have been read.
     bases: [Option<V>; SEGMENTS],
+    /// The constant offsets that their limits have been seen to let in.
+    limits: [Option<segments::Extent>; SEGMENTS],
     carried: carried::Pages,
     /// In a round of a loop, whose slots memory need not have: see [`pending`].
     pending: bool,

@@ -244,6 +244,7 @@ impl Emit<'_, '_> {
         self.state.pages = Pages::default();
         self.state.shares = Shares::default();
         self.state.bases = [None; SEGMENTS];
+        self.state.limits = [None; SEGMENTS];
         self.state.carried = Default::default();
         self.state.simd = Simd::default();
         self.state.unit = Known::default();
@@ -412,6 +413,7 @@ impl State {
             pages: Pages::default(),
             shares: Shares::default(),
             bases: [None; SEGMENTS],
+            limits: [None; SEGMENTS],
             carried: Default::default(),
             pending: false,
             sums: Sums::default(),

@@ -79,6 +79,16 @@ pub struct Shares {
     alone: [Option<V>; ALONE],
 }
 
+/// Whether linear addresses are sums of 32 bits.
+pub const fn is_short(form: Form) -> bool {
+    matches!(form, Form::Flat32 | Form::Seg32)
+}
+
+/// Whether they are counted from a segment's base.
+pub const fn has_base(form: Form) -> bool {
+    matches!(form, Form::A64Seg | Form::Seg32)
+}
+
 impl Emit<'_, '_> {
     /// What a value is.
     pub(super) fn origin(&self, v: V) -> Origin {
@@ -118,7 +128,7 @@ impl Emit<'_, '_> {
 
     /// What an address is, if others near it may share its check.
     fn sharing(&self, form: Form, linear: V) -> Option<Origin> {
-        matches!(form, Form::A64 | Form::A64Seg | Form::Flat32).then(|| self.origin(linear))
+        (form != Form::Seg16).then(|| self.origin(linear))
     }
 
     /// Whether accesses around this root are in two pages at times.
@@ -143,7 +153,7 @@ impl Emit<'_, '_> {
     fn page_of(&self, form: Form, o: Origin, bytes: u64) -> Option<i64> {
         let of_rip = form == Form::A64 && (self.op.base, self.op.index) == (RIP_BASE, ZERO);
         let inside = (o.add as u64 & 0xfff) + bytes <= 4096;
-        (inside && !o.short && (of_rip || o.root == V::Const(0) && form != Form::A64Seg)).then_some(o.add & !0xfff)
+        (inside && !o.short && (of_rip || o.root == V::Const(0) && !has_base(form))).then_some(o.add & !0xfff)
     }
 
     /// The host address of an access that shares an earlier check, if there is one to share. Leaves if the access is in
@@ -156,7 +166,7 @@ impl Emit<'_, '_> {
         let (from, to) = (o.add, o.add.checked_add(w.bytes() as i64)?);
         let fits = |s: &Share| {
             s.root == o.root
-                && (form == Form::Flat32 || !s.short && !o.short)
+                && (is_short(form) || !s.short && !o.short)
                 && (s.writes || !access.writes())
                 && (s.lo <= from && to <= s.hi
                     || to.saturating_sub(s.lo) <= REACH && s.hi.saturating_sub(from) <= REACH)
@@ -169,7 +179,7 @@ impl Emit<'_, '_> {
             self.state.shares.known[n] = Some(s);
         }
         // In 32 bits an address is an instruction of its own; in one page distances are the same in the host's memory.
-        let (near, on) = if form == Form::Flat32 { (s.linear, from.wrapping_sub(s.at)) } else { (linear, 0) };
+        let (near, on) = if is_short(form) { (s.linear, from.wrapping_sub(s.at)) } else { (linear, 0) };
         let host = self.add(Q, near, V::Value(s.addend));
         let host = self.add(Q, host, V::Const(on as u64));
         Some(self.value_of(host))

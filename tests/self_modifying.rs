@@ -335,7 +335,7 @@ fn another_cpu_changes_code_under_load() {
         a.hlt()?;
         a.jmp(stop)
     });
-    for kind in [Kind::Interp, Kind::Jit(2), Kind::Jit(30), Kind::Cramped(2), Kind::Lockstep(10, None)] {
+    for kind in [Kind::Interp, Kind::Strips, Kind::Jit(2), Kind::Jit(30), Kind::Cramped(2), Kind::Lockstep(10, None)] {
         let (outcome, machine) =
             run(kind, &[changed(), writer.clone(), reader.clone()], &[CODE, runner, runner, runner]);
         assert_eq!(outcome, Outcome::DebugExit(1), "{kind:?}");

@@ -293,7 +293,7 @@ pub unsafe fn apart(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
 
 /// Runs the op by the slow algebra, then goes on. Kept out of the fast handlers, which would get a frame by it.
 #[inline(never)]
-unsafe fn slow_path(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+pub unsafe fn slow_path(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`.
     unsafe {
         if let Ok(Flow::Next) = crate::beside::store(run, op) {
@@ -309,7 +309,7 @@ unsafe fn slow_path(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
 
 /// Takes a direct jump that has no link yet, or never will because it leaves the page.
 #[inline(never)]
-unsafe fn unlinked(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+pub unsafe fn unlinked(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`.
     unsafe {
         let i = (*op).near_ins();
@@ -361,7 +361,7 @@ pub unsafe fn across(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
 
 /// Takes an indirect jump to `cpu.next_rip`.
 #[inline(never)]
-unsafe fn indirect(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+pub unsafe fn indirect(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`.
     unsafe {
         let found = crate::hot::jump_target(run, op);

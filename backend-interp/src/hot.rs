@@ -8,6 +8,7 @@ use crate::fast::{Fast, Flow};
 use crate::handlers;
 use crate::run::{Handler, Run, TracedOp};
 use crate::slow;
+use crate::traced;
 use frontend_x86::op::{Func, Ins, bits};
 use frontend_x86::sem;
 use std::ptr::null;
@@ -22,15 +23,53 @@ pub struct Hot {
     /// Told of a trace by its entry op, whose handler it may replace. It may change nothing else of the run.
     ///
     /// Called between handlers, with the contract of [`crate::run::Handler`].
-    pub notice: unsafe fn(run: *mut Run, entry: *mut TracedOp),
+    pub notice: Notice,
+    /// The same, long before: told of a trace whose count is divisible by `warmth`, and not negative.
+    pub warm: Notice,
+    /// See `warm`: a power of two, at most [`AGAIN`].
+    pub warmth: i64,
     /// For this function.
     pub owner: *mut (),
     /// What the entry op's immediate is to begin with: the engine's code for "not compiled".
     pub code: u64,
 }
 
+/// How the engine above is told of a trace.
+pub type Notice = unsafe fn(run: *mut Run, entry: *mut TracedOp);
+
 /// After so many entries a trace that has been told of is told of again.
-const AGAIN: i64 = 4096;
+pub const AGAIN: i64 = 4096;
+
+/// Where a handler that the engine above has made goes on when it does not itself.
+pub struct Ways {
+    /// Executes an op that has not changed anything yet, whatever may happen.
+    pub slow: Handler,
+    /// Takes a direct jump, whose op has done everything else.
+    pub unlinked: Handler,
+    /// Takes an indirect jump to `cpu.next_rip`.
+    pub indirect: Handler,
+    /// Leaves at the target of a direct jump, with which the budget is used up.
+    pub stop: Handler,
+    /// Tells the engine above of the trace: to be called when its count is divisible by [`AGAIN`], and not positive.
+    pub notice: Handler,
+    /// What stands at the end of traces, unless an instruction follows that has to be executed by itself.
+    pub goto: Handler,
+    /// What [`TracedOp::HANDLER`] is the distance from.
+    pub origin: u64,
+}
+
+/// These ways.
+pub fn ways() -> Ways {
+    Ways {
+        slow: handlers::slow_path,
+        unlinked: handlers::unlinked,
+        indirect: handlers::indirect,
+        stop: slow::stop_at_target,
+        notice,
+        goto: handlers::of(TracedOp::pseudo_op(Func::Goto).ins),
+        origin: traced::origin() as u64,
+    }
+}
 
 /// How often a trace is still to be entered until the engine above is told.
 ///
@@ -97,20 +136,59 @@ pub unsafe fn set_code(entry: *const TracedOp, code: u64, handler: Handler) {
     entry.change_handler(handler);
 }
 
+/// Gives an op another handler.
+///
+/// # Safety
+/// The op is of a trace that is not freed, and the handler does with it what the other one did.
+pub unsafe fn set_handler(op: *const TracedOp, handler: Handler) {
+    // SAFETY: the caller's promise.
+    unsafe { (*op).change_handler(handler) }
+}
+
 /// Counts, until the engine above is to be told.
 pub unsafe fn entry(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: passed on.
+    unsafe { count_down::<true>(run, op) }
+}
+
+/// The same of a trace that may be as warm as it will.
+pub unsafe fn counted(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: passed on.
+    unsafe { count_down::<false>(run, op) }
+}
+
+#[inline(always)]
+unsafe fn count_down<const WARMS: bool>(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`; nobody else looks at the op meanwhile.
     unsafe {
         let count = left(op) - 1;
         set_left(op, count);
-        if count <= 0 && count % AGAIN == 0 {
-            return notice(run, op);
+        let often = if WARMS { (*run).cache.hot.map_or(AGAIN, |hot| hot.warmth) } else { AGAIN };
+        if count & (often - 1) == 0 {
+            if count <= 0 && count & (AGAIN - 1) == 0 {
+                return notice(run, op);
+            }
+            if WARMS {
+                return warm(run, op);
+            }
         }
         let next = op.add(1);
         #[cfg(feature = "loop-dispatch")]
         return next;
         #[cfg(not(feature = "loop-dispatch"))]
         ((*next).handler())(run, next)
+    }
+}
+
+#[inline(never)]
+unsafe fn warm(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+    // SAFETY: the contract of `Handler`; `warm` was given by the engine that owns this run.
+    unsafe {
+        if let Some(hot) = (*run).cache.hot {
+            (hot.warm)(run, op.cast_mut());
+        }
+        // If nothing came of it, the same handler would only come here again.
+        if std::ptr::fn_addr_eq((*op).handler(), entry as Handler) { op.add(1) } else { op }
     }
 }
 

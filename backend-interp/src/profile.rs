@@ -11,6 +11,12 @@ const FACTOR: u32 = 128;
 const MOST: u32 = (1 << BITS) - 1;
 /// Bits of a count.
 const BITS: u32 = 12;
+/// What is counted of a jump that is taken, in [`TracedOp::COUNTS`] as a little-endian number.
+pub const TAKEN: u32 = 1;
+/// The same of one that is not.
+pub const NOT_TAKEN: u32 = 1 << BITS;
+/// The highest bits of both counts. Who counts by short code looks at these, and stops earlier.
+pub const HIGHEST: u32 = 1 << (BITS - 1) | 1 << (2 * BITS - 1);
 /// With fewer observations nothing is said.
 const LEAST: u32 = 16;
 
@@ -35,24 +41,24 @@ pub fn without(mut op: Op) -> Op {
 
 /// Counts of other vCPUs at the same time may be lost.
 #[inline(always)]
-fn count(jump: &TracedOp, shift: u32) {
+fn count(jump: &TracedOp, one: u32) {
     let counts = jump.counts();
     let now = u32::from_le(counts.load(Ordering::Relaxed));
     if now & MOST != MOST && now >> BITS & MOST != MOST {
-        counts.store((now + (1 << shift)).to_le(), Ordering::Relaxed);
+        counts.store((now + one).to_le(), Ordering::Relaxed);
     }
 }
 
 /// The jump is taken.
 #[inline(always)]
 pub fn taken(jump: &TracedOp) {
-    count(jump, 0);
+    count(jump, TAKEN);
 }
 
 /// It is not.
 #[inline(always)]
 pub fn not_taken(jump: &TracedOp) {
-    count(jump, BITS);
+    count(jump, NOT_TAKEN);
 }
 
 /// A jump goes where it was expected never to go, and often: neither of its sides is rare from now on. That is all that is changed of what was

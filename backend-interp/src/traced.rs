@@ -53,7 +53,7 @@ const _: () = assert!(size_of::<TracedOp>() == 24);
 static ORIGIN: u8 = 0;
 
 #[inline(always)]
-fn origin() -> *const () {
+pub(crate) fn origin() -> *const () {
     (&raw const ORIGIN).cast()
 }
 
@@ -80,6 +80,10 @@ impl TracedOp {
     pub const WORD: usize = offset_of!(TracedOp, tail);
     /// Where an entry op counts, in 32 bits.
     pub const LEFT: usize = offset_of!(TracedOp, number);
+    /// Where the handler's distance is, in 32 bits.
+    pub const HANDLER: usize = offset_of!(TracedOp, handler);
+    /// Where a conditional jump counts which way it goes, in 32 bits: see [`crate::profile`].
+    pub const COUNTS: usize = offset_of!(TracedOp, small);
     /// Where [`Op::count`] is.
     pub const COUNT: usize = offset_of!(TracedOp, small) + 3;
 

@@ -21,6 +21,9 @@ pub enum BufferError {
     /// There is no room left: in the current segment, or at all.
     #[error("the code buffer is full")]
     Full,
+    /// The function does not reach what it has to from there.
+    #[error("the code buffer is too far away")]
+    Far,
 }
 
 /// The code buffer.
@@ -28,8 +31,8 @@ pub struct CodeBuffer {
     pages: Pages,
     /// Where the next function goes.
     used: usize,
-    /// Where the segments begin.
-    kept: usize,
+    /// Where the segments begin, if there are any yet.
+    kept: Option<usize>,
     /// The segment that is being filled.
     segment: usize,
 }
@@ -37,7 +40,7 @@ pub struct CodeBuffer {
 impl CodeBuffer {
     /// A buffer of so many bytes. The host commits pages when they are first written.
     pub fn new(bytes: usize) -> Result<Self, BufferError> {
-        Ok(CodeBuffer { pages: Pages::new(bytes)?, used: 0, kept: 0, segment: 0 })
+        Ok(CodeBuffer { pages: Pages::new(bytes)?, used: 0, kept: None, segment: 0 })
     }
 
     /// The same, or a smaller one if the host refuses that much.
@@ -55,38 +58,51 @@ impl CodeBuffer {
         }
     }
 
+    /// A buffer of so many bytes from which an address can be reached with distances of 32 bits; nothing if there is no such place.
+    pub fn near(address: u64, bytes: usize) -> Result<Option<Self>, BufferError> {
+        Ok(Pages::near(address, bytes)?.map(|pages| CodeBuffer { pages, used: 0, kept: None, segment: 0 }))
+    }
+
     /// Places a function and gives its address for calls.
     pub fn place(&mut self, code: &[u8]) -> Result<*const u8, BufferError> {
+        self.place_at(code.len(), |_| Some(code))
+    }
+
+    /// The same of a function that depends on where it lies, of this length. It may turn out that it cannot be there.
+    pub fn place_at<'a>(
+        &mut self,
+        bytes: usize,
+        code: impl FnOnce(u64) -> Option<&'a [u8]>,
+    ) -> Result<*const u8, BufferError> {
         let at = self.used;
         let end = self.bounds(self.segment).end;
-        if code.len() > end.saturating_sub(at) {
+        if bytes > end.saturating_sub(at) {
             return Err(BufferError::Full);
         }
+        let address = self.pages.address(at);
+        let code = code(address).filter(|code| code.len() == bytes).ok_or(BufferError::Far)?;
         // SAFETY: the place is inside, and held by no function that is in use.
         unsafe { self.pages.write(at, code) };
-        let entry = self.pages.address(at) as *const u8;
         self.used = (at + code.len()).next_multiple_of(ALIGN).min(end);
-        Ok(entry)
+        Ok(address as *const u8)
     }
 
     /// Where a segment lies. As long as nothing is kept for ever, all is one.
     fn bounds(&self, segment: usize) -> Range<usize> {
-        if self.kept == 0 {
-            return 0..self.pages.bytes();
-        }
+        let Some(kept) = self.kept else { return 0..self.pages.bytes() };
         let size = self.largest();
-        let begin = self.kept + segment * size;
+        let begin = kept + segment * size;
         begin..begin + size
     }
 
     /// The largest function that there can be room for.
     pub fn largest(&self) -> usize {
-        ((self.pages.bytes() - self.kept) / SEGMENTS) & !(ALIGN - 1)
+        ((self.pages.bytes() - self.kept.unwrap_or(0)) / SEGMENTS) & !(ALIGN - 1)
     }
 
     /// Keeps what is there now for ever. What comes later is placed in segments.
     pub fn keep(&mut self) {
-        self.kept = self.used;
+        self.kept = Some(self.used);
     }
 
     /// The segment that comes next, by its number, and the addresses of the code in it.

@@ -15,6 +15,7 @@ use crate::explain;
 use crate::gather::{self, Found};
 use crate::kept::Kept;
 use crate::perf::PerfMap;
+use crate::strip::{self, Strips};
 use crate::worker::{Done, Worker};
 use backend_interp::InterpVcpu;
 use backend_interp::hot::{self, Hot};
@@ -42,6 +43,8 @@ use std::time::Duration;
 pub struct Options {
     /// How often a trace is entered before it is compiled.
     pub threshold: u32,
+    /// After how many entries of a trace at most strips are made for it (see [`crate::strip`]): a power of two, up to 4096.
+    pub warm: u32,
     /// Bytes of code in memory, of all vCPUs: the oldest makes room for new code.
     pub code_bytes: usize,
     /// Compile on a thread beside the vCPU's.
@@ -61,6 +64,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             threshold: 4000,
+            warm: 256,
             code_bytes: 64 << 20,
             background: false,
             shared: false,
@@ -86,6 +90,8 @@ pub struct Statistics {
     pub reconsidered: u64,
     /// Wide regions compiled: see [`gather::wide`].
     pub widened: u64,
+    /// Strips made: see [`crate::strip`].
+    pub strips: u64,
     /// Time spent.
     pub time: Duration,
     /// Regions whose code made room for other code.
@@ -212,6 +218,10 @@ pub(crate) struct Jit {
     /// See [`Compiled::ready`].
     ready: Arc<AtomicBool>,
     buffer: CodeBuffer,
+    /// Code for what is not compiled, or not yet.
+    strips: Option<Strips>,
+    /// See [`Options::warm`].
+    warm: u32,
     entrance: Entrance,
     /// See [`emit::dispatch`].
     dispatch: u64,
@@ -253,12 +263,16 @@ unsafe impl Send for Jit {}
 /// A trace is taken into a region if it was entered at least this part of the threshold's times.
 const WARM: i64 = 4;
 
+/// Strips have this part of the room for code.
+const STRIPS: usize = 8;
+
 /// After so many more entries a trace that found the worker busy asks again.
 const AGAIN: i64 = 256;
 
 impl Jit {
     fn new(options: Options, kept: Option<Arc<Kept>>, ready: Arc<AtomicBool>) -> Result<Self, Error> {
         let mut compiler = Compiler::new(options.verify)?.shared(options.shared);
+        let strips = Strips::new(options.code_bytes / STRIPS)?;
         let mut buffer = CodeBuffer::up_to(options.code_bytes)?;
         let mut stub = |kind, body: fn(&mut Asm)| -> Result<Vec<u8>, Error> {
             Ok(compiler.compile(kind, body)?.bind(|_| None).ok_or(BufferError::Full)?)
@@ -291,6 +305,8 @@ impl Jit {
             tier,
             ready,
             buffer,
+            strips,
+            warm: options.warm,
             entrance,
             dispatch,
             linked,
@@ -387,6 +403,24 @@ impl Jit {
         self.regions.has_code(entry)
     }
 
+    fn statistics(&self) -> Statistics {
+        let strips = self.strips.as_ref().map_or(0, |strips| strips.made().strips);
+        Statistics { strips, ..self.statistics }
+    }
+
+    /// See [`hot::Hot::warmth`].
+    fn warmth(&self) -> i64 {
+        match self.strips {
+            Some(_) => i64::from(self.warm.max(1).next_power_of_two()).min(hot::AGAIN),
+            None => hot::AGAIN,
+        }
+    }
+
+    /// Whether a trace has a strip.
+    pub fn has_strip(&self, entry: *const TracedOp) -> bool {
+        self.strips.as_ref().is_some_and(|strips| strips.has(entry))
+    }
+
     /// How often a trace has been entered, as far as that is known.
     pub fn count(&self, entry: *const TracedOp) -> u32 {
         // Of a trace that is still to be asked for, the counter says something else.
@@ -413,6 +447,9 @@ impl Jit {
         self.apart.remove(&entry);
         self.asked.remove(&entry);
         self.awaited.remove(&entry);
+        if let Some(strips) = &mut self.strips {
+            strips.forget(entry);
+        }
         let others = self.regions.end(entry);
         for other in &others {
             // SAFETY: a region ends when the first of its traces is dropped, so they have not been dropped before, and what is being
@@ -500,9 +537,11 @@ impl JitVcpu {
         let mut interp = InterpVcpu::sharing(index, model, memory, signals, common.pool.clone());
         let jit = common.compiled.lock();
         let (threshold, code, entrance) = (jit.patience(), jit.cold, jit.entrance);
+        let warmth = jit.warmth();
         drop(jit);
         let own = Box::into_raw(Box::new(Own::new(common, entrance)));
-        interp.run_mut().cache.hot = Some(Hot { threshold, notice: enter::notice, owner: own.cast(), code });
+        interp.run_mut().cache.hot =
+            Some(Hot { threshold, notice: enter::notice, warm: enter::warm, warmth, owner: own.cast(), code });
         JitVcpu { interp, own }
     }
 
@@ -520,7 +559,7 @@ impl JitVcpu {
 
     /// What compilation has cost so far, for all that share code with this vCPU.
     pub fn statistics(&self) -> Statistics {
-        self.own().common.compiled.lock().statistics
+        self.own().common.compiled.lock().statistics()
     }
 
     /// The region around a linear address compiled for another processor ("x86_64", "aarch64"): how many instructions it has,
@@ -572,8 +611,19 @@ impl Vcpu for JitVcpu {
         counters.push(("left compiled code for code that is not compiled".into(), *cold));
         let ops = Func::ALL.iter().map(|func| (func, ops[*func as usize])).filter(|(_, count)| *count > 0);
         counters.extend(ops.map(|(func, count)| (format!("left compiled code to interpret {func:?}"), count)));
-        let Statistics { traces, instructions, bytes, refused, reconsidered, widened, time, evicted, longest_eviction } =
-            self.statistics();
+        let Statistics {
+            traces,
+            instructions,
+            bytes,
+            refused,
+            reconsidered,
+            widened,
+            strips,
+            time,
+            evicted,
+            longest_eviction,
+        } = self.statistics();
+        counters.push(("made a strip".into(), strips));
         counters.push(("compiled a region".into(), traces));
         counters.push(("could not compile a region".into(), refused));
         counters.push(("compiled a region anew".into(), reconsidered));
@@ -616,8 +666,18 @@ impl Drop for JitVcpu {
 
 impl Drop for Jit {
     fn drop(&mut self) {
-        let Statistics { traces, instructions, bytes, refused, reconsidered, widened, time, evicted, longest_eviction } =
-            self.statistics;
+        let Statistics {
+            traces,
+            instructions,
+            bytes,
+            refused,
+            reconsidered,
+            widened,
+            time,
+            evicted,
+            longest_eviction,
+            ..
+        } = self.statistics;
         let milliseconds = time.as_millis() as u64;
         tracing::info!(
             regions = traces,
@@ -629,6 +689,9 @@ impl Drop for Jit {
             milliseconds,
             "what was compiled"
         );
+        if let Some(strip::Made { strips, ops, bytes, dropped }) = self.strips.as_ref().map(Strips::made) {
+            tracing::info!(strips, ops, bytes, dropped, "what was made for traces that are warm");
+        }
         if evicted > 0 {
             tracing::info!(regions = evicted, ?longest_eviction, "what made room for other code");
         }

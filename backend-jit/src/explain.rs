@@ -19,10 +19,11 @@ fn find(run: &mut Run, pool: &Locked<'_>, linear: u64) -> Option<*mut TracedOp> 
     pool.around(page.key(), mode, (linear & 0xfff) as u16).map(|entry| entry.cast_mut())
 }
 
-/// Whether the code at a linear address is compiled: "compiled", or "interpreted".
+/// What executes the code at a linear address: "compiled" code, a "strip", or else it is "interpreted".
 pub fn tier(run: &mut Run, pool: &Locked<'_>, jit: &Jit, linear: u64) -> &'static str {
     match find(run, pool, linear) {
         Some(entry) if jit.has_code(entry) => "compiled",
+        Some(entry) if jit.has_strip(entry) => "strip",
         _ => "interpreted",
     }
 }
@@ -61,7 +62,11 @@ pub fn emit_for(
 /// The text. The region is gathered and compiled anew: it may have grown since the code was made that runs.
 pub fn explain(run: &mut Run, pool: &Locked<'_>, jit: &Jit, linear: u64) -> Option<String> {
     let (entry, first, region) = region(run, pool, jit, linear)?;
-    let state = if jit.has_code(entry) { "is compiled" } else { "is interpreted" };
+    let state = match (jit.has_code(entry), jit.has_strip(entry)) {
+        (true, _) => "is compiled",
+        (false, true) => "is a strip",
+        (false, false) => "is interpreted",
+    };
     let mut text = format!("block {linear:#x}: in the trace that begins at {first:#x}, which {state}\n");
     _ = writeln!(text, "its region has {} traces:", region.len());
     for (n, Found { ops, used, page, .. }) in region.iter().enumerate() {

@@ -104,7 +104,7 @@ pub fn address(members: &[Found], symbol: Symbol) -> Option<u64> {
 ///
 /// # Safety
 /// The entry op is of a live trace; the result must not be used when it is dropped.
-unsafe fn ops_of(entry: *const TracedOp) -> &'static [TracedOp] {
+pub(crate) unsafe fn ops_of(entry: *const TracedOp) -> &'static [TracedOp] {
     // SAFETY: a trace is an entry op, then ops up to a `Goto` that the cache adds to every trace.
     unsafe {
         let first = entry.add(1);

@@ -22,6 +22,7 @@ pub mod kept;
 mod moved;
 mod mxcsr;
 mod perf;
+mod strip;
 mod worker;
 
 pub use engine::{JitEngine, JitVcpu, Options, Statistics};

@@ -45,6 +45,9 @@ const LEAST_CODE_CACHE: u64 = 1 << 20;
 /// How often code runs in lockstep before it is compiled.
 #[cfg(feature = "jit")]
 const LOCKSTEP_THRESHOLD: u32 = 300;
+/// How often at most it runs before strips are made for it.
+#[cfg(feature = "jit")]
+const LOCKSTEP_WARM: u32 = 16;
 
 /// What can be said before a machine exists.
 pub struct Plan {
@@ -91,6 +94,7 @@ fn engine(spec: &MachineSpec, model: Arc<Model>) -> Result<Box<dyn Engine>> {
             // Early, and by the vCPU itself: much is to be compiled, and the same in each run.
             let options = backend_jit::Options {
                 threshold: LOCKSTEP_THRESHOLD,
+                warm: LOCKSTEP_WARM,
                 background: false,
                 code_bytes: code_bytes(spec),
                 ..Default::default()

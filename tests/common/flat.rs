@@ -32,7 +32,9 @@ pub enum Kind {
     Interp,
     /// Translated code, made after so many executions.
     Jit(u32),
-    /// The same, with room for little code.
+    /// Strips for what is entered, and nothing else.
+    Strips,
+    /// Translated code with room for little of it.
     Cramped(u32),
     /// Both, likewise; perhaps with an immediate that is translated wrongly.
     Lockstep(u32, Option<u64>),
@@ -48,9 +50,13 @@ pub fn engine(kind: Kind) -> Box<dyn Engine> {
     match kind {
         Kind::Interp => Box::new(interp),
         Kind::Jit(threshold) => Box::new(jit(threshold, None)),
+        Kind::Strips => Box::new(JitEngine::new(
+            model,
+            Options { threshold: u32::MAX, warm: 1, shared: true, ..Options::default() },
+        )),
         Kind::Cramped(threshold) => Box::new(JitEngine::new(
             model,
-            Options { threshold, code_bytes: CRAMPED, shared: true, ..Options::default() },
+            Options { threshold, warm: 1, code_bytes: CRAMPED, shared: true, ..Options::default() },
         )),
         Kind::Lockstep(threshold, sabotage) => {
             Box::new(LockstepEngine::new(Box::new(jit(threshold, sabotage)), Box::new(interp)))
@@ -92,8 +98,9 @@ pub fn run(kind: Kind, pieces: &[(u32, Vec<u8>)], entries: &[u32]) -> (Outcome, 
 }
 
 /// Every engine, with code translated at once, soon and late.
-pub const KINDS: [Kind; 7] = [
+pub const KINDS: [Kind; 8] = [
     Kind::Interp,
+    Kind::Strips,
     Kind::Jit(1),
     Kind::Jit(3),
     Kind::Jit(40),

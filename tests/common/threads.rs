@@ -12,7 +12,7 @@ use std::time::Duration;
 /// How many CPUs there are.
 pub const CPUS: u64 = 4;
 /// The engines.
-pub const KINDS: [Kind; 4] = [Kind::Interp, Kind::Jit(2), Kind::Jit(50), Kind::Cramped(2)];
+pub const KINDS: [Kind; 5] = [Kind::Interp, Kind::Strips, Kind::Jit(2), Kind::Jit(50), Kind::Cramped(2)];
 /// No guest of these tests runs longer.
 pub const LIMIT: Duration = Duration::from_secs(120);
 

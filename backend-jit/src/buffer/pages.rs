@@ -40,12 +40,23 @@ mod host {
     use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
     use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
     use std::ffi::c_void;
+    use std::os::fd::OwnedFd;
     use std::ptr::null_mut;
 
     impl View {
         fn new(fd: &impl std::os::fd::AsFd, bytes: usize, prot: ProtFlags) -> Result<Self, BufferError> {
+            Self::at(null_mut(), fd, bytes, prot)
+        }
+
+        /// The same, at this address if that is free.
+        fn at(
+            wish: *mut c_void,
+            fd: &impl std::os::fd::AsFd,
+            bytes: usize,
+            prot: ProtFlags,
+        ) -> Result<Self, BufferError> {
             // SAFETY: a fresh mapping at an address of the kernel's choice: nobody else's memory is touched.
-            let at = unsafe { mmap(null_mut(), bytes, prot, MapFlags::SHARED, fd, 0)? };
+            let at = unsafe { mmap(wish, bytes, prot, MapFlags::SHARED, fd, 0)? };
             NonNull::new(at.cast()).map(|at| View { at, bytes }).ok_or(BufferError::Full)
         }
     }
@@ -57,16 +68,37 @@ mod host {
         }
     }
 
+    /// Memory for both views.
+    fn file(bytes: usize) -> Result<OwnedFd, BufferError> {
+        let fd = memfd_create("lyrebird-code", MemfdFlags::CLOEXEC)?;
+        ftruncate(&fd, bytes as u64)?;
+        super::register();
+        Ok(fd)
+    }
+
     impl Pages {
         /// So many bytes. The host commits pages when they are first written.
         pub fn new(bytes: usize) -> Result<Self, BufferError> {
-            let fd = memfd_create("lyrebird-code", MemfdFlags::CLOEXEC)?;
-            ftruncate(&fd, bytes as u64)?;
-            super::register();
-            Ok(Pages {
-                write: View::new(&fd, bytes, ProtFlags::READ | ProtFlags::WRITE)?,
-                execute: View::new(&fd, bytes, ProtFlags::READ | ProtFlags::EXEC)?,
-            })
+            let fd = file(bytes)?;
+            let execute = View::new(&fd, bytes, ProtFlags::READ | ProtFlags::EXEC)?;
+            Ok(Pages { write: View::new(&fd, bytes, ProtFlags::READ | ProtFlags::WRITE)?, execute })
+        }
+
+        /// The same, executed where an address is within reach of signed distances of 32 bits; nothing if all that was tried is taken.
+        pub fn near(address: u64, bytes: usize) -> Result<Option<Self>, BufferError> {
+            const STEP: u64 = 128 << 20;
+            const REACH: u64 = 1 << 30;
+            let fd = file(bytes)?;
+            let away = |n: u64| [address.checked_sub(n * STEP), address.checked_add(n * STEP)];
+            for wish in (1..REACH / STEP).flat_map(away).flatten().map(|wish| wish & !0xffff).filter(|wish| *wish > 0) {
+                let wish = std::ptr::without_provenance_mut(wish as usize);
+                let execute = View::at(wish, &fd, bytes, ProtFlags::READ | ProtFlags::EXEC)?;
+                if (execute.at.as_ptr() as u64).abs_diff(address) < REACH {
+                    let write = View::new(&fd, bytes, ProtFlags::READ | ProtFlags::WRITE)?;
+                    return Ok(Some(Pages { write, execute }));
+                }
+            }
+            Ok(None)
         }
 
         /// Writes code.
@@ -81,7 +113,7 @@ mod host {
         }
 
         /// What is written once is not looked at again through this view: its pages need not be mapped twice, and counted twice as this
-        /// process's memory.
+        /// process's memory. The last ones are likely to be written to again soon.
         fn unmap_written(&self, range: std::ops::Range<usize>) {
             #[cfg(not(target_os = "linux"))]
             let _ = range;
@@ -90,7 +122,10 @@ mod host {
                 use rustix::mm::{Advice, madvise};
                 // No host has larger pages.
                 const PAGE: usize = 1 << 16;
-                let (from, to) = (range.start / PAGE * PAGE, range.end.next_multiple_of(PAGE).min(self.write.bytes));
+                let (from, to) = (range.start / PAGE * PAGE, range.end / PAGE * PAGE);
+                if from == to {
+                    return;
+                }
                 // SAFETY: the range lies in the view, which nobody else uses; of a shared mapping this takes away no contents.
                 let _ = unsafe { madvise(self.write.at.as_ptr().add(from).cast(), to - from, Advice::LinuxDontNeed) };
             }
@@ -130,6 +165,11 @@ mod host {
             }
             let at = NonNull::new(at.cast()).ok_or(BufferError::Full)?;
             Ok(Pages { execute: View { at, bytes } })
+        }
+
+        /// The same near an address: not here.
+        pub fn near(_: u64, _: usize) -> Result<Option<Self>, BufferError> {
+            Ok(None)
         }
 
         /// Writes code.

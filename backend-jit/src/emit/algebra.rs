@@ -22,8 +22,10 @@ use std::convert::Infallible;
 use std::mem::{offset_of, size_of};
 
 const CPU: usize = offset_of!(Run, cpu);
-const SYSTEM_FLAGS: i32 = (CPU + offset_of!(Cpu, system_flags)) as i32;
-const CS_LIMIT: i32 =
+/// RFLAGS without the arithmetic flags, in a [`Run`].
+pub const SYSTEM_FLAGS: i32 = (CPU + offset_of!(Cpu, system_flags)) as i32;
+/// The limit of CS.
+pub const CS_LIMIT: i32 =
     (CPU + offset_of!(Cpu, state) + offset_of!(CpuState, seg) + size_of::<Segment>() + offset_of!(Segment, limit))
         as i32;
 const Q: Width = Width::Q;

@@ -11,14 +11,14 @@
 //! stops here: `Stop` has no values.
 
 mod ahead;
-mod algebra;
+pub mod algebra;
 mod arith;
 mod carried;
 mod cells;
 mod finish;
 mod pending;
 mod region;
-mod segments;
+pub mod segments;
 mod share;
 mod slots;
 mod strides;

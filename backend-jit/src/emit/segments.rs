@@ -9,7 +9,8 @@ use frontend_x86::cpu::Bounds;
 use frontend_x86::op::{Form, Width};
 use std::mem::{offset_of, size_of};
 
-const BOUNDS: usize = offset_of!(Run, cpu) + offset_of!(Cpu, bounds);
+/// The bounds of the segments, in a [`Run`].
+pub const BOUNDS: usize = offset_of!(Run, cpu) + offset_of!(Cpu, bounds);
 const Q: Width = Width::Q;
 
 /// Offsets that a segment's limits let in: from the first one on, and up to the end; whether for stores, too.

@@ -6,6 +6,7 @@
 //! masked, rounding to nearest, denormals as they are. Then results are the guest's by definition, and so are the flags that
 //! gather in the host's MXCSR until [`crate::mxcsr`] fetches them.
 
+use super::segments::BOUNDS;
 use super::{C, Emit, V};
 use crate::clif::vector::{Float, Shift, knows_bin, widening};
 use crate::clif::{Area, Value};
@@ -25,7 +26,6 @@ use std::mem::{offset_of, size_of};
 
 const STATE: usize = offset_of!(Run, cpu) + offset_of!(Cpu, state);
 const VECTORS: usize = STATE + offset_of!(CpuState, vector);
-const BOUNDS: usize = offset_of!(Run, cpu) + offset_of!(Cpu, bounds);
 
 /// A vector: its low and its high half. Of one of 128 bits the high half is anything.
 #[derive(Clone, Copy)]

@@ -95,6 +95,26 @@ pub unsafe fn notice(run: *mut Run, entry: *mut TracedOp) {
     }
 }
 
+/// Told by the interpreter that a trace is warm.
+///
+/// # Safety
+/// See [`notice`].
+pub unsafe fn warm(run: *mut Run, entry: *mut TracedOp) {
+    // SAFETY: as in `notice`.
+    let (run, common) = unsafe {
+        let Some(hot) = (*run).cache.hot else { return };
+        (&mut *run, (*hot.owner.cast::<Own>()).common.clone())
+    };
+    let mut pool = common.pool.lock();
+    let mut jit = common.compiled.lock();
+    let has_code = jit.has_code(entry);
+    let Jit { strips: Some(strips), perf, .. } = &mut *jit else { return };
+    if !has_code && run.cache.is_fresh() {
+        // SAFETY: this vCPU knows of all that was dropped, so the trace lives.
+        unsafe { strips.make(run, &mut pool, perf.as_mut(), entry) };
+    }
+}
+
 impl Jit {
     /// Compiles a region that begins with a trace, or has it compiled.
     ///

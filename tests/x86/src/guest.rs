@@ -29,6 +29,8 @@ pub enum Engine {
     Interp,
     /// The compiler, which compiles everything at once.
     Jit,
+    /// Strips for everything.
+    Strips,
 }
 
 enum Driven {
@@ -86,8 +88,11 @@ impl Guest {
         let signals = Signals::new();
         let mut driven = match engine {
             Engine::Interp => Driven::Interp(Box::new(InterpVcpu::new(0, model, memory.clone(), signals))),
-            Engine::Jit => {
-                let options = Options { threshold: 1, ..Options::default() };
+            Engine::Jit | Engine::Strips => {
+                let options = match engine {
+                    Engine::Strips => Options { threshold: u32::MAX, warm: 1, ..Options::default() },
+                    _ => Options { threshold: 1, ..Options::default() },
+                };
                 let vcpu = JitVcpu::new(0, model, memory.clone(), signals, options);
                 Driven::Jit(Box::new(vcpu.expect("an engine for this host")))
             }

@@ -120,6 +120,22 @@ fn compiled(generator: &Generator, bits: Bits, system: System) {
     compare(generator, bits, &[(system, Engine::Jit)], number("ORACLE_CASES", 200_000) / 20);
 }
 
+/// Strips are made of the integer instructions.
+fn strips(bits: Bits, system: System) {
+    compare(&Generator::integer(), bits, &[(system, Engine::Strips)], number("ORACLE_CASES", 200_000) / 20);
+}
+
+#[test]
+fn strips_64() {
+    strips(Bits::B64, System::Long);
+}
+
+#[test]
+fn strips_32() {
+    strips(Bits::B32, System::Long);
+    strips(Bits::B32, System::Legacy);
+}
+
 #[test]
 fn compiled_64() {
     compiled(&Generator::integer(), Bits::B64, System::Long);

@@ -33,6 +33,12 @@ fn jit(model: Arc<Model>, memory: Arc<GuestMemory>) -> Box<dyn Vcpu> {
     Box::new(JitVcpu::new(0, model, memory, Signals::new(), options).expect("an engine for this host"))
 }
 
+/// Makes strips of what is entered, and compiles nothing.
+fn strips(model: Arc<Model>, memory: Arc<GuestMemory>) -> Box<dyn Vcpu> {
+    let options = Options { threshold: u32::MAX, warm: 1, ..Options::default() };
+    Box::new(JitVcpu::new(0, model, memory, Signals::new(), options).expect("an engine for this host"))
+}
+
 /// All of them.
 pub fn engines() -> Vec<Engine> {
     vec![
@@ -41,6 +47,8 @@ pub fn engines() -> Vec<Engine> {
         Engine { name: "interp, stepping", make: interp, stepping: true, rounds: 1 },
         Engine { name: "jit", make: jit, stepping: false, rounds: 1 },
         Engine { name: "jit, again", make: jit, stepping: false, rounds: 3 },
+        Engine { name: "strips", make: strips, stepping: false, rounds: 1 },
+        Engine { name: "strips, again", make: strips, stepping: false, rounds: 2 },
         Engine { name: "jit, stepping", make: jit, stepping: true, rounds: 1 },
     ]
 }

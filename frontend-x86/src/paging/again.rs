@@ -51,11 +51,14 @@ impl Tables<'_> {
         let Some(depth) = path.iter().rposition(|entry| *entry != 0) else { return false };
         let number = linear >> self.shifts[depth];
         let span = number >> self.bits;
-        let mut above = *path;
-        above[depth] = 0;
-        let table = match self.found[span as usize % 4] {
-            Some(table) if table.span == span && table.depth == depth && table.above == above => table.bytes,
-            _ => match self.table(linear, depth, span, above) {
+        let table = match &self.found[span as usize % 4] {
+            // As a loop: the whole, but for the last one, would have to be copied.
+            Some(table)
+                if (table.depth, table.span) == (depth, span) && (0..depth).all(|i| table.above[i] == path[i]) =>
+            {
+                table.bytes
+            }
+            _ => match self.table(linear, depth, span, path) {
                 Some(bytes) => bytes,
                 None => return depth == 0 && pdpte(self.state, linear) == Some(path[0]),
             },
@@ -66,7 +69,9 @@ impl Tables<'_> {
 
     /// The table that these entries lead to, if a walk would come by them, and it is memory. PDPTEs are not looked up.
     #[inline(never)]
-    fn table(&mut self, linear: u64, depth: usize, span: u64, above: Path) -> Option<PageBytes> {
+    fn table(&mut self, linear: u64, depth: usize, span: u64, path: &Path) -> Option<PageBytes> {
+        let mut above = *path;
+        above[depth] = 0;
         let to = match depth.checked_sub(1) {
             None if pdpte(self.state, linear).is_some() => return None,
             None => self.state.cr3,

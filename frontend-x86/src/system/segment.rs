@@ -106,10 +106,18 @@ impl Ctx<'_> {
 
     /// Replaces a segment register and what is derived from it.
     pub fn set_segment(&mut self, seg: SegReg, segment: Segment) {
-        self.cpu.state.seg[seg as usize] = segment;
+        let other = self.cpu.state.seg[seg as usize] != segment;
         match seg {
-            SegReg::Cs | SegReg::Ss => self.cpu.update_mode(),
-            seg => self.cpu.update_data_segment(seg),
+            SegReg::Cs | SegReg::Ss => {
+                self.cpu.state.seg[seg as usize] = segment;
+                self.cpu.update_mode();
+            }
+            // 32-bit kernels load DS and ES at each entry with what programs have there.
+            seg if other => {
+                self.cpu.state.seg[seg as usize] = segment;
+                self.cpu.update_data_segment(seg);
+            }
+            _ => {}
         }
     }
 

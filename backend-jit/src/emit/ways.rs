@@ -15,7 +15,7 @@ const OF: u32 = 8;
 /// With fewer entries seen nothing is known.
 const LEAST: u32 = 16;
 /// How many ops a loop has that carries checks.
-const LONGEST: usize = 48;
+const LONGEST: usize = 64;
 /// So many calls deep it is known where a return leads,
 const DEEPEST: usize = 8;
 /// and so many ways to have come to a trace are told apart.

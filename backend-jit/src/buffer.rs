@@ -9,6 +9,8 @@ use std::ops::Range;
 const ALIGN: usize = 32;
 /// Into so many pieces the buffer is divided.
 pub const SEGMENTS: usize = 8;
+/// After so many bytes it is told that they are not written to any more: asking it takes about as long as writing a kilobyte.
+const UNSETTLED: usize = 1 << 16;
 /// A host that has little memory to give is asked for half as much, down to this.
 const LEAST: usize = 1 << 20;
 
@@ -35,12 +37,14 @@ pub struct CodeBuffer {
     kept: Option<usize>,
     /// The segment that is being filled.
     segment: usize,
+    /// From here on the host has pages twice: see [`Pages::settle`].
+    unsettled: usize,
 }
 
 impl CodeBuffer {
     /// A buffer of so many bytes. The host commits pages when they are first written.
     pub fn new(bytes: usize) -> Result<Self, BufferError> {
-        Ok(CodeBuffer { pages: Pages::new(bytes)?, used: 0, kept: None, segment: 0 })
+        Ok(CodeBuffer { pages: Pages::new(bytes)?, used: 0, kept: None, segment: 0, unsettled: 0 })
     }
 
     /// The same, or a smaller one if the host refuses that much.
@@ -60,7 +64,13 @@ impl CodeBuffer {
 
     /// A buffer of so many bytes from which an address can be reached with distances of 32 bits; nothing if there is no such place.
     pub fn near(address: u64, bytes: usize) -> Result<Option<Self>, BufferError> {
-        Ok(Pages::near(address, bytes)?.map(|pages| CodeBuffer { pages, used: 0, kept: None, segment: 0 }))
+        Ok(Pages::near(address, bytes)?.map(|pages| CodeBuffer {
+            pages,
+            used: 0,
+            kept: None,
+            segment: 0,
+            unsettled: 0,
+        }))
     }
 
     /// Places a function and gives its address for calls.
@@ -84,6 +94,9 @@ impl CodeBuffer {
         // SAFETY: the place is inside, and held by no function that is in use.
         unsafe { self.pages.write(at, code) };
         self.used = (at + code.len()).next_multiple_of(ALIGN).min(end);
+        if self.used - self.unsettled >= UNSETTLED {
+            self.settle();
+        }
         Ok(address as *const u8)
     }
 
@@ -112,10 +125,17 @@ impl CodeBuffer {
         (next, self.pages.address(bounds.start)..self.pages.address(bounds.end))
     }
 
+    fn settle(&mut self) {
+        self.pages.settle(self.unsettled..self.used);
+        self.unsettled = self.used;
+    }
+
     /// Goes on to the next segment, which is emptied: nobody may be in its code or enter it again.
     pub fn advance(&mut self) {
         self.segment = (self.segment + 1) % SEGMENTS;
+        self.settle();
         self.used = self.bounds(self.segment).start;
+        self.unsettled = self.used;
     }
 
     /// Whether the segment that is being filled soon has no room.

@@ -108,13 +108,12 @@ mod host {
         pub unsafe fn write(&mut self, at: usize, code: &[u8]) {
             // SAFETY: the caller's promise.
             unsafe { self.write.at.as_ptr().add(at).copy_from_nonoverlapping(code.as_ptr(), code.len()) };
-            self.unmap_written(at..at + code.len());
             super::flush_instructions(self.address(at) as usize, code.len());
         }
 
         /// What is written once is not looked at again through this view: its pages need not be mapped twice, and counted twice as this
-        /// process's memory. The last ones are likely to be written to again soon.
-        fn unmap_written(&self, range: std::ops::Range<usize>) {
+        /// process's memory. They may be written to again.
+        pub fn settle(&self, range: std::ops::Range<usize>) {
             #[cfg(not(target_os = "linux"))]
             let _ = range;
             #[cfg(target_os = "linux")]
@@ -122,10 +121,7 @@ mod host {
                 use rustix::mm::{Advice, madvise};
                 // No host has larger pages.
                 const PAGE: usize = 1 << 16;
-                let (from, to) = (range.start / PAGE * PAGE, range.end / PAGE * PAGE);
-                if from == to {
-                    return;
-                }
+                let (from, to) = (range.start / PAGE * PAGE, range.end.next_multiple_of(PAGE).min(self.write.bytes));
                 // SAFETY: the range lies in the view, which nobody else uses; of a shared mapping this takes away no contents.
                 let _ = unsafe { madvise(self.write.at.as_ptr().add(from).cast(), to - from, Advice::LinuxDontNeed) };
             }
@@ -166,6 +162,9 @@ mod host {
             let at = NonNull::new(at.cast()).ok_or(BufferError::Full)?;
             Ok(Pages { execute: View { at, bytes } })
         }
+
+        /// There is one view only.
+        pub fn settle(&self, _: std::ops::Range<usize>) {}
 
         /// The same near an address: not here.
         pub fn near(_: u64, _: usize) -> Result<Option<Self>, BufferError> {

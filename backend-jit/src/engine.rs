@@ -272,7 +272,7 @@ const AGAIN: i64 = 256;
 impl Jit {
     fn new(options: Options, kept: Option<Arc<Kept>>, ready: Arc<AtomicBool>) -> Result<Self, Error> {
         let mut compiler = Compiler::new(options.verify)?.shared(options.shared);
-        let strips = Strips::new(options.code_bytes / STRIPS)?;
+        let strips = Strips::new(options.code_bytes / STRIPS);
         let mut buffer = CodeBuffer::up_to(options.code_bytes)?;
         let mut stub = |kind, body: fn(&mut Asm)| -> Result<Vec<u8>, Error> {
             Ok(compiler.compile(kind, body)?.bind(|_| None).ok_or(BufferError::Full)?)

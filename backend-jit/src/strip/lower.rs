@@ -21,6 +21,7 @@ const TLB: i32 = offset_of!(Run, tlb) as i32;
 const ENTRY: u32 = 12 - size_of::<Entry>().trailing_zeros();
 
 /// What is emitted behind everything else.
+#[derive(Clone, Copy)]
 enum Rest {
     /// The op is executed by the interpreter.
     Slow(u16),
@@ -63,6 +64,7 @@ pub struct Lower<'a> {
     leave: Option<Label>,
     rest: &'a mut Vec<(Label, Rest)>,
 }
+
 /// The constant, if the host's instructions can have it in 32 bits that are sign-extended, where only these bits matter.
 fn short(w: Width, v: V) -> Option<i32> {
     match (v, w) {
@@ -105,7 +107,8 @@ impl Lower<'_> {
             self.go_to(next);
             self.asm.jump_outside(self.ops[usize::from(next)].handler() as usize as u64);
         }
-        for (label, rest) in std::mem::take(self.rest) {
+        for n in 0..self.rest.len() {
+            let (label, rest) = self.rest[n];
             self.rest(label, rest);
         }
     }
@@ -122,6 +125,7 @@ impl Lower<'_> {
             distance => self.asm.lea(Q, OP, Mem::at(OP, distance)),
         }
     }
+
     fn leave(&mut self) -> Label {
         match self.leave {
             Some(label) => label,

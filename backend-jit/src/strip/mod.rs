@@ -91,17 +91,24 @@ pub struct Made {
 
 impl Strips {
     /// None yet. There will be so many bytes of code at most; nothing if strips cannot be had here.
-    pub fn new(bytes: usize) -> Result<Option<Strips>, BufferError> {
+    pub fn new(bytes: usize) -> Option<Strips> {
         if !has_what_it_takes() {
-            return Ok(None);
+            return None;
         }
         let ways = hot::ways();
-        let Some(mut buffer) = CodeBuffer::near(ways.origin, bytes.min(MOST))? else {
-            tracing::info!("no room for code near the program: what is not compiled is interpreted");
-            return Ok(None);
+        let mut buffer = match CodeBuffer::near(ways.origin, bytes.min(MOST)) {
+            Ok(Some(buffer)) => buffer,
+            Ok(None) => {
+                tracing::info!("no room for code near the program: what is not compiled is interpreted");
+                return None;
+            }
+            Err(error) => {
+                tracing::info!(%error, "what is not compiled is interpreted");
+                return None;
+            }
         };
         buffer.keep();
-        Ok(Some(Strips {
+        Some(Strips {
             buffer,
             ways,
             of: HashMap::default(),
@@ -110,7 +117,7 @@ impl Strips {
             record: Record::default(),
             room: Room::default(),
             made: Made::default(),
-        }))
+        })
     }
 
     /// What was made so far.

@@ -34,7 +34,7 @@ use std::slice::from_raw_parts;
 
 /// Most bytes of code. With twice as much starting programs takes a twentieth less, and what there is beside the guest's RAM would be more
 /// than it is to be.
-const MOST: usize = 5 << 19;
+const MOST: usize = 2 << 20;
 
 /// What fewer of a trace's entries than this part get to is not worth it.
 const SELDOM: f32 = 1.0 / 4.0;

@@ -60,15 +60,6 @@ macro_rules! common_algebra {
             }
         }
         #[inline(always)]
-        fn reg_high(&mut self, r: u8) -> u64 {
-            self.reg(r, Width::W) >> 8
-        }
-        #[inline(always)]
-        fn set_reg_high(&mut self, r: u8, v: u64) {
-            let rest = self.reg(r, Width::Q) & !0xff00;
-            self.set_reg(r, Width::Q, rest | (v & 0xff) << 8);
-        }
-        #[inline(always)]
         fn imm(&mut self, w: Width) -> u64 {
             self.op().imm & w.mask()
         }

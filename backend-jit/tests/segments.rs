@@ -1,6 +1,8 @@
 //! Accesses of 32-bit code by FS, with bases and limits of all kinds, on the interpreter and compiled, with equal ends.
 
 mod common;
+#[path = "common/rounds.rs"]
+mod rounds;
 #[path = "common/side.rs"]
 mod side;
 
@@ -68,20 +70,8 @@ fn segments_limit_what_compiled_code_accesses() {
     let plain = state(&mut interp.vcpu, false);
     for case in 0..CASES {
         let mut r = Random(case);
-        let mut code = Vec::new();
-        for _ in 0..1 + r.below(10) {
-            let mut one = Vec::new();
-            instruction(&mut r, &mut one);
-            if r.one_in(6) {
-                code.extend([0x70 | r.below(16) as u8, one.len() as u8]);
-            }
-            code.extend(one);
-        }
-        // Three times, the second of them compiled; then a jump to itself.
-        code.extend([0xff, 0x4d, 0xfc, 0x0f, 0x85]);
-        let back = -(code.len() as i32 + 4);
-        code.extend(back.to_le_bytes());
-        code.extend([0xeb, 0xfe]);
+        let n = 1 + r.below(10);
+        let code = rounds::program(&mut r, n, instruction);
         let mut data: Vec<u8> = (0..0x2000).map(|_| r.next() as u8).collect();
         let at = 0x300;
         data[at - 4..at].copy_from_slice(&3u32.to_le_bytes());

@@ -2,6 +2,8 @@
 //! stack runs over and under, registers hold everything that they can, and exceptions are mostly, not always, masked.
 
 mod common;
+#[path = "common/rounds.rs"]
+mod rounds;
 #[path = "common/side.rs"]
 mod side;
 
@@ -147,20 +149,8 @@ fn compare(long: bool, cases: u64) {
             continue;
         }
         let mut r = Random(case << 1 | u64::from(long));
-        let mut code = Vec::new();
-        for _ in 0..1 + r.below(12) {
-            let mut one = Vec::new();
-            instruction(&mut r, &mut one);
-            if r.one_in(6) {
-                code.extend([0x70 | r.below(16) as u8, one.len() as u8]);
-            }
-            code.extend(one);
-        }
-        // Three times, the second of them compiled; then a jump to itself.
-        code.extend([0xff, 0x4d, 0xfc, 0x0f, 0x85]);
-        let back = -(code.len() as i32 + 4);
-        code.extend(back.to_le_bytes());
-        code.extend([0xeb, 0xfe]);
+        let n = 1 + r.below(12);
+        let code = rounds::program(&mut r, n, instruction);
         let mut data = vec![0; 0x200];
         for at in (0..0x200).step_by(16) {
             data[at..at + 16].copy_from_slice(&operand(&mut r));

@@ -163,9 +163,24 @@ pub trait Algebra: Arith {
     /// Writes a general register: 32 bits clear the upper half, 8 and 16 leave the rest alone.
     fn set_reg(&mut self, r: u8, w: Width, v: Self::V);
     /// AH, CH, DH, BH: r is 0 to 3.
-    fn reg_high(&mut self, r: u8) -> Self::V;
+    #[inline(always)]
+    fn reg_high(&mut self, r: u8) -> Self::V {
+        let v = self.reg(r, Width::Q);
+        let amount = self.k(Width::Q, 8);
+        let v = self.bin(Bin::Shr, Width::Q, v, amount);
+        self.truncate(Width::B, v)
+    }
     /// Writes one of them.
-    fn set_reg_high(&mut self, r: u8, v: Self::V);
+    #[inline(always)]
+    fn set_reg_high(&mut self, r: u8, v: Self::V) {
+        let (rest, amount) = (self.k(Width::Q, !0xff00), self.k(Width::Q, 8));
+        let old = self.reg(r, Width::Q);
+        let kept = self.bin(Bin::And, Width::Q, old, rest);
+        let v = self.truncate(Width::B, v);
+        let v = self.bin(Bin::Shl, Width::Q, v, amount);
+        let v = self.bin(Bin::Or, Width::Q, kept, v);
+        self.set_reg(r, Width::Q, v);
+    }
     /// The immediate, in this width.
     fn imm(&mut self, w: Width) -> Self::V;
     /// RIP of the next instruction, in this width.

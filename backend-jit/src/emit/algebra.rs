@@ -193,21 +193,6 @@ impl Algebra for Emit<'_, '_> {
         self.write(usize::from(r), v);
     }
 
-    fn reg_high(&mut self, r: u8) -> V {
-        let v = self.read(usize::from(r));
-        let v = self.bin(Bin::Shr, Q, v, V::Const(8));
-        self.truncate(Width::B, v)
-    }
-
-    fn set_reg_high(&mut self, r: u8, v: V) {
-        let old = self.read(usize::from(r));
-        let kept = self.bin(Bin::And, Q, old, V::Const(!0xff00));
-        let v = self.truncate(Width::B, v);
-        let v = self.bin(Bin::Shl, Q, v, V::Const(8));
-        let v = self.bin(Bin::Or, Q, kept, v);
-        self.write(usize::from(r), v);
-    }
-
     fn imm(&mut self, w: Width) -> V {
         if moved::immediate(&self.op) {
             let v = self.asm.symbol(Symbol::Immediate { member: self.member as u8, op: self.at as u16 + 1 });

@@ -235,21 +235,6 @@ impl Algebra for Record {
         self.regs[usize::from(r)] = Some(v);
     }
 
-    fn reg_high(&mut self, r: u8) -> V {
-        let v = self.reg(r, Q);
-        let v = self.bin(Bin::Shr, Q, v, V::Const(8));
-        self.truncate(Width::B, v)
-    }
-
-    fn set_reg_high(&mut self, r: u8, v: V) {
-        let old = self.reg(r, Q);
-        let kept = self.bin(Bin::And, Q, old, V::Const(!0xff00));
-        let v = self.truncate(Width::B, v);
-        let v = self.bin(Bin::Shl, Q, v, V::Const(8));
-        let v = self.bin(Bin::Or, Q, kept, v);
-        self.set_reg(r, Q, v);
-    }
-
     fn imm(&mut self, w: Width) -> V {
         V::Const(self.op.imm & w.mask())
     }

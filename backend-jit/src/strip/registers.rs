@@ -29,8 +29,10 @@ pub struct Where {
     /// Below the stack pointer.
     pub spill: Option<u32>,
 }
+
 /// There is no place for a value.
 pub struct TooMany;
+
 /// Which steps are needed, and how often their values are used.
 pub fn find_needed(steps: &[Step], at: &mut Vec<Where>, needed: &mut Vec<bool>) {
     at.clear();

@@ -21,6 +21,7 @@ pub const LEFT: i32 = (CPU + offset_of!(Cpu, left)) as i32;
 pub const RES: i32 = FLAGS + offset_of!(LazyFlags, res) as i32;
 pub const SRC: i32 = FLAGS + offset_of!(LazyFlags, src) as i32;
 pub const AUX: i32 = FLAGS + offset_of!(LazyFlags, aux) as i32;
+
 /// Where a general register is.
 pub fn slot(r: u8) -> i32 {
     REGS + 8 * i32::from(r)

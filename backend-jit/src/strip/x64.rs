@@ -241,11 +241,7 @@ impl X64 {
     /// A store of a constant, which is sign-extended from 32 bits.
     pub fn store_constant(&mut self, w: Width, to: Mem, v: i32) {
         self.memory(w, if w == Width::B { &[0xc6] } else { &[0xc7] }, Reg(0), to);
-        match w {
-            Width::B => self.bytes.push(v as u8),
-            Width::W => self.bytes.extend_from_slice(&(v as u16).to_le_bytes()),
-            _ => self.dword(v),
-        }
+        self.immediate(w, v);
     }
 
     /// An operation on two registers.
@@ -255,21 +251,24 @@ impl X64 {
 
     /// An operation with a constant, which is sign-extended from 32 bits.
     pub fn alu_constant(&mut self, op: Alu, w: Width, to: Reg, v: i32) {
-        let byte = i8::try_from(v).is_ok();
-        let opcode = if w == Width::B {
-            0x80
-        } else if byte {
-            0x83
-        } else {
-            0x81
-        };
+        let (opcode, short) = Self::group_1(w, v);
         self.register(w, &[opcode], Reg(op as u8), to);
-        self.immediate(w, byte, v);
+        self.immediate(short, v);
     }
 
-    fn immediate(&mut self, w: Width, byte: bool, v: i32) {
+    /// The opcode of an operation with a constant (SDM vol. 2, table A-6, group 1), and the width of the constant in it.
+    fn group_1(w: Width, v: i32) -> (u8, Width) {
         match w {
-            _ if byte || w == Width::B => self.bytes.push(v as u8),
+            Width::B => (0x80, Width::B),
+            _ if i8::try_from(v).is_ok() => (0x83, Width::B),
+            _ => (0x81, w),
+        }
+    }
+
+    /// At most 32 bits.
+    fn immediate(&mut self, w: Width, v: i32) {
+        match w {
+            Width::B => self.bytes.push(v as u8),
             Width::W => self.bytes.extend_from_slice(&(v as u16).to_le_bytes()),
             _ => self.dword(v),
         }
@@ -282,16 +281,9 @@ impl X64 {
 
     /// An operation of memory with a constant.
     pub fn alu_memory(&mut self, op: Alu, w: Width, to: Mem, v: i32) {
-        let byte = i8::try_from(v).is_ok();
-        let opcode = if w == Width::B {
-            0x80
-        } else if byte {
-            0x83
-        } else {
-            0x81
-        };
+        let (opcode, short) = Self::group_1(w, v);
         self.memory(w, &[opcode], Reg(op as u8), to);
-        self.immediate(w, byte, v);
+        self.immediate(short, v);
     }
 
     /// TEST of two registers.

@@ -9,7 +9,8 @@ use crate::hot;
 use crate::run::TracedOp;
 use frontend_x86::cpu::{CodeSize, Mode};
 use frontend_x86::tlb::{self, Entry};
-use std::ptr::{NonNull, null};
+use lyrebird_memory::{Zero, Zeroed};
+use std::ptr::null;
 
 /// How many sets there are for a mode: so many that the thousands of targets of a fork and an exec hardly ever want the same one. Only the
 /// lines that are used weigh on the host.
@@ -96,6 +97,11 @@ fn part(mode: Mode) -> Option<usize> {
     }
 }
 
+/// The first set of a part.
+fn first(part: &mut Zeroed<Set, JUMPS>) -> *mut Set {
+    part.as_mut_ptr()
+}
+
 /// Whether targets are cached in a mode.
 pub fn has(mode: Mode) -> bool {
     part(mode).is_some()
@@ -107,9 +113,7 @@ pub struct JumpCache {
     /// The current mode's part.
     current: *mut Set,
     /// 64-bit mode's, flat 32-bit mode's, and one that stays empty, for all others.
-    sets: NonNull<[Set; 3 * JUMPS]>,
-    /// What they lie in.
-    room: NonNull<[u128]>,
+    parts: [Zeroed<Set, JUMPS>; 3],
     /// The parts that something was put in.
     used: [bool; 2],
 }
@@ -117,49 +121,42 @@ pub struct JumpCache {
 // SAFETY: the pointers lead into traces of the vCPU that owns this, and to its own sets.
 unsafe impl Send for JumpCache {}
 
-impl Drop for JumpCache {
-    fn drop(&mut self) {
-        // SAFETY: it came from a box, and nobody has it any more.
-        drop(unsafe { Box::from_raw(self.room.as_ptr()) });
-    }
-}
+// SAFETY: numbers and pointers.
+unsafe impl Zero for Set {}
 
 impl JumpCache {
     /// Nothing known.
     pub fn new() -> Self {
-        // Allocators give zeros that nobody has touched yet only where no more than this is to be aligned.
-        let room = vec![0u128; (3 * JUMPS + 1) * size_of::<Set>() / size_of::<u128>()];
-        let room = NonNull::from(Box::leak(room.into_boxed_slice()));
-        let at = room.cast::<u8>();
-        // SAFETY: there is room for one set more than are needed, and zeros are what an empty set consists of.
-        let sets = unsafe { at.add(at.align_offset(align_of::<Set>())) }.cast::<[Set; 3 * JUMPS]>();
-        // SAFETY: the beginning of the third part.
-        let current = unsafe { sets.cast::<Set>().add(2 * JUMPS) }.as_ptr();
-        JumpCache { current, sets, room, used: [false; 2] }
+        let mut parts = std::array::from_fn(|_| Zeroed::new());
+        JumpCache { current: first(&mut parts[2]), parts, used: [false; 2] }
     }
 
-    fn sets(&mut self) -> &mut [Set; 3 * JUMPS] {
-        // SAFETY: they are this cache's own, borrowed as it is.
-        unsafe { self.sets.as_mut() }
+    /// A set, of all parts.
+    fn set(&mut self, set: usize) -> &mut Set {
+        &mut self.parts[set / JUMPS][set % JUMPS]
     }
 
     /// The mode has changed, perhaps.
     #[inline(always)]
     pub fn turn_to(&mut self, mode: Mode) {
-        let part = part(mode).unwrap_or(2);
-        // SAFETY: the beginning of one of the three parts.
-        self.current = unsafe { self.sets.cast::<Set>().add(part * JUMPS) }.as_ptr();
+        self.current = first(&mut self.parts[part(mode).unwrap_or(2)]);
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
+        for (part, used) in self.parts.iter_mut().zip(&mut self.used) {
+            if *used && self.current != first(part) {
+                // A boot loader's mode, most likely, which nobody comes back to.
+                (*part, *used) = (Zeroed::new(), false);
+            }
+        }
         self.all().filter(|jump| !jump.op.is_null()).for_each(|jump| *jump = NO_JUMP);
     }
 
     fn all(&mut self) -> impl Iterator<Item = &mut Jump> {
         let used = self.used;
-        let parts = self.sets().chunks_exact_mut(JUMPS).zip(used).filter(|(_, used)| *used);
-        parts.flat_map(|(part, _)| part).flat_map(|set| &mut set.0)
+        let parts = self.parts.iter_mut().zip(used).filter(|(_, used)| *used);
+        parts.flat_map(|(part, _)| part.iter_mut()).flat_map(|set| &mut set.0)
     }
 
     /// Forgets traces that have been dropped. They are at these places; if none are given, anywhere, and what code the engine above had
@@ -173,7 +170,7 @@ impl JumpCache {
             return unsafe { self.forget_anywhere(gone) };
         };
         for place in places {
-            let set = &mut self.sets()[usize::from(*place)];
+            let set = self.set(usize::from(*place));
             for jump in &mut set.0 {
                 // Another target may have taken the place.
                 if gone.has(jump) {
@@ -278,7 +275,7 @@ impl JumpCache {
         self.used[part] = true;
         let (set, place) = Self::index(linear);
         let set = part * JUMPS + set;
-        let Set(jumps) = &mut self.sets()[set];
+        let Set(jumps) = self.set(set);
         let old =
             std::mem::replace(&mut jumps[place], Jump { tag: linear, page: tlb::fetch_tag(linear, page), op, code });
         if old.tag != linear && !old.op.is_null() {
@@ -357,13 +354,13 @@ mod tests {
         assert_eq!((find_second(&mut cache, a).0, find(&cache, c)), (null(), op(3)));
         cache.forget_code_of(vec![op(2).cast_mut()], 9);
         let (set, place) = JumpCache::index(b);
-        assert_eq!(cache.sets()[set].0[place ^ 1].code, 9);
+        assert_eq!(cache.set(set).0[place ^ 1].code, 9);
         // SAFETY: no op is looked at.
         unsafe { cache.forget(&Gone { pages: &[host(b) as usize], traces: &[] }, Some(&[set as u16])) };
         assert_eq!((find_second(&mut cache, b).0, find(&cache, c)), (null(), op(3)));
         // The same address elsewhere takes its own place.
         insert(&mut cache, c, 4);
-        let second = cache.sets()[set].0[place ^ 1].op;
+        let second = cache.set(set).0[place ^ 1].op;
         assert_eq!((find(&cache, c), second), (op(4), null()));
         cache.clear();
         assert!(find(&cache, c).is_null());

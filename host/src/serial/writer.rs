@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Messages under way; a device that writes more must wait.
-const CHANNEL: usize = 16 * 1024;
+const CHANNEL: usize = 4 * 1024;
 /// As much is written at once.
 const BATCH: usize = 64 * 1024;
 /// A device speaks a byte at a time: after each write the thread sleeps this long, so that many bytes are carried by one

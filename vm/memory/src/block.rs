@@ -61,8 +61,11 @@ impl Block {
             name: name.into(),
             base,
             len,
-            watch: (0..pages).map(|_| AtomicU8::new(0)).collect(),
-            code: (0..pages).map(|_| AtomicU64::new(0)).collect(),
+            // Zeros of the allocator's, which take memory only where they are written to.
+            // SAFETY: zero is a number.
+            watch: unsafe { Box::new_zeroed_slice(pages).assume_init() },
+            // SAFETY: as above.
+            code: unsafe { Box::new_zeroed_slice(pages).assume_init() },
         })
     }
 

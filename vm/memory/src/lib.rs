@@ -5,7 +5,7 @@
 //! remembers, page by page, who wants to hear of the next write ([`watch`]): dirty-page trackers and the
 //! engines' caches of decoded or translated code.
 //!
-//! All `unsafe` that handles the host mapping is in `block.rs`, `access.rs` and `atomic.rs`.
+//! All `unsafe` that handles the host mapping is in `block.rs`, `access.rs` and `atomic.rs`; `zeroed.rs` has tables for others.
 
 mod access;
 mod atomic;
@@ -16,12 +16,14 @@ pub mod order;
 mod trackers;
 pub mod twin;
 pub mod watch;
+mod zeroed;
 
 pub use atomic::BusLock;
 pub use block::{Block, BlockId, HostPage, PageBytes};
 pub use layout::{Backing, FlatMap, Region, RegionId, Target};
 pub use trackers::TrackerId;
 pub use watch::{CodeWatch, Written};
+pub use zeroed::{Zero, Zeroed};
 
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -202,14 +202,14 @@ pub(crate) struct Inner {
     pub(crate) counts: Counts,
     pub(crate) pages: HashMap<usize, PageTraces, Hash>,
     /// Pages of which traces were dropped because they were written to. They may come again.
-    rewritten: HashSet<usize, Hash>,
+    pub(crate) rewritten: HashSet<usize, Hash>,
     pub(crate) times: Times,
     /// What was dropped last, one entry an epoch, up to the current one.
     log: VecDeque<Loss>,
     /// Dropped traces of a page that a vCPU may be inside of, with the epochs to wait for.
     graveyard: VecDeque<(u64, usize, Vec<Held>)>,
     /// Dropped, nobody is inside, and perhaps to come again.
-    shelf: Shelf,
+    pub(crate) shelf: Shelf,
     users: Vec<Arc<User>>,
 }
 

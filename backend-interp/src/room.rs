@@ -11,8 +11,9 @@ use crate::run::TracedOp;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-/// The room for ops at first, about 10 MiB.
-pub(crate) const FEW: usize = 7 << 16;
+/// The room for ops at first, about 14 MiB. A Debian that starts takes a tenth longer with a fifth less: what it drops comes again, without its
+/// counts and strips.
+pub(crate) const FEW: usize = 9 << 16;
 /// The most that there may be takes this part of the guest's RAM, or is what there is at first.
 const PART_OF_RAM: u64 = 56;
 /// Ages until all ops are others.
@@ -65,6 +66,10 @@ impl Locked<'_> {
             self.pool.room.store((room + room / MORE).min(most), Ordering::Relaxed);
         }
         (times.age, times.added, times.missed) = (times.age + 1, 0, 0);
+        if self.inner.shelf.grow_older() {
+            // No need for copies of bytes any more.
+            self.inner.rewritten.clear();
+        }
         self.lose(Loss::Sight);
     }
 

@@ -12,6 +12,8 @@ const MAX_OPS: usize = 1 << 15;
 pub struct Shelf {
     kept: HashMap<TraceKey, TracedOps, Hash>,
     ops: usize,
+    /// Some came again since [`Shelf::grow_older`].
+    is_of_use: bool,
 }
 
 impl Shelf {
@@ -45,6 +47,16 @@ impl Shelf {
         }
         let kept = self.kept.remove(key)?;
         self.ops -= kept.ops.len();
+        self.is_of_use = true;
         Some(kept)
+    }
+
+    /// To be called now and then: if nothing has come again since the last time, nothing will. Whether that is so.
+    pub fn grow_older(&mut self) -> bool {
+        let is_idle = !std::mem::take(&mut self.is_of_use);
+        if is_idle {
+            *self = Self::default();
+        }
+        is_idle
     }
 }

@@ -111,8 +111,8 @@ impl Look {
 
 impl Emit<'_, '_> {
     /// A range, counted from a root, with what the ops ahead will access from the same root: function calls and stack
-    /// frames so need one check. It is a guess: what it leaves out is checked later.
-    pub(super) fn ahead(&self, form: Form, o: Origin, range: (i64, i64)) -> Look {
+    /// frames so need one check. It is a guess: what it leaves out is checked later. `certain`: no further than to the first conditional jump.
+    pub(super) fn ahead(&self, form: Form, o: Origin, range: (i64, i64), certain: bool) -> Look {
         let Op { base, index, scale, disp, seg, .. } = self.op;
         let seg = has_base(form).then_some(seg);
         let indexed = o.add.checked_sub(disp).map(|at| (base, index, scale, at));
@@ -131,7 +131,7 @@ impl Emit<'_, '_> {
         }
         let ops = &self.region.members[self.member].ops[self.at..];
         for op in ops.iter().take(AHEAD) {
-            if !look.op(op) {
+            if !look.op(op) || certain && !look.certain {
                 break;
             }
         }

@@ -106,9 +106,7 @@ impl Emit<'_, '_> {
     /// The page of an access in the TLB, and how far from it the host has it. Leaves if the TLB does not have it, or the last byte,
     /// `more` behind the first one, is in another one: because of the range, if it is one.
     pub(super) fn look_up(&mut self, first: V, access: Access, range: Option<&Expected>, more: u64) -> (Value, Value) {
-        let entry = self.tlb_entry(first);
-        let page = if access.writes() { offset_of!(Entry, write) } else { offset_of!(Entry, read) };
-        let page = self.asm.load(Area::Own, Q, entry, page as i32);
+        let (entry, page) = self.tlb_page(first, access);
         let out = match range {
             Some(_) => self.exit_block_of_range(first, more),
             None => self.exit_block(),
@@ -117,7 +115,19 @@ impl Emit<'_, '_> {
         let there = self.in_page(first, page, more);
         self.asm.branch(there, on, out);
         self.asm.at(on);
-        (page, self.asm.load(Area::Own, Q, entry, offset_of!(Entry, addend) as i32))
+        (page, self.tlb_addend(entry))
+    }
+
+    /// The TLB's entry for a linear address, and the page that it is for.
+    pub(super) fn tlb_page(&mut self, linear: V, access: Access) -> (Value, Value) {
+        let entry = self.tlb_entry(linear);
+        let page = if access.writes() { offset_of!(Entry, write) } else { offset_of!(Entry, read) };
+        (entry, self.asm.load(Area::Own, Q, entry, page as i32))
+    }
+
+    /// How far the host has what is in an entry's page from its linear address.
+    pub(super) fn tlb_addend(&mut self, entry: Value) -> Value {
+        self.asm.load(Area::Own, Q, entry, offset_of!(Entry, addend) as i32)
     }
 
     /// Whether all bytes of an access are in this page: see `frontend_x86::tlb`.
@@ -246,6 +256,9 @@ impl Algebra for Emit<'_, '_> {
     fn probe(&mut self, form: Form, seg: u8, offset: V, w: Width, access: Access) -> Result<Value, Infallible> {
         let linear = self.linear(form, seg, offset, w.bytes(), access);
         self.note_alone(linear);
+        if let Some(host) = self.framed(form, linear, w, access) {
+            return Ok(host);
+        }
         if let Some(host) = self.shared(form, linear, w, access) {
             return Ok(host);
         }

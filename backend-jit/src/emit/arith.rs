@@ -90,7 +90,7 @@ impl Emit<'_, '_> {
     }
 
     /// A truth as a value of its own, not negated.
-    fn truth_of(&mut self, c: C) -> crate::clif::Value {
+    pub(super) fn truth_of(&mut self, c: C) -> crate::clif::Value {
         match c {
             C::Const(c) => self.asm.truth(c),
             C::Value(c, false) => c,

@@ -16,6 +16,7 @@ mod arith;
 mod carried;
 mod cells;
 mod finish;
+mod frames;
 mod pending;
 mod region;
 pub mod segments;

@@ -4,10 +4,11 @@
 //! entry for the first byte has the page of the last one.
 //!
 //! If they are not, the interpreter goes on from there. Where this happens often (a stack frame lies across two pages), the region is
-//! compiled again, and from that op on all that lies a constant away looks for itself whether it is in the page of an earlier check: see
-//! [`super::Member::apart`].
+//! compiled again, and from that op on all that lies a constant away looks for itself whether it is in the page of an earlier check, or, if it is
+//! the stack, which of two pages it is in ([`super::frames`]): see [`super::Member::apart`].
 
 use super::finish::{Range, Why};
+use super::frames::Frame;
 use super::slots::{Slot, TLB};
 use super::{Emit, V};
 use crate::clif::{Block, Value};
@@ -20,7 +21,7 @@ const SHARES: usize = 4;
 /// How many roots are remembered around which accesses are in two pages at times.
 const ALONE: usize = 2;
 /// How far apart accesses may be that share a check.
-const REACH: i64 = 512;
+pub const REACH: i64 = 512;
 /// What a value is: `root + add`, modulo 2^32 if `short`. The root of constants is zero.
 #[derive(Clone, Copy)]
 pub struct Origin {
@@ -76,7 +77,22 @@ pub struct Shares {
     known: [Option<Share>; SHARES],
     next: usize,
     /// Roots around which each access looks which page it is in.
-    alone: [Option<V>; ALONE],
+    alone: [Option<Alone>; ALONE],
+}
+
+/// A root around which accesses are in two pages at times.
+#[derive(Clone, Copy)]
+struct Alone {
+    root: V,
+    /// If it is the stack's: which pages these are, as far as that has been found out.
+    frame: Option<Frame>,
+}
+
+impl Shares {
+    /// See [`Alone::frame`]; nothing, if accesses around this root are expected in one page.
+    pub fn frame(&mut self, root: V) -> Option<&mut Option<Frame>> {
+        self.alone.iter_mut().flatten().find(|alone| alone.root == root).map(|alone| &mut alone.frame)
+    }
 }
 
 /// Whether linear addresses are sums of 32 bits.
@@ -127,23 +143,23 @@ impl Emit<'_, '_> {
     }
 
     /// What an address is, if others near it may share its check.
-    fn sharing(&self, form: Form, linear: V) -> Option<Origin> {
+    pub(super) fn sharing(&self, form: Form, linear: V) -> Option<Origin> {
         (form != Form::Seg16).then(|| self.origin(linear))
     }
 
     /// Whether accesses around this root are in two pages at times.
     fn is_alone(&self, root: V) -> bool {
-        self.state.shares.alone.contains(&Some(root))
+        self.state.shares.alone.iter().flatten().any(|alone| alone.root == root)
     }
 
     /// If accesses of the current op are in two pages at times, then what follows a constant away is, too.
     pub(super) fn note_alone(&mut self, linear: V) {
         if self.region.members[self.member].checks_apart(self.at) {
-            let root = Some(self.origin(linear).root);
-            let alone = &mut self.state.shares.alone;
-            if !alone.contains(&root) {
+            let root = self.origin(linear).root;
+            if !self.is_alone(root) {
+                let alone = &mut self.state.shares.alone;
                 alone.rotate_right(1);
-                alone[0] = root;
+                alone[0] = Some(Alone { root, frame: None });
             }
         }
     }
@@ -174,7 +190,7 @@ impl Emit<'_, '_> {
         let n = (0..SHARES).find(|n| self.state.shares.known[*n].as_ref().is_some_and(fits))?;
         let mut s = self.state.shares.known[n]?;
         if from < s.lo || to > s.hi {
-            let (lo, hi) = self.ahead(form, o, (from.min(s.lo), to.max(s.hi))).range;
+            let (lo, hi) = self.ahead(form, o, (from.min(s.lo), to.max(s.hi)), false).range;
             self.widen(&mut s, linear, from, (lo, hi));
             self.state.shares.known[n] = Some(s);
         }
@@ -229,7 +245,7 @@ impl Emit<'_, '_> {
         let (range, writes) = if self.is_alone(o.root) {
             (itself, false)
         } else {
-            let look = self.ahead(form, o, itself);
+            let look = self.ahead(form, o, itself, false);
             (look.range, look.writes)
         };
         let (lo, hi) = match self.page_of(form, o, w.bytes()) {

@@ -4,7 +4,6 @@
 //! known which frames these are.
 
 use super::share::{Origin, REACH, is_short};
-use super::slots::Slot;
 use super::{C, Emit, V};
 use crate::clif::Value;
 use frontend_x86::algebra::{Access, Arith, Bin, Cmp};
@@ -49,18 +48,9 @@ impl Frame {
 }
 
 impl Emit<'_, '_> {
-    /// Whether a root is the stack pointer's.
-    fn is_stack(&self, root: V) -> bool {
-        match self.state.slots[usize::from(reg::RSP)] {
-            Slot::Clean(v) => self.origin(V::Value(v)).root == root,
-            Slot::Loaded(v) | Slot::Dirty(v) => self.origin(v).root == root,
-            Slot::Fresh | Slot::Memory => false,
-        }
-    }
-
     /// The host address of an access to a stack frame of which it is known that it lies in two pages at times.
     pub(super) fn framed(&mut self, form: Form, linear: V, w: Width, access: Access) -> Option<Value> {
-        let o = self.sharing(form, linear).filter(|o| self.is_stack(o.root))?;
+        let o = self.sharing(form, linear).filter(|o| self.is_of(reg::RSP, o.root))?;
         let known = *self.state.shares.frame(o.root)?;
         let to = o.add.checked_add(w.bytes() as i64)?;
         let frame = match known.filter(|f| f.takes(form, o, to)) {

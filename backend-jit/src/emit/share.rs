@@ -13,7 +13,7 @@ use super::slots::{Slot, TLB};
 use super::{Emit, V};
 use crate::clif::{Block, Value};
 use frontend_x86::algebra::{Access, Arith, Bin};
-use frontend_x86::op::{Form, RIP_BASE, Width, ZERO};
+use frontend_x86::op::{Form, RIP_BASE, Width};
 
 const Q: Width = Width::Q;
 /// How many checks are remembered.
@@ -167,9 +167,19 @@ impl Emit<'_, '_> {
     /// The page of an access, counted from its root, if the code says where in its page it is: constants, and addresses relative to RIP, which
     /// are counted from a page's beginning.
     fn page_of(&self, form: Form, o: Origin, bytes: u64) -> Option<i64> {
-        let of_rip = form == Form::A64 && (self.op.base, self.op.index) == (RIP_BASE, ZERO);
         let inside = (o.add as u64 & 0xfff) + bytes <= 4096;
-        (inside && !o.short && (of_rip || o.root == V::Const(0) && !has_base(form))).then_some(o.add & !0xfff)
+        let constant = o.root == V::Const(0) && !has_base(form);
+        let of_rip = form == Form::A64 && self.is_of(RIP_BASE, o.root);
+        (inside && !o.short && (constant || of_rip)).then_some(o.add & !0xfff)
+    }
+
+    /// Whether what a slot holds is known to be a constant away from a root.
+    pub(super) fn is_of(&self, slot: u8, root: V) -> bool {
+        match self.state.slots[usize::from(slot)] {
+            Slot::Clean(v) => self.origin(V::Value(v)).root == root,
+            Slot::Loaded(v) | Slot::Dirty(v) => self.origin(v).root == root,
+            Slot::Fresh | Slot::Memory => false,
+        }
     }
 
     /// The host address of an access that shares an earlier check, if there is one to share. Leaves if the access is in

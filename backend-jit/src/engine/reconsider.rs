@@ -14,8 +14,10 @@ const APART: u8 = u8::MAX;
 const UNEXPECTED: u16 = 2000;
 /// Of the last of these it is noted at which jumps they were.
 const LOOKED_AT: u16 = 256;
-/// If it is left less often than once in so many instructions, that is what was expected.
+/// If it is left less often than once in so many instructions, that is no hurry: what it costs by then is far less than compiling.
 const SELDOM: u64 = 2000;
+/// So many times as often may it be left then, until both cost about as much.
+const UNHURRIED: u16 = 8;
 /// That factor, as a shift.
 const PATIENCE: u32 = 2;
 /// So often is it compiled anew by what was counted; then nothing is expected any more.
@@ -122,15 +124,21 @@ pub unsafe fn count(unexpected: u64) -> Then {
     }
     let count = entry.pair().load(Ordering::Relaxed).saturating_add(1);
     entry.pair().store(count, Ordering::Relaxed);
-    let patience = PATIENCE * u32::from((times + (renewed >> 4)).min(TIMES - 1));
-    let limit = UNEXPECTED << patience;
+    let [limit, last] = limits(renewed);
     match count {
         _ if times >= TIMES => Then::Nothing,
         1 => Then::Begin,
-        count if count >= limit => Then::Renew,
-        count if count > limit - LOOKED_AT => Then::Note,
+        count if count >= last || (limit..limit + LOOKED_AT).contains(&count) => Then::Renew,
+        count if count > last - LOOKED_AT || (limit - LOOKED_AT..limit).contains(&count) => Then::Note,
         _ => Then::Nothing,
     }
+}
+
+/// How often a region may be left where nobody expected it: in a hurry, and at all.
+fn limits(renewed: u8) -> [u16; 2] {
+    let patience = PATIENCE * u32::from(((renewed & NOW) + (renewed >> 4)).min(TIMES - 1));
+    let limit = UNEXPECTED << patience;
+    [limit, limit.saturating_mul(UNHURRIED)]
 }
 
 impl Jit {
@@ -168,9 +176,12 @@ impl Jit {
     unsafe fn note_jump(&self, run: &Run, first: *const TracedOp, op: *const TracedOp) -> bool {
         let since = self.left_since.get(&first).copied().unwrap_or(0);
         // SAFETY: the caller's promise.
-        let (times, ops) = unsafe { ((*first).pair(), [&*op, &*op.sub(1)]) };
-        if run.cpu.state.retired.wrapping_sub(since) > u64::from(times.load(Ordering::Relaxed)) * SELDOM {
-            times.store(0, Ordering::Relaxed);
+        let (count, last, ops) = unsafe {
+            let limits = limits(renewed(first).load(Ordering::Relaxed));
+            ((*first).pair().load(Ordering::Relaxed), limits[1], [&*op, &*op.sub(1)])
+        };
+        let seldom = run.cpu.state.retired.wrapping_sub(since) > u64::from(count) * SELDOM;
+        if seldom && count <= last - LOOKED_AT {
             return false;
         }
         ops.into_iter().for_each(profile::expect_both);

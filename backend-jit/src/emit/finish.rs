@@ -2,18 +2,18 @@
 //! that the edges and the side exits.
 
 use super::carried::Site;
-use super::pending::{LeftFlags, Unwritten};
-use super::slots::{LATE, Late, SLOTS, Slot};
+use super::pending::LeftFlags;
+use super::slots::{SLOTS, Slot};
 use super::strides::Strides;
 use super::ways::Ways;
-use super::{Edge, Emit, Exit, FlagState, State, V};
+use super::{Edge, Emit, State, V};
 use crate::clif::{Area, Block, Value};
 use crate::code::Symbol;
 use backend_interp::run::{Run, TracedOp};
-use frontend_x86::algebra::{Arith, Bin, Cmp};
+use frontend_x86::algebra::{Arith, Cmp};
 use frontend_x86::op::Width;
 use std::cmp::Reverse;
-use std::mem::{offset_of, size_of};
+use std::mem::offset_of;
 
 /// The block that a trace begins in, and what it is handed over there.
 pub struct Head {
@@ -46,51 +46,6 @@ pub enum Handed {
     Check(usize),
 }
 
-/// The end of ways out that have the same reason: a block, and its parameters, as [`Emit::told`] gives them.
-pub struct Tail {
-    block: Block,
-    told: Vec<Value>,
-}
-
-/// Which of the slots that are written late a way out writes.
-pub type Told = [bool; LATE.len()];
-
-/// What an access checks: that a byte and one `more` behind it are in the page that the TLB has for the first.
-#[derive(Clone, Copy, Debug)]
-pub struct Range {
-    /// The address of the first.
-    pub first: V,
-    /// How far behind it the last one is.
-    pub more: u64,
-}
-
-/// Ways out that write the same.
-struct Group {
-    block: Block,
-    /// Its parameters.
-    told: Vec<Value>,
-    flags: FlagState,
-    why: Why,
-    member: usize,
-    late: Told,
-    unwritten: Unwritten,
-}
-
-/// Why code is left in front of an op.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Why {
-    /// The interpreter is to execute it.
-    Interpret,
-    /// It is a conditional jump that is taken: see [`super::stubs::linked`].
-    Linked,
-    /// Nobody expected to come here: see [`backend_interp::profile`].
-    Unexpected,
-    /// Its access is not in the page that it was expected in: see [`super::share`].
-    Apart,
-    /// Its access is in a page that the TLB does not have, or is not in the page that was expected: a [`Range`] tells.
-    Missed,
-}
-
 impl Head {
     /// Nothing handed over yet.
     pub fn new(block: Block, ways: Ways, strides: Option<Strides>) -> Self {
@@ -108,109 +63,7 @@ impl Emit<'_, '_> {
         self.begin();
         self.build_edges();
         self.build_written();
-        let mut groups: Vec<Group> = Vec::new();
-        for exit in std::mem::take(&mut self.exits) {
-            self.asm.at(exit.block);
-            let Exit { flags, why, range, late, member, at, .. } = exit;
-            let is_told = late.map(|v| v.is_some());
-            let unwritten = exit.pending.map(|pending| self.unwritten(&pending, flags)).unwrap_or_default();
-            let told = self.told(at, range, late);
-            if flags == FlagState::Slots && unwritten.is_empty() {
-                self.leave(why, member, is_told, &told);
-                continue;
-            }
-            let like = |group: &&Group| {
-                (group.flags, group.why, group.member, group.late) == (flags, why, member, is_told)
-                    && group.unwritten == unwritten
-            };
-            let block = match groups.iter().rev().find(like) {
-                Some(group) => group.block,
-                None => {
-                    let block = self.asm.cold_block();
-                    let params = told.iter().map(|_| self.asm.parameter(block)).collect();
-                    let late = is_told;
-                    groups.push(Group { block, told: params, flags, why, member, late, unwritten });
-                    block
-                }
-            };
-            self.asm.jump(block, &told);
-        }
-        for Group { block, told, flags, why, member, late, unwritten } in groups {
-            self.asm.at(block);
-            self.write_out(&unwritten);
-            self.state = State { flags, slots: [Slot::Memory; SLOTS], ..State::new() };
-            self.flags_to_slots();
-            self.flush();
-            self.leave(why, member, late, &told);
-        }
-        let tails = std::mem::take(&mut self.tails);
-        for ((why, member, late), Tail { block, told }) in tails {
-            self.asm.at(block);
-            let late = LATE.iter().zip(late).rev().filter(|(_, is_told)| *is_told);
-            for ((slot, _), v) in late.zip(told.iter().rev()) {
-                self.store_slot(*slot, *v);
-            }
-            self.tell_unexpected(why, &told);
-            let first = V::Value(self.op_address(member, 0));
-            let op = self.add(Width::Q, first, V::Value(told[0]));
-            let op = self.value_of(op);
-            if why == Why::Linked {
-                let code = self.asm.symbol(Symbol::Linked);
-                self.asm.tail_call(code, self.run, op);
-            } else {
-                self.asm.leave(op);
-            }
-        }
-    }
-
-    /// Has the engine know of a way out that was not expected.
-    fn tell_unexpected(&mut self, why: Why, told: &[Value]) {
-        let first = |emit: &mut Self| V::Value(emit.asm.symbol(Symbol::Op { member: 0, op: 0 }));
-        let apart = |emit: &mut Self| {
-            let first = first(emit);
-            emit.add(Width::Q, first, V::Const(Run::APART))
-        };
-        let unexpected = match (why, told) {
-            (Why::Unexpected, _) => first(self),
-            (Why::Apart, _) => apart(self),
-            (Why::Missed, [_, first, last, ..]) => {
-                let differ = self.bin(Bin::Xor, Width::Q, V::Value(*first), V::Value(*last));
-                let pages = self.bin(Bin::And, Width::Q, differ, V::Const(!0xfff));
-                let (elsewhere, apart) = (self.is_nonzero(Width::Q, pages), apart(self));
-                self.select(Width::Q, elsewhere, apart, V::Const(0))
-            }
-            _ => return,
-        };
-        let unexpected = self.value_of(unexpected);
-        self.asm.store(Area::Own, Width::Q, self.run, offset_of!(Run, unexpected) as i32, unexpected);
-    }
-
-    /// What a way out tells: the op's place in its trace, in bytes, the addresses of its range's first and last byte, and what is
-    /// written late.
-    fn told(&mut self, at: usize, range: Option<Range>, late: Late) -> Vec<Value> {
-        let mut told = vec![self.asm.constant((at * size_of::<TracedOp>()) as u64)];
-        if let Some(Range { first, more }) = range {
-            let last = self.add(Width::Q, first, V::Const(more));
-            told.extend([self.value_of(first), self.value_of(last)]);
-        }
-        told.extend(late.into_iter().flatten().map(|v| self.value_of(v)));
-        told
-    }
-
-    /// Leaves in front of an op. Memory has everything.
-    pub(super) fn leave_at(&mut self, why: Why, member: usize, at: usize) {
-        let told = self.told(at, None, Late::default());
-        self.leave(why, member, Told::default(), &told);
-    }
-
-    fn leave(&mut self, why: Why, member: usize, late: Told, told: &[Value]) {
-        let asm = &mut *self.asm;
-        let new = || {
-            let block = asm.cold_block();
-            Tail { block, told: told.iter().map(|_| asm.parameter(block)).collect() }
-        };
-        let tail = self.tails.entry((why, member, late)).or_insert_with(new).block;
-        self.asm.jump(tail, told);
+        self.build_exits();
     }
 
     /// Whoever goes on to a trace that wants a slot, and has not got it from elsewhere, wants it too.

@@ -17,6 +17,7 @@ mod carried;
 mod cells;
 mod finish;
 mod frames;
+mod out;
 mod pending;
 mod region;
 pub mod segments;
@@ -33,11 +34,12 @@ mod x87;
 
 use crate::clif::{Asm, Block, Value};
 use backend_interp::run::Run;
-use finish::{Head, Range, Tail, Told, Why};
+use finish::Head;
 use frontend_x86::cpu::Mode;
 use frontend_x86::flags::Flags;
 use frontend_x86::op::Op;
 use lyrebird_core::cpu::segment::SegReg;
+use out::{Ending, Range, Tail, Why};
 use pending::{Pending, Written};
 use share::{Origin, Shares};
 use slots::{Late, Slots};
@@ -174,7 +176,7 @@ pub struct Emit<'a, 'f> {
     /// Another one: see [`share`].
     apart: Option<Block>,
     /// The ends of ways out, by why and from which trace, and what they write.
-    tails: BTreeMap<(Why, usize, Told), Tail>,
+    tails: BTreeMap<Ending, Tail>,
     /// The current op keeps the CF of the slots, whatever it is.
     keeps_carry: bool,
     /// What is known of values.

@@ -2,7 +2,7 @@
 //! here; [`super::finish`] builds them when it is known which slots each trace wants handed over.
 
 use super::cells::Cells;
-use super::finish::Why;
+use super::out::Why;
 use super::share::Shares;
 use super::slots::{LEFT, Slot, TLB};
 use super::stubs::{self, Jumping};

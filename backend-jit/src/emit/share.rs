@@ -7,8 +7,8 @@
 //! compiled again, and from that op on all that lies a constant away looks for itself whether it is in the page of an earlier check, or, if it is
 //! the stack, which of two pages it is in ([`super::frames`]): see [`super::Member::apart`].
 
-use super::finish::{Range, Why};
 use super::frames::Frame;
+use super::out::{Range, Why};
 use super::slots::{Slot, TLB};
 use super::{Emit, V};
 use crate::clif::{Block, Value};

@@ -1,6 +1,7 @@
 //! Slots: the parts of a running CPU that a trace keeps in host registers.
 
-use super::finish::{Handed, Range, Why};
+use super::finish::Handed;
+use super::out::{Range, Why};
 use super::{C, Emit, Exit, FlagState, State, V};
 use crate::clif::{Area, Block, Value};
 use crate::code::Function;

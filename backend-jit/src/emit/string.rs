@@ -1,7 +1,7 @@
 //! String instructions. Single ones are compiled as they are written; of those with REP only STOS and MOVS are, page by page.
 //! What is unusual, a copy onto itself say, the interpreter does, and what is long, so that nobody waits for the end.
 
-use super::finish::Why;
+use super::out::Why;
 use super::{C, Emit, V};
 use crate::clif::{Area, Value};
 use crate::code::Function;

@@ -122,9 +122,7 @@ impl PageTraces {
     /// Takes out what a write hits. Nothing leads there any more; nobody may be executing what stays.
     pub(crate) fn take_hit(&mut self, written: &Written) -> Vec<Held> {
         let gone: Vec<Held> = self.traces.extract_if(.., |held| held.is_hit_by(written)).collect();
-        self.places.clear();
-        self.places.extend(self.traces.iter().map(Place::new));
-        self.places.sort_unstable_by_key(Place::key);
+        self.places.retain(|place| gone.iter().all(|held| held.ops.first() != place.first));
         // Links lead to traces of the same mode.
         let hit_modes = |mode: u16| gone.iter().any(|held| held.mode == mode);
         let leads_there = |op: &TracedOp| {

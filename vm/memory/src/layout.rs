@@ -154,7 +154,9 @@ impl FlatMap {
     #[inline]
     pub fn lookup(&self, gpa: u64) -> Backing {
         let has = |r: &&FlatRange| r.base <= gpa && gpa < r.end;
-        let range = self.ranges.get(self.largest).filter(has).or_else(|| {
+        // The first one is where boot loaders live.
+        let likely = self.ranges.get(self.largest).filter(has).or_else(|| self.ranges.first().filter(has));
+        let range = likely.or_else(|| {
             let after = self.ranges.partition_point(|r| r.base <= gpa);
             after.checked_sub(1).map(|i| &self.ranges[i]).filter(has)
         });

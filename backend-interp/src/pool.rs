@@ -16,7 +16,7 @@ use crate::shelf::Shelf;
 use crate::traced::Apart;
 use frontend_x86::decode::MAX_LEN;
 use lyrebird_memory::{GuestMemory, Written};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -110,6 +110,8 @@ pub type Hash = BuildHasherDefault<KeyHasher>;
 const RESTS: u64 = u64::MAX;
 /// A vCPU that has missed more than this forgets everything.
 const LOG: usize = 1 << 12;
+/// A page that was written to so often may be written to again, and its traces may come again.
+const AGAIN: u32 = 2;
 /// More pages that were written to are not remembered.
 const REWRITTEN: usize = 1 << 12;
 
@@ -202,7 +204,7 @@ pub(crate) struct Inner {
     pub(crate) counts: Counts,
     pub(crate) pages: HashMap<usize, PageTraces, Hash>,
     /// Pages of which traces were dropped because they were written to. They may come again.
-    pub(crate) rewritten: HashSet<usize, Hash>,
+    pub(crate) rewritten: HashMap<usize, u32, Hash>,
     pub(crate) times: Times,
     /// What was dropped last, one entry an epoch, up to the current one.
     log: VecDeque<Loss>,
@@ -301,7 +303,7 @@ impl Locked<'_> {
     /// Adds a trace, unless another vCPU was quicker, and gives its entry.
     pub fn insert(&mut self, key: TraceKey, ops: TracedOps, mut source: Source<'_>) -> *const TracedOp {
         let (page, mode, from) = key;
-        if !self.inner.rewritten.contains(&page) {
+        if self.inner.rewritten.get(&page).is_none_or(|times| *times < AGAIN) {
             source.bytes = &[];
         }
         let (first, number) = (ops.first(), ops.ops.len());
@@ -338,7 +340,7 @@ impl Locked<'_> {
             if self.inner.rewritten.len() >= REWRITTEN {
                 self.inner.rewritten.clear();
             }
-            self.inner.rewritten.insert(*page);
+            *self.inner.rewritten.entry(*page).or_default() += 1;
             let ends_here = others_end_here && written.bytes.0 < MAX_LEN as u64;
             if written.is_whole() || ends_here || !self.drop_hit(*page, written, user) {
                 self.inner.counts.written += 1;

@@ -32,6 +32,7 @@ use lyrebird_core::{Budget, CpuBus, CpuState, Engine, Exit, Signals, Vcpu};
 use lyrebird_memory::GuestMemory;
 pub(crate) use reconsider::is_plain;
 use regions::Regions;
+use reuse::Asked;
 use std::collections::{HashMap, HashSet};
 use std::mem::transmute;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -231,7 +232,7 @@ pub(crate) struct Jit {
     /// After how many entries traces are looked for among the kept ones: see [`reuse::asks`].
     asks: [i64; 2],
     /// How often they have been.
-    asked: HashMap<*const TracedOp, usize, pool::Hash>,
+    asked: Asked,
     /// Those whose kept wide regions were looked for once.
     awaited: HashSet<*const TracedOp, pool::Hash>,
     /// The code of traces that have none.
@@ -313,7 +314,7 @@ impl Jit {
             // Code that is wrong on purpose is for nobody.
             kept: kept.filter(|_| options.sabotage.is_none()),
             asks: reuse::asks(threshold),
-            asked: HashMap::default(),
+            asked: Asked::default(),
             awaited: HashSet::default(),
             cold,
             threshold,
@@ -445,7 +446,7 @@ impl Jit {
         self.hopeless.remove(&entry);
         self.left_since.remove(&entry);
         self.apart.remove(&entry);
-        self.asked.remove(&entry);
+        self.asked.forget(entry);
         self.awaited.remove(&entry);
         if let Some(strips) = &mut self.strips {
             strips.forget(entry);

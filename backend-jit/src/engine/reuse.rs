@@ -5,9 +5,11 @@ use crate::code::Code;
 use crate::gather::{self, Found};
 use crate::kept::{self, Kept, key};
 use backend_interp::hot;
+use backend_interp::pool;
 use backend_interp::pool::Locked;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::cpu::Mode;
+use std::collections::{HashMap, HashSet};
 
 /// After these parts of the threshold's entries a trace is looked for among the kept ones; the second time only if others of its
 /// region were missing.
@@ -20,6 +22,36 @@ pub(super) const ENOUGH: usize = ASKS.len() + 1;
 pub fn asks(threshold: i64) -> [i64; 2] {
     let first = (threshold / ASKS[0]).max(1);
     [first, (threshold / ASKS[1]).max(first + 1)]
+}
+
+/// How often traces have been looked for. Nearly all have been once, and there was nothing.
+#[derive(Default)]
+pub(super) struct Asked {
+    enough: HashSet<*const TracedOp, pool::Hash>,
+    less: HashMap<*const TracedOp, usize, pool::Hash>,
+}
+
+impl Asked {
+    /// How often one has been, up to [`ENOUGH`].
+    fn of(&self, entry: *const TracedOp) -> usize {
+        if self.enough.contains(&entry) { ENOUGH } else { self.less.get(&entry).copied().unwrap_or(0) }
+    }
+
+    /// It has been so often.
+    pub(super) fn insert(&mut self, entry: *const TracedOp, asked: usize) {
+        if asked < ENOUGH {
+            self.less.insert(entry, asked);
+        } else {
+            self.less.remove(&entry);
+            self.enough.insert(entry);
+        }
+    }
+
+    /// A trace is no more.
+    pub(super) fn forget(&mut self, entry: *const TracedOp) {
+        self.less.remove(&entry);
+        self.enough.remove(&entry);
+    }
 }
 
 /// What came of looking for kept code.
@@ -40,7 +72,7 @@ impl Jit {
 
     /// Whether a trace has been looked for among the kept ones as often as it will be: it is counted for the compiler then.
     pub(super) fn was_asked_for(&self, entry: *const TracedOp) -> bool {
-        self.asked.get(&entry).is_some_and(|asked| *asked >= self.asks.len())
+        self.asked.of(entry) >= self.asks.len()
     }
 
     /// See [`crate::emit::Member::apart`].
@@ -68,7 +100,7 @@ impl Jit {
     /// The interpreter is about to enter the trace.
     pub(super) unsafe fn find(&mut self, run: &mut Run, pool: &mut Locked<'_>, entry: *mut TracedOp) -> bool {
         let Some(kept) = self.kept.clone() else { return false };
-        let asked = self.asked.get(&entry.cast_const()).copied().unwrap_or(0);
+        let asked = self.asked.of(entry);
         let last = self.asks.get(asked).is_none_or(|asks| *asks >= self.threshold);
         if asked == ENOUGH {
             return false;

@@ -1,6 +1,6 @@
 //! Stack frames that lie across two pages. Where the stack begins is chosen at random, so in some starts of a program the frames of its hottest
 //! functions do, and all that they access would have to look for its page: here both pages are looked for at once, for all that is
-//! certain to follow, and an access only chooses one of two distances to the host's memory. See [`super::Member::apart`] for how it is
+//! certain to follow, and an access only chooses one of two places in the host's memory. See [`super::Member::apart`] for how it is
 //! known which frames these are.
 
 use super::share::{Origin, REACH, is_short};

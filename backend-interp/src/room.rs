@@ -11,9 +11,9 @@ use crate::run::TracedOp;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-/// The room for ops at first, about 14 MiB. A Debian that starts takes a tenth longer with a fifth less: what it drops comes again, without its
+/// The room for ops at first, 12 MiB. A Debian that starts takes a tenth longer with a fifth less: what it drops comes again, without its
 /// counts and strips.
-pub(crate) const FEW: usize = 9 << 16;
+pub(crate) const FEW: usize = 8 << 16;
 /// The most that there may be takes this part of the guest's RAM, or is what there is at first.
 const PART_OF_RAM: u64 = 56;
 /// Ages until all ops are others.

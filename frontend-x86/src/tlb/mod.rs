@@ -23,9 +23,10 @@ use large::LargePages;
 use lyrebird_memory::PageBytes;
 use parked::{CONTEXTS, Context, Parked};
 
-/// Entries in each bank: so many that the sixty or so pages that a system call touches hardly ever want the same one. In the host's caches only
-/// the lines weigh that are used; but programs lie anywhere, and in time each has used others.
-pub const ENTRIES: usize = 8192;
+/// Entries in each bank: so many that the sixty or so pages that a system call touches hardly ever want the same one, nor a program's stack
+/// and what it works on, which lie anywhere: a loop over two pages with one entry takes several times as long. In the host's caches only
+/// the lines weigh that are used.
+pub const ENTRIES: usize = 16384;
 
 /// Which rights a translation was checked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

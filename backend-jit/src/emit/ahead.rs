@@ -1,9 +1,8 @@
 //! A look at the ops that follow an access: what they will access at a constant distance from it may share its check ([`super::share`]).
 
+use super::Emit;
 use super::share::{Origin, has_base, is_short};
-use super::slots::Slot;
 use super::strides::{REGISTERS, added, popped};
-use super::{Emit, V};
 use backend_interp::hot;
 use frontend_x86::op::{Form, Func, Kind, Op, Width, ZERO, reg};
 
@@ -118,12 +117,7 @@ impl Emit<'_, '_> {
         let indexed = o.add.checked_sub(disp).map(|at| (base, index, scale, at));
         let mut look = Look { offsets: [None; REGISTERS], range, indexed, seg, certain: true, writes: false };
         for r in 0..REGISTERS {
-            let known = match self.state.slots[r] {
-                Slot::Clean(v) => Some(V::Value(v)),
-                Slot::Loaded(v) | Slot::Dirty(v) => Some(v),
-                Slot::Fresh | Slot::Memory => None,
-            };
-            if let Some(v) = known {
+            if let Some(v) = self.state.slots[r].known() {
                 let other = self.origin(v);
                 look.offsets[r] =
                     (other.root == o.root && (is_short(form) || other.short == o.short)).then_some(other.add);

@@ -34,6 +34,11 @@ const fn alignment(short: bool) -> u64 {
 }
 
 impl Frame {
+    /// The same range, counted from [`Frame::linear`].
+    fn range(&self) -> [i64; 2] {
+        [self.lo, self.hi].map(|end| end.wrapping_sub(self.at))
+    }
+
     /// Whether no access of `w` that lies so far from the root can be in both pages.
     fn is_whole(&self, from: i64, w: Width) -> bool {
         w.bytes() <= alignment(self.short) && from as u64 & (w.bytes() - 1) == 0
@@ -82,45 +87,43 @@ impl Emit<'_, '_> {
         // What follows leaves if the TLB does not know a page.
         self.flush_for_exit();
         if let Some(known) = known.filter(|f| f.writes || !access.writes()) {
-            let frame = Frame { lo, hi, ..known };
-            let [was, is] = [known, frame].map(|f| [f.lo, f.hi - 1].map(|end| self.behind(&f, end)));
+            let wider = Frame { lo, hi, ..known };
+            let [was, is] = [known, wider].map(|f| self.ends(f.linear, f.range()));
             let [first, last] = [0, 1].map(|end| self.bin(Bin::Xor, Q, was[end], is[end]));
             let differ = self.bin(Bin::Or, Q, first, last);
             let same = self.cmp(Cmp::Ult, Q, differ, V::Const(4096));
             let same = self.truth_of(same);
-            let pages = self.seldom(same, known.pages, |emit| emit.pages(&frame, access));
-            return Frame { pages, ..frame };
+            let pages = self.seldom(same, known.pages, |emit| emit.pages(wider.linear, wider.range(), access));
+            return Frame { pages, ..wider };
         }
-        let short = o.short || is_short(form);
-        let crooked = self.bin(Bin::Sub, Q, linear, V::Const(o.add as u64));
+        let (short, at) = (o.short || is_short(form), o.add);
+        let crooked = self.bin(Bin::Sub, Q, linear, V::Const(at as u64));
         let crooked = self.bin(Bin::And, Q, crooked, V::Const(alignment(short) - 1));
         let crooked = self.is_nonzero(Q, crooked);
         self.exit_if(crooked);
-        let mut frame = Frame { lo, hi, short, writes: access.writes(), linear, at: o.add, pages: [self.run; 3] };
-        frame.pages = self.pages(&frame, access);
-        frame
+        let pages = self.pages(linear, [lo, hi].map(|end| end.wrapping_sub(at)), access);
+        Frame { lo, hi, short, writes: access.writes(), linear, at, pages }
     }
 
-    /// The address of what lies so far from a frame's root.
-    fn behind(&mut self, frame: &Frame, from: i64) -> V {
-        self.plus(Q, frame.linear, from.wrapping_sub(frame.at) as u64)
+    /// The addresses of the first and the last byte of a range that is counted from `linear`.
+    fn ends(&mut self, linear: V, [from, to]: [i64; 2]) -> [V; 2] {
+        [from, to - 1].map(|end| self.plus(Q, linear, end as u64))
     }
 
-    /// Asks the TLB where a frame lies. Leaves if it does not know.
-    fn pages(&mut self, frame: &Frame, access: Access) -> [Value; 3] {
-        let (first, last) = (self.behind(frame, frame.lo), self.behind(frame, frame.hi - 1));
+    /// Asks the TLB where a range lies that is counted from `linear`: see [`Frame::pages`]. Leaves if it does not know.
+    fn pages(&mut self, linear: V, range: [i64; 2], access: Access) -> [Value; 3] {
+        let [first, last] = self.ends(linear, range);
         let (entry, page) = self.tlb_page(first, access);
         let addend = self.tlb_addend(entry);
-        let low = self.add(Q, frame.linear, V::Value(addend));
+        let low = self.add(Q, linear, V::Value(addend));
         let low = self.value_of(low);
-        let one = self.in_page(first, page, (frame.hi - 1 - frame.lo) as u64);
+        let one = self.in_page(first, page, (range[1] - 1 - range[0]) as u64);
         let nowhere = self.asm.constant(NOWHERE as u64);
         self.seldom(one, [nowhere, low, low], |emit| {
             let there = emit.in_page(first, page, 0);
             emit.exit_if(C::Value(there, true));
             let (page, addend) = emit.look_up(last, access, None, 0);
-            let [second, high] =
-                [emit.sub(Q, V::Value(page), frame.linear), emit.add(Q, frame.linear, V::Value(addend))];
+            let [second, high] = [emit.sub(Q, V::Value(page), linear), emit.add(Q, linear, V::Value(addend))];
             [emit.value_of(second), low, emit.value_of(high)]
         })
     }

@@ -4,7 +4,7 @@
 use super::pending::Unwritten;
 use super::slots::{LATE, Late, SLOTS, Slot};
 use super::{Emit, Exit, FlagState, State, V};
-use crate::clif::{Area, Block, Value};
+use crate::clif::{Area, Asm, Block, Value};
 use crate::code::Symbol;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::algebra::{Arith, Bin};
@@ -41,6 +41,14 @@ pub struct Ending {
 pub struct Tail {
     block: Block,
     told: Vec<Value>,
+}
+
+impl Tail {
+    /// For ways out that tell as much as this one.
+    fn like(asm: &mut Asm, told: &[Value]) -> Self {
+        let block = asm.cold_block();
+        Tail { block, told: told.iter().map(|_| asm.parameter(block)).collect() }
+    }
 }
 
 /// What an access checks: that a byte and one `more` behind it are in the page that the TLB has for the first.
@@ -101,8 +109,7 @@ impl Emit<'_, '_> {
 
     /// Fills the blocks of ways out that write the same. `alone`: nobody else ends like them.
     fn build_group(&mut self, group: &Group, alone: bool) {
-        let [first, others @ ..] = &group.exits[..] else { return };
-        if group.only_ends() || others.is_empty() {
+        if group.only_ends() || group.exits.len() == 1 {
             for exit in &group.exits {
                 self.asm.at(exit.block);
                 let told = self.told(exit.at, exit.range, exit.late);
@@ -110,17 +117,17 @@ impl Emit<'_, '_> {
             }
             return;
         }
-        let block = self.asm.cold_block();
+        let mut tail = None;
         for exit in &group.exits {
             self.asm.at(exit.block);
             let told = self.told(exit.at, exit.range, exit.late);
-            self.asm.jump(block, &told);
+            let Tail { block, .. } = tail.get_or_insert_with(|| Tail::like(self.asm, &told));
+            self.asm.jump(*block, &told);
         }
-        let params =
-            [1, 2 * usize::from(first.range.is_some()), group.ending.late.iter().filter(|told| **told).count()];
-        let told: Vec<Value> = (0..params.iter().sum()).map(|_| self.asm.parameter(block)).collect();
-        self.asm.at(block);
-        self.build_end(group, alone, &told);
+        if let Some(Tail { block, told }) = tail {
+            self.asm.at(block);
+            self.build_end(group, alone, &told);
+        }
     }
 
     /// Writes what a group of ways out writes, and ends it.
@@ -195,11 +202,7 @@ impl Emit<'_, '_> {
     /// Goes to the block in which all ways out end that do so alike.
     fn leave(&mut self, ending: Ending, told: &[Value]) {
         let asm = &mut *self.asm;
-        let new = || {
-            let block = asm.cold_block();
-            Tail { block, told: told.iter().map(|_| asm.parameter(block)).collect() }
-        };
-        let tail = self.tails.entry(ending).or_insert_with(new).block;
+        let tail = self.tails.entry(ending).or_insert_with(|| Tail::like(asm, told)).block;
         self.asm.jump(tail, told);
     }
 }

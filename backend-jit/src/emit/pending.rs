@@ -116,11 +116,7 @@ impl Emit<'_, '_> {
         let handed = |v: V| match v {
             V::Const(_) => Some(v),
             V::Value(value) => (0..LEFT).find_map(|slot| {
-                let here = match way.state.slots[slot] {
-                    Slot::Dirty(v) | Slot::Loaded(v) => v,
-                    Slot::Clean(v) => V::Value(v),
-                    Slot::Fresh | Slot::Memory => return None,
-                };
+                let here = way.state.slots[slot].known()?;
                 self.heads[way.to].params[slot].filter(|_| here == V::Value(value)).map(V::Value)
             }),
         };

@@ -175,11 +175,7 @@ impl Emit<'_, '_> {
 
     /// Whether what a slot holds is known to be a constant away from a root.
     pub(super) fn is_of(&self, slot: u8, root: V) -> bool {
-        match self.state.slots[usize::from(slot)] {
-            Slot::Clean(v) => self.origin(V::Value(v)).root == root,
-            Slot::Loaded(v) | Slot::Dirty(v) => self.origin(v).root == root,
-            Slot::Fresh | Slot::Memory => false,
-        }
+        self.state.slots[usize::from(slot)].known().is_some_and(|v| self.origin(v).root == root)
     }
 
     /// The host address of an access that shares an earlier check, if there is one to share. Leaves if the access is in

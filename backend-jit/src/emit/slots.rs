@@ -49,6 +49,17 @@ pub enum Slot {
     Dirty(V),
 }
 
+impl Slot {
+    /// What is in it, if that is known.
+    pub fn known(self) -> Option<V> {
+        match self {
+            Slot::Clean(v) => Some(V::Value(v)),
+            Slot::Loaded(v) | Slot::Dirty(v) => Some(v),
+            Slot::Fresh | Slot::Memory => None,
+        }
+    }
+}
+
 /// All of them.
 pub type Slots = [Slot; SLOTS];
 
@@ -109,20 +120,17 @@ impl Emit<'_, '_> {
         if slot == usize::from(ZERO) {
             return V::Const(0);
         }
-        match self.state.slots[slot] {
-            Slot::Clean(v) => V::Value(v),
-            Slot::Loaded(v) | Slot::Dirty(v) => v,
-            Slot::Fresh if self.heads[self.root].ways.carries => {
-                let v = self.header_slot(self.root, slot);
-                self.state.slots[slot] = Slot::Clean(v);
-                V::Value(v)
-            }
-            Slot::Fresh | Slot::Memory => {
-                let v = V::Value(self.load_slot(slot));
-                self.state.slots[slot] = Slot::Loaded(v);
-                v
-            }
+        if let Some(v) = self.state.slots[slot].known() {
+            return v;
         }
+        if self.state.slots[slot] == Slot::Fresh && self.heads[self.root].ways.carries {
+            let v = self.header_slot(self.root, slot);
+            self.state.slots[slot] = Slot::Clean(v);
+            return V::Value(v);
+        }
+        let v = V::Value(self.load_slot(slot));
+        self.state.slots[slot] = Slot::Loaded(v);
+        v
     }
 
     /// Replaces it.

@@ -177,8 +177,8 @@ impl Jit {
         let since = self.left_since.get(&first).copied().unwrap_or(0);
         // SAFETY: the caller's promise.
         let (count, last, ops) = unsafe {
-            let limits = limits(renewed(first).load(Ordering::Relaxed));
-            ((*first).pair().load(Ordering::Relaxed), limits[1], [&*op, &*op.sub(1)])
+            let [_, last] = limits(renewed(first).load(Ordering::Relaxed));
+            ((*first).pair().load(Ordering::Relaxed), last, [&*op, &*op.sub(1)])
         };
         let seldom = run.cpu.state.retired.wrapping_sub(since) > u64::from(count) * SELDOM;
         if seldom && count <= last - LOOKED_AT {

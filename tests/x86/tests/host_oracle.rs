@@ -4,14 +4,12 @@
 
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
+use frontend_x86::exception::vector;
 use x86_tests::case::Bits;
 use x86_tests::generate::Generator;
 use x86_tests::guest::{Engine, Guest, System, Way};
 use x86_tests::native::{HANGS, Native, is_own};
 use x86_tests::oracle::{describe, differences};
-
-/// Its vector.
-const PAGE_FAULT: u8 = 14;
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
@@ -42,7 +40,7 @@ fn compare(generator: &Generator, bits: Bits, guests: &[(System, Engine)], cases
                 }
                 let outcome = guest.run(&case, way);
                 if let Some(text) = differences(&case, &host, &outcome) {
-                    if outcome.vector == PAGE_FAULT && is_own(outcome.cr2) {
+                    if outcome.vector == vector::PF && is_own(outcome.cr2) {
                         println!("skipped: seed {seed} reaches {:#x}, which is this process's own", outcome.cr2);
                         continue 'cases;
                     }

@@ -4,13 +4,14 @@
 use crate::copies::{self, Plan};
 use crate::crossing;
 use crate::fast::{Fast, Flow, GoSlow};
+use crate::hint;
 use crate::pool::Hash;
 use crate::profile;
 use crate::run::{Handler, Run, TracedOp};
 use crate::slow;
 use frontend_x86::algebra::Algebra;
 use frontend_x86::op::bits::{FLAGS, FUSED};
-use frontend_x86::op::{Form, Func, Ins, Kind, Width};
+use frontend_x86::op::{Form, Func, Ins, Kind, RIP_BASE, Width};
 use frontend_x86::sem;
 use frontend_x86::tlb::fetch_tag;
 use std::collections::HashMap;
@@ -25,6 +26,16 @@ macro_rules! go {
         return op;
         #[cfg(not(feature = "loop-dispatch"))]
         return ((*op).handler())($run, op);
+    }};
+}
+
+/// Goes on with a trace. Its first op is waited for; those in the next lines come meanwhile.
+macro_rules! begin {
+    ($run:expr, $op:expr) => {{
+        let op = $op;
+        hint::will_read(op.wrapping_byte_add(hint::LINE));
+        hint::will_read(op.wrapping_byte_add(2 * hint::LINE));
+        go!($run, op)
     }};
 }
 
@@ -51,7 +62,7 @@ macro_rules! link {
     ($run:expr, $op:expr) => {{
         let left = (*$run).cpu.left - i64::from((*$op).count());
         (*$run).cpu.left = left;
-        if left < 0 { slow::stop_at_target($run, $op) } else { go!($run, (*$op).link()) }
+        if left < 0 { slow::stop_at_target($run, $op) } else { begin!($run, (*$op).link()) }
     }};
 }
 
@@ -359,12 +370,38 @@ pub unsafe fn across(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     }
 }
 
-/// Takes an indirect jump to `cpu.next_rip`.
+/// Charges the budget for an op that ends in an indirect jump to `cpu.next_rip`, and takes it.
 #[inline(never)]
-pub unsafe fn indirect(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
+unsafe fn indirect(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: the contract of `Handler`.
     unsafe {
-        let found = crate::hot::jump_target(run, op);
+        (*run).cpu.left -= i64::from((*op).count());
+        jump(run, op)
+    }
+}
+
+/// See [`crate::hot::Ways::jump`].
+#[inline(always)]
+pub unsafe fn jump(run: *mut Run, _: *const TracedOp) -> *const TracedOp {
+    // SAFETY: the contract of `Handler`; `sync_tlb` has set the bank's entries.
+    unsafe {
+        let r = &mut *run;
+        let (found, base) = r.jumps.find(r.tlb, r.cpu.next_rip);
+        if r.cpu.left < 0 || found.is_null() {
+            return jump_elsewhere(run, found);
+        }
+        r.cpu.regs[RIP_BASE as usize] = base;
+        begin!(run, found)
+    }
+}
+
+/// The same where the cache of jumps does not know the target at once, or with which the budget is used up.
+#[cold]
+#[inline(never)]
+unsafe fn jump_elsewhere(run: *mut Run, _: *const TracedOp) -> *const TracedOp {
+    // SAFETY: the contract of `Handler`.
+    unsafe {
+        let found = crate::hot::leave_for(run, (*run).cpu.next_rip);
         if found.is_null() {
             return found;
         }

@@ -46,8 +46,8 @@ pub struct Ways {
     pub slow: Handler,
     /// Takes a direct jump, whose op has done everything else.
     pub unlinked: Handler,
-    /// Takes an indirect jump to `cpu.next_rip`.
-    pub indirect: Handler,
+    /// Takes an indirect jump to `cpu.next_rip`, which the budget has been charged for. Its op is not looked at.
+    pub jump: Handler,
     /// Leaves at the target of a direct jump, with which the budget is used up.
     pub stop: Handler,
     /// Tells the engine above of the trace: to be called when its count is divisible by [`AGAIN`], and not positive.
@@ -63,7 +63,7 @@ pub fn ways() -> Ways {
     Ways {
         slow: handlers::slow_path,
         unlinked: handlers::unlinked,
-        indirect: handlers::indirect,
+        jump: handlers::jump,
         stop: slow::stop_at_target,
         notice,
         goto: handlers::of(TracedOp::pseudo_op(Func::Goto).ins),
@@ -257,24 +257,6 @@ pub unsafe extern "C" fn one(run: *mut Run, op: *const TracedOp) -> *const Trace
 pub unsafe fn helper(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
     // SAFETY: passed on.
     unsafe { slow::run_helper(run, op) }
-}
-
-/// Charges the budget for a trace that ends in an indirect jump to `cpu.next_rip`, and looks the target up. Null if the
-/// run loop has to.
-#[inline(always)]
-pub(crate) unsafe fn jump_target(run: *mut Run, op: *const TracedOp) -> *const TracedOp {
-    // SAFETY: the contract of `Handler`.
-    let (r, op) = unsafe { (&mut *run, &*op) };
-    r.cpu.left -= i64::from(op.count());
-    let rip = r.cpu.next_rip;
-    // SAFETY: `sync_tlb` has set the bank's entries.
-    let (found, base) = unsafe { r.jumps.find(r.tlb, rip) };
-    if r.cpu.left < 0 || found.is_null() {
-        // SAFETY: passed on.
-        return unsafe { leave_for(run, rip) };
-    }
-    r.cpu.regs[frontend_x86::op::RIP_BASE as usize] = base;
-    found
 }
 
 /// For a jump whose target is not in its place in the cache of jumps, or with which the budget is used up (and charged for): the op there

@@ -5,8 +5,8 @@
 //! have to be looked at, and nothing is cached. Both have their own part of the cache, so that a target that is no canonical address
 //! is never found.
 
-use crate::hot;
 use crate::run::TracedOp;
+use crate::{hint, hot};
 use frontend_x86::cpu::{CodeSize, Mode};
 use frontend_x86::tlb::{self, Entry};
 use lyrebird_memory::{Zero, Zeroed};
@@ -213,25 +213,14 @@ impl JumpCache {
         (place >> 1 & (JUMPS - 1), place & 1)
     }
 
-    /// The place that it would have.
-    /// There will be a jump to a RIP: hosts that can be told load what is known of it meanwhile. Of code that is seldom executed nothing is in
-    /// their caches.
+    /// There will be a jump to a RIP: the host loads what is known of it meanwhile.
     #[inline(always)]
     pub fn expect(&self, rip: u64) {
-        let place = self.place(rip);
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a hint, which changes nothing.
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(place.cast());
-        }
-        #[cfg(target_arch = "aarch64")]
-        // SAFETY: as above.
-        unsafe {
-            std::arch::asm!("prfm pldl1keep, [{0}]", in(reg) place, options(nostack, preserves_flags, readonly));
-        }
+        // SAFETY: a place of this cache, whatever is in it.
+        hint::will_read(unsafe { (*self.place(rip)).op });
     }
 
+    /// The place that it would have.
     #[inline(always)]
     fn place(&self, linear: u64) -> *mut Jump {
         let (set, place) = Self::index(linear);

@@ -18,6 +18,7 @@ mod crossing;
 mod fast;
 mod handlers;
 mod held;
+pub mod hint;
 pub mod hot;
 mod iteration;
 pub mod jumps;

@@ -242,7 +242,10 @@ impl Algebra for Record {
     fn next_rip(&mut self, w: Width) -> V {
         let base = self.reg(RIP_BASE, Q);
         let rip = self.add(Q, base, V::Const(self.op.next_offset()));
-        self.truncate(w, rip)
+        let rip = self.truncate(w, rip);
+        // It is a call's.
+        self.step(Step::Expect(rip));
+        rip
     }
 
     fn vector(&mut self, _: u8, _: Width) {

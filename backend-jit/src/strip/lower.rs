@@ -1,13 +1,15 @@
 //! Steps as host code, one after the other. What is seldom stands behind everything else.
 
 use super::registers::{OWNERS, TooMany, Where, find_needed, owner};
-use super::step::{C, LEFT, NEXT_RIP, Place, Step, V};
+use super::step::{C, LEFT, NEXT_RIP, Place, Step, V, slot};
 use super::x64::{Alu, Cond, Label, Mem, Reg, Shift, X64};
+use backend_interp::hint;
 use backend_interp::hot::{self, Ways};
+use backend_interp::jumps::{FACTOR, JUMPS, Jump, SPREAD};
 use backend_interp::profile;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::algebra::{Bin, Cmp};
-use frontend_x86::op::Width;
+use frontend_x86::op::{Func, RIP_BASE, Width};
 use frontend_x86::tlb::{ENTRIES, Entry};
 use std::mem::offset_of;
 
@@ -93,6 +95,7 @@ pub fn lower(
     let (holds, owners) = ([None; 16], [None; OWNERS]);
     let mut lower =
         Lower { asm, steps, ops, ways, first, at, holds, owners, busy: 0, spilled: 0, op: first, leave: None, rest };
+    lower.look_ahead(next);
     for n in (0..steps.len()).filter(|n| needed[*n]) {
         lower.step(n as u32)?;
         lower.busy = 0;
@@ -102,6 +105,28 @@ pub fn lower(
 }
 
 impl Lower<'_> {
+    /// Has the host load what is known of a jump's target: see [`JumpCache::expect`](backend_interp::jumps::JumpCache::expect).
+    fn expect(&mut self, work: Reg, rip: Reg) {
+        let size = size_of::<Jump>();
+        self.asm.multiply_constant(Q, work, rip, FACTOR);
+        self.asm.shift(Shift::Shr, Q, work, (SPREAD - 1 - size.trailing_zeros()) as u8);
+        self.asm.alu_constant(Alu::And, Width::D, work, ((2 * JUMPS - 1) * size) as i32);
+        self.asm.alu_load(Alu::Add, Q, work, Mem::at(RUN, offset_of!(Run, jumps) as i32));
+        self.asm.load(Q, work, Mem::at(work, offset_of!(Jump, op) as i32));
+        self.asm.prefetch(Mem::at(work, 0));
+    }
+
+    /// Where the last op's direct jump out of its page leads is known at the beginning.
+    fn look_ahead(&mut self, next: u16) {
+        let Some(Step::JumpTo(_)) = self.steps.last() else { return };
+        let op = self.ops[usize::from(next) - 1].op();
+        if matches!(op.ins.func, Func::Jmp | Func::Call | Func::Goto) {
+            self.asm.load(Q, Reg::RAX, Mem::at(RUN, slot(RIP_BASE)));
+            self.asm.alu_constant(Alu::Add, Q, Reg::RAX, op.imm as i32);
+            self.expect(Reg::RAX, Reg::RAX);
+        }
+    }
+
     fn end(&mut self, next: u16) {
         if !matches!(self.steps.last(), Some(Step::Jump(_) | Step::JumpTo(_))) {
             self.go_to(next);
@@ -241,6 +266,11 @@ impl Lower<'_> {
                 }
                 [addend, linear, v].into_iter().for_each(|v| self.used(v));
             }
+            Step::Expect(rip) => {
+                let (from, to) = (self.get(rip)?, self.any()?);
+                self.expect(to, from);
+                self.used(rip);
+            }
             Step::Link => {
                 let to = self.any()?;
                 let leave = self.leave();
@@ -265,7 +295,8 @@ impl Lower<'_> {
             Step::Jump(link) => {
                 let from = self.get(link)?;
                 let stop = self.later(Rest::Stop(self.op));
-                self.charge(self.op, stop);
+                self.charge(self.op);
+                self.asm.jump_if(Cond::S, stop);
                 self.used(link);
                 self.dispatch(from);
             }
@@ -273,8 +304,8 @@ impl Lower<'_> {
                 let from = self.get(target)?;
                 self.asm.store(Q, Mem::at(RUN, NEXT_RIP), from);
                 self.used(target);
-                self.go_to(self.op);
-                self.asm.jump_outside(self.ways.indirect as usize as u64);
+                self.charge(self.op);
+                self.asm.jump_outside(self.ways.jump as usize as u64);
             }
         }
         // What nobody uses (the link of a jump that leaves) needs no register.
@@ -497,16 +528,16 @@ impl Lower<'_> {
         self.asm.here(enough);
     }
 
-    /// Charges the budget for a jump.
-    fn charge(&mut self, op: u16, stop: Label) {
+    /// Charges the budget for a jump: less than zero if it is used up.
+    fn charge(&mut self, op: u16) {
         let count = self.ops[usize::from(op)].count();
         self.asm.alu_memory(Alu::Sub, Q, Mem::at(RUN, LEFT), count.into());
-        self.asm.jump_if(Cond::S, stop);
     }
 
     /// Goes on with the op in a register, by its handler; all values end.
     fn dispatch(&mut self, op: Reg) {
         self.asm.mov(Q, OP, op);
+        self.asm.prefetch(Mem::at(OP, hint::LINE as i32));
         self.asm.load_signed(Reg::RAX, Mem::at(OP, TracedOp::HANDLER as i32));
         self.asm.lea_outside(Reg::RCX, self.ways.origin);
         self.asm.alu(Alu::Add, Q, Reg::RAX, Reg::RCX);
@@ -538,7 +569,7 @@ impl Lower<'_> {
                 self.asm.skip_if(Cond::NE, linked);
                 self.asm.jump_outside(unlinked);
                 self.asm.here(linked);
-                self.asm.alu_memory(Alu::Sub, Q, Mem::at(RUN, LEFT), traced.count().into());
+                self.charge(op);
                 self.asm.skip_if(Cond::S.not(), on);
                 self.asm.jump_outside(self.ways.stop as usize as u64);
                 self.asm.here(on);

@@ -88,6 +88,8 @@ pub enum Step {
     Near { offset: V, distance: i32, w: Width },
     /// A load from guest memory.
     Load { w: Width, from: Place },
+    /// There will be a jump to this instruction pointer.
+    Expect(V),
     /// Where the current op's direct jump leads; leaves if that is not known yet.
     Link,
     /// Leaves if this holds.
@@ -139,7 +141,7 @@ impl Step {
                 f(to.addend);
                 f(*v);
             }
-            Step::Jump(v) | Step::JumpTo(v) => f(*v),
+            Step::Expect(v) | Step::Jump(v) | Step::JumpTo(v) => f(*v),
         }
     }
 

@@ -244,6 +244,11 @@ impl X64 {
         self.immediate(w, v);
     }
 
+    /// PREFETCHT0: what lies there will be wanted.
+    pub fn prefetch(&mut self, at: Mem) {
+        self.memory(Width::D, &[0x0f, 0x18], Reg(1), at);
+    }
+
     /// An operation on two registers.
     pub fn alu(&mut self, op: Alu, w: Width, to: Reg, from: Reg) {
         self.register(w, &[(op as u8) << 3 | if w == Width::B { 2 } else { 3 }], to, from);

@@ -28,6 +28,8 @@ pub struct Hot {
     pub warm: Notice,
     /// See `warm`: a power of two, at most [`AGAIN`].
     pub warmth: i64,
+    /// Told of the trace at which a budget was used up: of the guest's time, a sample.
+    pub sampled: Notice,
     /// For this function.
     pub owner: *mut (),
     /// What the entry op's immediate is to begin with: the engine's code for "not compiled".

@@ -71,6 +71,8 @@ pub struct InterpVcpu {
     run: Box<Run>,
     steps: Vec<Option<Stepped>>,
     counts: Counts,
+    /// The last run ended because its budget was used up.
+    used_up: bool,
 }
 
 /// How often the run loop was come back to, by reason.
@@ -119,7 +121,12 @@ impl InterpVcpu {
             jumps: JumpCache::new(),
             cache,
         };
-        InterpVcpu { run: Box::new(run), steps: (0..STEPS).map(|_| None).collect(), counts: Counts::default() }
+        InterpVcpu {
+            run: Box::new(run),
+            steps: (0..STEPS).map(|_| None).collect(),
+            counts: Counts::default(),
+            used_up: false,
+        }
     }
 
     /// What runs, for an engine above this one.
@@ -136,6 +143,7 @@ impl InterpVcpu {
         loop {
             let run = &mut *self.run;
             if run.cpu.left <= 0 {
+                self.used_up = true;
                 return Exit::Budget;
             }
             match run.cache.refresh(&mut run.cpu) {
@@ -209,6 +217,12 @@ impl InterpVcpu {
             };
             if first.is_null() {
                 return if run.cache.is_fresh() { self.step() } else { Left::Look };
+            }
+            if std::mem::take(&mut self.used_up)
+                && let Some(hot) = run.cache.hot
+            {
+                // SAFETY: `first` is about to be entered.
+                unsafe { (hot.sampled)(run, first.cast_mut()) };
             }
             run.left = Left::Look;
             let mut op = first;

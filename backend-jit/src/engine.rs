@@ -541,8 +541,15 @@ impl JitVcpu {
         let warmth = jit.warmth();
         drop(jit);
         let own = Box::into_raw(Box::new(Own::new(common, entrance)));
-        interp.run_mut().cache.hot =
-            Some(Hot { threshold, notice: enter::notice, warm: enter::warm, warmth, owner: own.cast(), code });
+        interp.run_mut().cache.hot = Some(Hot {
+            threshold,
+            notice: enter::notice,
+            warm: enter::warm,
+            sampled: enter::sampled,
+            warmth,
+            owner: own.cast(),
+            code,
+        });
         JitVcpu { interp, own }
     }
 

@@ -131,6 +131,24 @@ fn what_is_entered_very_often_is_compiled_with_what_it_calls() {
 }
 
 #[test]
+fn what_goes_round_for_long_is_compiled_with_what_it_goes_round_in() {
+    // l: inc eax; test al, 1; jz m; add ebx, 3; m: xor edx, eax; jmp l
+    let code = [0x40, 0xa8, 1, 0x74, 3, 0x83, 0xc3, 3, 0x31, 0xc2, 0xeb, 0xf4];
+    let memory = memory();
+    memory.write(CODE, &code).unwrap();
+    let options = Options { threshold: 200, verify: true, ..Options::default() };
+    let mut jit = JitVcpu::new(0, model(), memory, Signals::new(), options).unwrap();
+    let start = state(&mut jit, false);
+    jit.set_state(&start);
+    // A region is compiled anew after 10,000 entries; this one is entered some hundred times.
+    for _ in 0..200 {
+        assert_eq!(jit.run(&mut NoBus, Budget::about(10_000)), Exit::Budget);
+    }
+    let statistics = jit.statistics();
+    assert!(statistics.widened >= 1, "{statistics:?}");
+}
+
+#[test]
 fn returns_are_known_behind_each_of_many_calls() {
     // mov ecx, 1000; a: call 2000h; dec ecx; jnz a; mov ecx, 10000; b: call 2000h (five times); xor ebx, eax; dec ecx; jnz b; s: jmp s
     let mut main = vec![0xb9, 0xe8, 3, 0, 0, 0xe8, 0xf6, 0x0f, 0, 0, 0x49, 0x75, 0xf8, 0xb9, 0x10, 0x27, 0, 0];

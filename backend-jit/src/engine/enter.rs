@@ -20,7 +20,12 @@ pub struct Own {
     pub(super) common: Arc<Common>,
     entrance: Entrance,
     pub(super) exits: Exits,
+    /// How many instructions there had been when the budget was used up before.
+    sampled_at: u64,
 }
+
+/// So many instructions take about as long as entering compiled code once.
+const AN_ENTRY: i64 = 64;
 
 /// How often compiled code came back to the interpreter, and for what.
 pub struct Exits {
@@ -62,7 +67,12 @@ impl Exits {
 
 impl Own {
     pub(super) fn new(common: Arc<Common>, entrance: Entrance) -> Self {
-        Own { common, entrance, exits: Exits { ops: [0; 256], cold: 0, loops: 0 } }
+        Own { common, entrance, exits: Exits { ops: [0; 256], cold: 0, loops: 0 }, sampled_at: 0 }
+    }
+
+    /// How many instructions there were since this was asked last.
+    fn since_sample(&mut self, retired: u64) -> i64 {
+        retired.wrapping_sub(std::mem::replace(&mut self.sampled_at, retired)) as i64
     }
 }
 
@@ -112,6 +122,23 @@ pub unsafe fn warm(run: *mut Run, entry: *mut TracedOp) {
     if !has_code && run.cache.is_fresh() {
         // SAFETY: this vCPU knows of all that was dropped, so the trace lives.
         unsafe { strips.make(run, &mut pool, perf.as_mut(), entry) };
+    }
+}
+
+/// Told by the interpreter of the trace at which the budget was used up. What is executed there may seldom be entered, but go round for long: it
+/// is taken for as many entries.
+///
+/// # Safety
+/// See [`notice`].
+pub unsafe fn sampled(run: *mut Run, entry: *mut TracedOp) {
+    // SAFETY: the vCPU owns both and is running; the trace lives.
+    unsafe {
+        let Some(hot) = (*run).cache.hot else { return };
+        let since = (*hot.owner.cast::<Own>()).since_sample((*run).cpu.state.retired);
+        let left = hot::left(entry);
+        if left > 1 && hot::code(entry) != hot.code {
+            hot::set_left(entry, (left - since / AN_ENTRY).max(1));
+        }
     }
 }
 

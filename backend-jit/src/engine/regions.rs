@@ -130,14 +130,6 @@ impl Regions {
         }
     }
 
-    /// Whether two traces are in one region whose code the first one enters.
-    pub fn are_together(&self, entry: Trace, other: Trace) -> bool {
-        self.live
-            .get(&entry)
-            .and_then(|number| self.bodies.get(number))
-            .is_some_and(|body| body.members.contains(&other))
-    }
-
     /// Which trace of a region that begins with `first` an op belongs to.
     pub fn trace_of(&self, first: Trace, op: *const TracedOp) -> Option<Trace> {
         let bodies = self.of.get(&first)?.iter().filter_map(|number| self.bodies.get(number));

@@ -1,4 +1,4 @@
-//! A second look at what is entered very often: see [`crate::gather::wide`].
+//! A second look at what is entered very often, or goes round for long: see [`crate::gather::wide`].
 
 use super::reconsider::has_disappointed;
 use super::reuse::Looked;
@@ -23,7 +23,7 @@ impl Jit {
         unsafe { hot::set_left(entry, OFTEN * self.threshold) };
     }
 
-    /// Has a wide region compiled that begins with a trace, if it is any wider than the one that the trace enters now.
+    /// Has a wide region compiled that begins with a trace, unless it is that trace alone.
     ///
     /// # Safety
     /// This vCPU knows of all that was dropped, has just left compiled code in front of the trace, and executes none.
@@ -38,7 +38,8 @@ impl Jit {
         }
         // SAFETY: the caller's promise.
         let region = unsafe { wide::widen(run, pool, entry, is_plain(entry)) };
-        if region.iter().all(|found| self.regions.are_together(entry, found.entry)) {
+        if let [_] = region[..] {
+            // It would be as it is.
             return;
         }
         self.statistics.widened += 1;

@@ -24,6 +24,8 @@ const MISSED: usize = 4;
 const MORE: usize = 8;
 /// This part of the ops goes at once. The guest waits meanwhile.
 const PART: usize = 32;
+/// There is little room left if it is less than this part.
+const CROWDED: usize = 16;
 /// More pages that were dropped are not remembered.
 const DROPPED: usize = 1 << 13;
 
@@ -71,6 +73,12 @@ impl Locked<'_> {
             self.inner.rewritten.clear();
         }
         self.lose(Loss::Sight);
+    }
+
+    /// Whether what is decoded has nearly all of its room.
+    pub fn is_crowded(&self) -> bool {
+        let room = self.pool.room.load(Ordering::Relaxed);
+        self.pool.ops.load(Ordering::Relaxed) > room - room / CROWDED
     }
 
     /// Makes room, by dropping the traces of some pages.
@@ -134,13 +142,14 @@ mod tests {
     fn pages_that_nobody_looks_at_make_room_and_what_comes_again_gets_more() {
         let pool = Pool::default();
         pool.room.store(64, Ordering::Relaxed);
+        assert!(!pool.lock().is_crowded());
         for page in 0..32 {
             add(&pool, page << 12);
             assert!(pool.lock().wanted((0, 0, 0)).is_some());
         }
         assert!(!pool.is_full());
         add(&pool, 32 << 12);
-        assert!(pool.is_full());
+        assert!(pool.is_full() && pool.lock().is_crowded());
         pool.lock().make_room();
         let there = |page: usize| pool.lock().known((page << 12, 0, 0)).is_some();
         assert!(there(0) && !there(1) && !there(2) && there(3) && there(32));

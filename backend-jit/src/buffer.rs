@@ -37,6 +37,8 @@ pub struct CodeBuffer {
     kept: Option<usize>,
     /// The segment that is being filled.
     segment: usize,
+    /// How many of them the ring has.
+    ring: usize,
     /// From here on the host has pages twice: see [`Pages::settle`].
     unsettled: usize,
 }
@@ -44,7 +46,7 @@ pub struct CodeBuffer {
 impl CodeBuffer {
     /// A buffer of so many bytes. The host commits pages when they are first written.
     pub fn new(bytes: usize) -> Result<Self, BufferError> {
-        Ok(CodeBuffer { pages: Pages::new(bytes)?, used: 0, kept: None, segment: 0, unsettled: 0 })
+        Ok(Self::of(Pages::new(bytes)?))
     }
 
     /// The same, or a smaller one if the host refuses that much.
@@ -64,13 +66,11 @@ impl CodeBuffer {
 
     /// A buffer of so many bytes from which an address can be reached with distances of 32 bits; nothing if there is no such place.
     pub fn near(address: u64, bytes: usize) -> Result<Option<Self>, BufferError> {
-        Ok(Pages::near(address, bytes)?.map(|pages| CodeBuffer {
-            pages,
-            used: 0,
-            kept: None,
-            segment: 0,
-            unsettled: 0,
-        }))
+        Ok(Pages::near(address, bytes)?.map(Self::of))
+    }
+
+    fn of(pages: Pages) -> Self {
+        CodeBuffer { pages, used: 0, kept: None, segment: 0, ring: SEGMENTS, unsettled: 0 }
     }
 
     /// Places a function and gives its address for calls.
@@ -120,9 +120,19 @@ impl CodeBuffer {
 
     /// The segment that comes next, by its number, and the addresses of the code in it.
     pub fn next(&self) -> (usize, Range<u64>) {
-        let next = (self.segment + 1) % SEGMENTS;
+        let next = self.next_segment();
         let bounds = self.bounds(next);
         (next, self.pages.address(bounds.start)..self.pages.address(bounds.end))
+    }
+
+    fn next_segment(&self) -> usize {
+        if self.segment + 1 < self.ring { self.segment + 1 } else { 0 }
+    }
+
+    /// From the next segment on the ring has so many, the first ones. Those that are beyond it.
+    pub fn shall_have(&mut self, segments: usize) -> Range<usize> {
+        self.ring = segments.clamp(1, SEGMENTS);
+        self.ring..SEGMENTS
     }
 
     fn settle(&mut self) {
@@ -130,10 +140,13 @@ impl CodeBuffer {
         self.unsettled = self.used;
     }
 
-    /// Goes on to the next segment, which is emptied: nobody may be in its code or enter it again.
+    /// Goes on to the next segment. It is emptied, and those beyond the ring are given back: nobody may be in their code or enter it again.
     pub fn advance(&mut self) {
-        self.segment = (self.segment + 1) % SEGMENTS;
+        self.segment = self.next_segment();
         self.settle();
+        if self.ring < SEGMENTS {
+            self.pages.give_back(self.bounds(self.ring).start..self.bounds(SEGMENTS - 1).end);
+        }
         self.used = self.bounds(self.segment).start;
         self.unsettled = self.used;
     }
@@ -181,6 +194,30 @@ mod tests {
         assert!(ranges.windows(2).all(|pair| pair[0].end <= pair[1].start));
         // SAFETY: as above.
         assert_eq!(unsafe { *first }, 1, "what is kept for ever stays");
+    }
+
+    #[test]
+    fn a_shorter_ring_gives_memory_back() {
+        let mut buffer = CodeBuffer::new(SEGMENTS << 16).unwrap();
+        buffer.keep();
+        let place = |buffer: &mut CodeBuffer, n: u8| {
+            let code = buffer.place(&vec![n; buffer.largest()]).unwrap();
+            // SAFETY: the executable view is readable.
+            move || unsafe { *code }
+        };
+        let first = place(&mut buffer, 1);
+        buffer.advance();
+        assert_eq!(buffer.shall_have(1), 1..SEGMENTS);
+        let second = place(&mut buffer, 2);
+        assert_eq!((buffer.next().0, first(), second()), (0, 1, 2));
+        buffer.advance();
+        assert_eq!(buffer.segment(), 0);
+        assert!(cfg!(not(target_os = "linux")) || second() == 0, "it is not there any more");
+        assert_eq!(first(), 1);
+        assert!(buffer.shall_have(SEGMENTS).is_empty());
+        buffer.advance();
+        let third = place(&mut buffer, 3);
+        assert_eq!((buffer.segment(), third()), (1, 3));
     }
 
     #[test]

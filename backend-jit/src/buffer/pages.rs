@@ -68,6 +68,10 @@ mod host {
         }
     }
 
+    /// No host has larger pages.
+    #[cfg(target_os = "linux")]
+    const PAGE: usize = 1 << 16;
+
     /// Memory for both views.
     fn file(bytes: usize) -> Result<OwnedFd, BufferError> {
         let fd = memfd_create("lyrebird-code", MemfdFlags::CLOEXEC)?;
@@ -111,6 +115,21 @@ mod host {
             super::flush_instructions(self.address(at) as usize, code.len());
         }
 
+        /// Nobody wants what is there any more: the host may have the memory, where it can.
+        pub fn give_back(&self, range: std::ops::Range<usize>) {
+            #[cfg(not(target_os = "linux"))]
+            let _ = range;
+            #[cfg(target_os = "linux")]
+            {
+                use rustix::mm::{Advice, madvise};
+                let (from, to) = (range.start.next_multiple_of(PAGE), range.end / PAGE * PAGE);
+                if from < to {
+                    // SAFETY: the range lies in the view; what was there is not used any more, by the caller's word. It reads as zero.
+                    let _ = unsafe { madvise(self.write.at.as_ptr().add(from).cast(), to - from, Advice::LinuxRemove) };
+                }
+            }
+        }
+
         /// What is written once is not looked at again through this view: its pages need not be mapped twice, and counted twice as this
         /// process's memory. They may be written to again.
         pub fn settle(&self, range: std::ops::Range<usize>) {
@@ -119,8 +138,6 @@ mod host {
             #[cfg(target_os = "linux")]
             {
                 use rustix::mm::{Advice, madvise};
-                // No host has larger pages.
-                const PAGE: usize = 1 << 16;
                 let (from, to) = (range.start / PAGE * PAGE, range.end.next_multiple_of(PAGE).min(self.write.bytes));
                 // SAFETY: the range lies in the view, which nobody else uses; of a shared mapping this takes away no contents.
                 let _ = unsafe { madvise(self.write.at.as_ptr().add(from).cast(), to - from, Advice::LinuxDontNeed) };
@@ -165,6 +182,9 @@ mod host {
 
         /// There is one view only.
         pub fn settle(&self, _: std::ops::Range<usize>) {}
+
+        /// Neither is this tried here.
+        pub fn give_back(&self, _: std::ops::Range<usize>) {}
 
         /// The same near an address: not here.
         pub fn near(_: u64, _: usize) -> Result<Option<Self>, BufferError> {

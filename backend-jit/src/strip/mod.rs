@@ -32,9 +32,11 @@ use std::collections::HashMap;
 use std::mem::transmute;
 use std::slice::from_raw_parts;
 
-/// Most bytes of code. With twice as much starting programs takes a twentieth less, and what there is beside the guest's RAM would be more
-/// than it is to be.
-const MOST: usize = 2 << 20;
+/// Most bytes of code. With half of it starting programs takes a tenth longer.
+const MOST: usize = 4 << 20;
+/// So many segments of it are used where decoded code has nearly all of its room: what there is beside the guest's RAM would be more than it is to be,
+/// and such guests take no longer for it.
+const CROWDED: usize = SEGMENTS / 2;
 
 /// What fewer of a trace's entries than this part get to is not worth it.
 const SELDOM: f32 = 1.0 / 4.0;
@@ -226,15 +228,18 @@ impl Strips {
         }
     }
 
-    /// Drops the strips that are in the next segment of the buffer, the oldest ones. Whether there is room then: others may be in them for
-    /// a while.
+    /// Drops the strips that are in the next segment of the buffer, the oldest ones, and what there is to be no room for. Whether there is room
+    /// then: others may be in them for a while.
     fn make_room(&mut self, run: &mut Run, pool: &mut Locked<'_>) -> bool {
         let over = match self.draining {
             Some(over) => over,
             None => {
-                let (segment, _) = self.buffer.next();
-                for entry in std::mem::take(&mut self.placed[segment]) {
-                    self.drop_strip(entry);
+                let beyond = self.buffer.shall_have(if pool.is_crowded() { CROWDED } else { SEGMENTS });
+                let (next, _) = self.buffer.next();
+                for segment in beyond.chain([next]) {
+                    for entry in std::mem::take(&mut self.placed[segment]) {
+                        self.drop_strip(entry);
+                    }
                 }
                 let over = pool.lose(Loss::Code);
                 run.cache.knows_loss(pool);

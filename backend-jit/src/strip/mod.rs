@@ -148,6 +148,10 @@ impl Strips {
             // SAFETY: the caller's promise.
             return unsafe { hot::set_handler(entry, strip.entry) };
         }
+        // What is filled last may be given back then.
+        if self.draining.is_some() && !self.make_room(run, pool) {
+            return;
+        }
         // SAFETY: the caller's promise; a trace is an entry op and those behind it.
         let ops = unsafe { from_raw_parts(entry, gather::ops_of(entry).len() + 1) };
         let mut heads = self.cut(run.cpu.mode, ops);

@@ -17,10 +17,14 @@ use std::ptr::null;
 pub const JUMPS: usize = 32768;
 const _: () = assert!(2 * JUMPS <= 1 << 16, "places have 16 bits");
 
-/// A linear address times this, wrapped, has its set in the bits from [`SPREAD`] on; the bit before them tells its place in the set.
+/// A linear address times this, wrapped, has its set in the bits from `SPREAD` on; the bit before them tells its place in the set.
 pub const FACTOR: i32 = 0x61c8_8647;
 /// See [`FACTOR`].
-pub const SPREAD: u32 = 32;
+const SPREAD: u32 = 32;
+/// For code that looks itself: the product shifted right by so many bits,
+pub const PLACE_SHIFT: u32 = SPREAD - 1 - size_of::<Jump>().trailing_zeros();
+/// and of that these bits, is how many bytes its place is behind the first one.
+pub const PLACE_MASK: u64 = (2 * JUMPS as u64 - 1) * size_of::<Jump>() as u64;
 
 /// One cached target.
 #[derive(Clone, Copy, Debug)]

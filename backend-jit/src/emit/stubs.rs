@@ -3,7 +3,7 @@
 use super::slots::{LEFT, TLB, place};
 use crate::clif::{Area, Asm, Block, Value};
 use crate::code::Function;
-use backend_interp::jumps::{FACTOR, JUMPS, Jump, SPREAD, Set};
+use backend_interp::jumps::{FACTOR, Jump, PLACE_MASK, PLACE_SHIFT, Set};
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::algebra::{Bin, Cmp};
 use frontend_x86::op::{RIP_BASE, Width};
@@ -110,10 +110,9 @@ pub fn find(asm: &mut Asm, j: &Jumping, slow: Block) -> Step {
     };
     let own = |asm: &mut Asm, at: Value, offset: usize| asm.load(Area::Own, Q, at, offset as i32);
 
-    let size = size_of::<Jump>() as u64;
     let spread = with(asm, Bin::Mul, target, FACTOR as u64);
-    let place = with(asm, Bin::Shr, spread, u64::from(SPREAD - 1 - size.trailing_zeros()));
-    let offset = with(asm, Bin::And, place, (2 * JUMPS as u64 - 1) * size);
+    let place = with(asm, Bin::Shr, spread, u64::from(PLACE_SHIFT));
+    let offset = with(asm, Bin::And, place, PLACE_MASK);
     let jumps = own(asm, run, offset_of!(Run, jumps));
     let jump = asm.bin(Bin::Add, Q, jumps, offset);
     let tag = own(asm, jump, offset_of!(Jump, tag));

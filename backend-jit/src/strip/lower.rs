@@ -5,7 +5,7 @@ use super::step::{C, LEFT, NEXT_RIP, Place, Step, V, slot};
 use super::x64::{Alu, Cond, Label, Mem, Reg, Shift, X64};
 use backend_interp::hint;
 use backend_interp::hot::{self, Ways};
-use backend_interp::jumps::{FACTOR, JUMPS, Jump, SPREAD};
+use backend_interp::jumps::{FACTOR, Jump, PLACE_MASK, PLACE_SHIFT};
 use backend_interp::profile;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::algebra::{Bin, Cmp};
@@ -107,10 +107,9 @@ pub fn lower(
 impl Lower<'_> {
     /// Has the host load what is known of a jump's target: see [`JumpCache::expect`](backend_interp::jumps::JumpCache::expect).
     fn expect(&mut self, work: Reg, rip: Reg) {
-        let size = size_of::<Jump>();
         self.asm.multiply_constant(Q, work, rip, FACTOR);
-        self.asm.shift(Shift::Shr, Q, work, (SPREAD - 1 - size.trailing_zeros()) as u8);
-        self.asm.alu_constant(Alu::And, Width::D, work, ((2 * JUMPS - 1) * size) as i32);
+        self.asm.shift(Shift::Shr, Q, work, PLACE_SHIFT as u8);
+        self.asm.alu_constant(Alu::And, Width::D, work, PLACE_MASK as i32);
         self.asm.alu_load(Alu::Add, Q, work, Mem::at(RUN, offset_of!(Run, jumps) as i32));
         self.asm.load(Q, work, Mem::at(work, offset_of!(Jump, op) as i32));
         self.asm.prefetch(Mem::at(work, 0));

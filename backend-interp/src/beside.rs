@@ -107,7 +107,7 @@ pub unsafe fn is_beside(run: *mut Run, linear: u64, bytes: u64) -> bool {
     if r.cpu.state.cr0 & cr0::PG != 0 || linear & !0xfff != page || entry.read != page || entry.write == page {
         return false;
     }
-    let physical = r.cpu.tlb.banks[r.cpu.bank as usize].physical[tlb::index(linear)];
+    let physical = r.cpu.tlb.banks[r.cpu.bank as usize].physical(tlb::index(linear));
     let key = (physical & !0xfff, r.cache.map_epoch());
     if r.last_beside.is_none_or(|(known, _)| known != key) {
         let Backing::Ram(backing) = r.cpu.view.lookup(physical) else { return false };

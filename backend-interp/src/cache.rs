@@ -400,7 +400,7 @@ impl CodeCache {
         let rip = cpu.rip;
         let linear = linear_of(cpu, rip);
         let Some(entry) = executable(cpu, linear) else { return null() };
-        let physical = cpu.tlb.banks[cpu.bank as usize].physical[frontend_x86::tlb::index(linear)];
+        let physical = cpu.tlb.banks[cpu.bank as usize].physical(frontend_x86::tlb::index(linear));
         let _ = entry;
         match cpu.view.lookup(physical).readable() {
             Some(page) => self.trace(cpu, &page, physical, offset),
@@ -420,7 +420,7 @@ pub fn linear_of(cpu: &Cpu, rip: u64) -> u64 {
 /// The TLB entry for a fetch, if there is one.
 pub fn executable(cpu: &Cpu, linear: u64) -> Option<Entry> {
     let bank = &cpu.tlb.banks[cpu.bank as usize];
-    let entry = bank.entries[frontend_x86::tlb::index(linear)];
+    let entry = bank.entry(frontend_x86::tlb::index(linear));
     entry.fetches(linear).then_some(entry)
 }
 

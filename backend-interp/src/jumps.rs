@@ -89,7 +89,7 @@ impl PageJumps {
     }
 }
 
-// All zero, so that what was never used takes no memory. No TLB entry is zero.
+// All zero, so that what was never used takes no memory. The TLB entry of page zero never has this page.
 const NO_JUMP: Jump = Jump { tag: 0, page: 0, op: null(), code: 0 };
 
 /// In which part of the cache a mode's targets are. A 32-bit target in a flat segment is a linear address; so are 64-bit ones.
@@ -326,8 +326,8 @@ mod tests {
     #[test]
     fn two_targets_share_a_place() {
         let [a, b, c] = together();
-        let tlb = mapped(&[a, b, c].map(|x| x & !0xfff));
-        let bank = tlb.banks[Bank::User as usize].entries.as_ptr();
+        let mut tlb = mapped(&[a, b, c].map(|x| x & !0xfff));
+        let bank = tlb.banks[Bank::User as usize].as_mut_ptr();
         let mut cache = JumpCache::new();
         cache.turn_to(MODE);
         let op = |n: usize| std::ptr::without_provenance::<TracedOp>(64 * n);
@@ -361,8 +361,8 @@ mod tests {
 
     #[test]
     fn modes_do_not_find_each_others_targets() {
-        let tlb = mapped(&[0x1000]);
-        let bank = tlb.banks[Bank::User as usize].entries.as_ptr();
+        let mut tlb = mapped(&[0x1000]);
+        let bank = tlb.banks[Bank::User as usize].as_mut_ptr();
         let flat = Mode { code: CodeSize::Bits32, stack: Width::D, flat: true, real: false };
         let real = Mode { code: CodeSize::Bits16, stack: Width::W, flat: false, real: true };
         let op = |n: usize| std::ptr::without_provenance::<TracedOp>(64 * n);

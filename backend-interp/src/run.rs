@@ -85,7 +85,7 @@ impl Run {
     #[inline(always)]
     pub fn sync_tlb(&mut self) {
         let bank = &mut self.cpu.tlb.banks[self.cpu.bank as usize];
-        self.tlb = bank.entries.as_mut_ptr();
+        self.tlb = bank.as_mut_ptr();
         self.jumps.turn_to(self.cpu.mode);
     }
 

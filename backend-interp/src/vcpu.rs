@@ -338,7 +338,7 @@ fn fetch_bytes(run: &mut Run, linear: u64, buf: &mut [u8]) -> Result<(), Excepti
     let physical = match cache::executable(ctx.cpu, linear) {
         Some(_) => {
             let bank = &ctx.cpu.tlb.banks[ctx.cpu.bank as usize];
-            bank.physical[frontend_x86::tlb::index(linear)] | linear & 0xfff
+            bank.physical(frontend_x86::tlb::index(linear)) | linear & 0xfff
         }
         None => ctx.fill_execute(linear)?,
     };
@@ -371,7 +371,7 @@ fn find(run: &mut Run) -> Result<*const TracedOp, Exception> {
     }
     // SAFETY: this is a run.
     let physical = match cache::executable(&run.cpu, linear) {
-        Some(_) => run.cpu.tlb.banks[run.cpu.bank as usize].physical[frontend_x86::tlb::index(linear)] | offset,
+        Some(_) => run.cpu.tlb.banks[run.cpu.bank as usize].physical(frontend_x86::tlb::index(linear)) | offset,
         None => {
             // SAFETY: this is a run.
             let physical = unsafe { run.ctx() }.fill_execute(linear)?;

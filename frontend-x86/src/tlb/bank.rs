@@ -1,18 +1,29 @@
 //! One bank of the TLB: entries, what they were filled with, and lists of those that are to be emptied by a flush.
 
 use super::cells::{self, ROWS};
-use super::{ENTRIES, Entry, Fill, HOST_BITS, NO_FETCH, PLACED, Path, UNKNOWN, fetch_tag, index};
-use lyrebird_memory::PageBytes;
+use super::{ENTRIES, Entry, Fill, HOST_BITS, PLACED, Path, Row, UNKNOWN, fetch_tag, index};
+use lyrebird_memory::{PageBytes, Zeroed};
 
-/// The tag of nothing: a page that is half of a bank away from those that have this place, so that no address there, nor one
-/// behind it that an access reaches, is in it, or less than a page above its beginning.
+/// Whether an address that has this place, or one behind it that an access reaches, may be in page zero.
+const fn is_beside_zero(i: usize) -> bool {
+    i == 0 || i == ENTRIES - 1
+}
+
+/// The tag of nothing: a page far away from those that have this place, so that no address there, nor one behind it that an access
+/// reaches, is in it, or less than a page above its beginning. Zero wherever that will do: what is never used takes no memory.
 pub(super) const fn no_tag(i: usize) -> u64 {
-    ((i ^ (ENTRIES / 2)) as u64) << 12
+    if is_beside_zero(i) { ((ENTRIES / 2) as u64) << 12 } else { 0 }
+}
+
+/// What [`fetch_tag`] never is: zero, too, but for page zero, which a place of the cache of jumps that was never used would take for its
+/// own.
+pub(super) const fn no_fetch(i: usize) -> u64 {
+    if is_beside_zero(i) { u64::MAX } else { 0 }
 }
 
 /// An entry with nothing in it, at this place.
 pub(super) const fn empty(i: usize) -> Entry {
-    Entry { read: no_tag(i), write: no_tag(i), execute: NO_FETCH, addend: 0 }
+    Entry { read: no_tag(i), write: no_tag(i), execute: no_fetch(i), addend: 0 }
 }
 
 /// What an entry was filled with last, if that has not been flushed: a page that a CR3 load forgets, or one that it does not. It may have
@@ -27,15 +38,15 @@ const IN_GLOBALS: u8 = 8;
 #[repr(C)]
 pub struct BankEntries {
     /// The entries, by the low bits of the page number, and the rows of the [`cells`].
-    pub entries: Box<[Entry; ENTRIES + ROWS]>,
+    rows: Zeroed<Row, { ENTRIES + ROWS }>,
     /// The guest-physical page of each entry.
-    pub physical: Box<[u64; ENTRIES]>,
+    physical: Zeroed<u64, ENTRIES>,
     /// The host page of each entry, for code that may not follow addresses.
-    pages: Box<[Option<PageBytes>; ENTRIES]>,
+    pages: Zeroed<Option<PageBytes>, ENTRIES>,
     /// What the tables said of each entry, if that is wanted. Where it is not, memory is not touched.
-    paths: Box<[Path; ENTRIES]>,
+    paths: Zeroed<Path, ENTRIES>,
     /// What each entry holds, and the lists that it is in.
-    holds: Box<[u8; ENTRIES]>,
+    holds: Zeroed<u8, ENTRIES>,
     /// All entries that hold a local page, among others.
     locals: Vec<u16>,
     /// All that hold a global one, among others.
@@ -52,40 +63,57 @@ pub(super) struct Kept {
     pub(super) entry: Entry,
 }
 
-/// One for each entry, without a copy on the stack.
-fn filled<T: Clone, const N: usize>(with: T) -> Box<[T; N]> {
-    match vec![with; N].into_boxed_slice().try_into() {
-        Ok(all) => all,
-        Err(_) => unreachable!("it has so many"),
-    }
-}
-
-fn nothing() -> Box<[Entry; ENTRIES + ROWS]> {
-    let mut entries = filled(cells::NONE);
-    (0..ENTRIES).for_each(|i| entries[i] = empty(i));
-    entries
-}
-
 impl BankEntries {
     pub(super) fn new() -> Self {
-        BankEntries {
-            entries: nothing(),
-            physical: filled(0),
-            pages: filled(None),
-            paths: filled(UNKNOWN),
-            holds: filled(0),
+        let mut bank = BankEntries {
+            rows: Zeroed::new(),
+            physical: Zeroed::new(),
+            pages: Zeroed::new(),
+            paths: Zeroed::new(),
+            holds: Zeroed::new(),
             locals: Vec::new(),
             globals: Vec::new(),
-        }
+        };
+        (0..ENTRIES).filter(|i| is_beside_zero(*i)).for_each(|i| bank.set(i, empty(i)));
+        bank
+    }
+
+    /// The entry at a place.
+    #[inline]
+    pub fn entry(&self, i: usize) -> Entry {
+        self.rows[i].into()
+    }
+
+    #[inline]
+    fn set(&mut self, i: usize, entry: Entry) {
+        self.rows[i] = entry.into();
+    }
+
+    /// A row, to change it as compiled code does.
+    #[cfg(test)]
+    pub(super) fn row(&mut self, i: usize) -> &mut Row {
+        &mut self.rows[i]
+    }
+
+    /// Where the entries lie, for engines: the rows of the [`cells`] follow them.
+    pub fn as_mut_ptr(&mut self) -> *mut Entry {
+        self.rows.as_mut_ptr().cast()
+    }
+
+    /// The guest-physical page of an entry.
+    #[inline]
+    pub fn physical(&self, i: usize) -> u64 {
+        self.physical[i]
     }
 
     pub(super) fn fill(&mut self, fill: Fill) {
         let (i, page) = (index(fill.linear), fill.linear & !0xfff);
         let tag = |on: bool| if on { page } else { no_tag(i) };
+        let fetches = fill.execute && fill.host >> 48 == 0;
         let entry = Entry {
             read: tag(fill.read),
             write: tag(fill.write),
-            execute: if fill.execute && fill.host >> 48 == 0 { fetch_tag(page, fill.host) } else { NO_FETCH },
+            execute: if fetches { fetch_tag(page, fill.host) } else { no_fetch(i) },
             addend: fill.host.wrapping_sub(page),
         };
         let (index, physical) = (i as u16, fill.physical & !0xfff);
@@ -95,7 +123,8 @@ impl BankEntries {
     #[inline]
     fn put(&mut self, kept: Kept, global: bool) {
         let i = usize::from(kept.index);
-        let old = std::mem::replace(&mut self.entries[i], kept.entry);
+        let old = self.entry(i);
+        self.set(i, kept.entry);
         if old != kept.entry && !old.is_empty(i) {
             self.clear_cells();
         }
@@ -121,7 +150,7 @@ impl BankEntries {
 
     /// To be called when something was taken from the entries, or changed.
     fn clear_cells(&mut self) {
-        cells::clear(&mut self.entries[..]);
+        cells::clear(&mut self.rows[..]);
     }
 
     /// Forgets all pages that are not global.
@@ -133,7 +162,7 @@ impl BankEntries {
             self.holds[i] &= !IN_LOCALS;
             if self.holds[i] & LOCAL != 0 {
                 self.holds[i] &= !LOCAL;
-                self.entries[i] = empty(i);
+                self.rows[i] = empty(i).into();
             }
         }
     }
@@ -143,7 +172,7 @@ impl BankEntries {
         self.clear_cells();
         for i in self.locals.drain(..).chain(self.globals.drain(..)).map(usize::from) {
             self.holds[i] = 0;
-            self.entries[i] = empty(i);
+            self.rows[i] = empty(i).into();
         }
     }
 
@@ -158,7 +187,7 @@ impl BankEntries {
             self.holds[i] &= !IN_LOCALS;
             if self.holds[i] & LOCAL != 0 {
                 self.holds[i] &= !LOCAL;
-                let entry = std::mem::replace(&mut self.entries[i], empty(i));
+                let entry = Entry::from(std::mem::replace(&mut self.rows[i], empty(i).into()));
                 if !entry.is_empty(i) && to.len() < most {
                     to.push(Kept {
                         index,
@@ -172,7 +201,7 @@ impl BankEntries {
         }
         for kept in from.drain(..) {
             // A global page that has taken the place meanwhile is as likely to be wanted.
-            if self.entries[usize::from(kept.index)].is_empty(kept.index.into()) {
+            if self.entry(kept.index.into()).is_empty(kept.index.into()) {
                 self.put(kept, false);
             }
         }
@@ -180,18 +209,19 @@ impl BankEntries {
 
     /// Forgets the local pages of which `holds` says no.
     pub(super) fn retain_locals(&mut self, mut holds: impl FnMut(u64, &Path) -> bool) {
-        let BankEntries { entries, paths, holds: held, locals, .. } = self;
+        let BankEntries { rows, paths, holds: held, locals, .. } = self;
         let mut changed = false;
         locals.retain(|index| {
             let i = usize::from(*index);
-            if held[i] & LOCAL != 0 && entries[i].linear(i).is_some_and(|linear| holds(linear, &paths[i])) {
+            let entry = Entry::from(rows[i]);
+            if held[i] & LOCAL != 0 && entry.linear(i).is_some_and(|linear| holds(linear, &paths[i])) {
                 return true;
             }
             held[i] &= !IN_LOCALS;
             if held[i] & LOCAL != 0 {
                 held[i] &= !LOCAL;
-                changed |= !entries[i].is_empty(i);
-                entries[i] = empty(i);
+                changed |= !entry.is_empty(i);
+                rows[i] = empty(i).into();
             }
             false
         });
@@ -221,8 +251,8 @@ impl BankEntries {
 
     pub(super) fn forget(&mut self, linear: u64) {
         let i = index(linear);
-        if !self.entries[i].is_empty(i) {
-            self.entries[i] = empty(i);
+        if !self.entry(i).is_empty(i) {
+            self.set(i, empty(i));
             self.clear_cells();
         }
     }
@@ -238,9 +268,13 @@ impl BankEntries {
     pub(super) fn each(&mut self, mut f: impl FnMut(usize, &mut Entry)) {
         let mut changed = false;
         for i in self.locals.iter().chain(&self.globals).map(|i| usize::from(*i)) {
-            let old = self.entries[i];
-            f(i, &mut self.entries[i]);
-            changed |= self.entries[i] != old;
+            let old = Entry::from(self.rows[i]);
+            let mut entry = old;
+            f(i, &mut entry);
+            if entry != old {
+                self.rows[i] = entry.into();
+                changed = true;
+            }
         }
         if changed {
             self.clear_cells();
@@ -281,7 +315,7 @@ impl Entry {
         match self {
             Entry { read, .. } if *read != no_tag(i) => Some(*read),
             Entry { write, .. } if *write != no_tag(i) => Some(*write),
-            Entry { execute, .. } if *execute != NO_FETCH => {
+            Entry { execute, .. } if *execute != no_fetch(i) => {
                 let high = execute >> HOST_BITS << PLACED | (i as u64) << 12;
                 Some(((high << 16) as i64 >> 16) as u64)
             }

@@ -7,7 +7,7 @@
 //! makes them slower and nothing else: a cell says all that they look for, and those whose cells say different things have different
 //! [classes](Class).
 
-use super::{ENTRIES, Entry};
+use super::{ENTRIES, Entry, Row};
 use std::mem::size_of;
 
 /// What the cells of a class are compared with.
@@ -30,7 +30,7 @@ const GROUP: usize = CELLS / (64 * WORDS);
 const _: () = assert!(GROUP * 64 * WORDS == CELLS && size_of::<Entry>() == 32);
 
 /// A row without anything: no mark, no page.
-pub(super) const NONE: Entry = Entry { read: 0, write: 0, execute: 0, addend: 0 };
+const NONE: Row = [0; WORDS];
 
 /// A cell's place. Offsets are in bytes, from a bank's first entry.
 #[derive(Clone, Copy, Debug)]
@@ -99,10 +99,9 @@ pub const fn code_span(host_number: u64) -> u64 {
 }
 
 /// Empties the cells that are filled.
-pub(super) fn clear(rows: &mut [Entry]) {
-    let marks = &mut rows[MARKS];
-    let Entry { read, write, execute, addend } = std::mem::replace(marks, NONE);
-    for (word, mut bits) in [read, write, execute, addend].into_iter().enumerate() {
+pub(super) fn clear(rows: &mut [Row]) {
+    let marks = std::mem::replace(&mut rows[MARKS], NONE);
+    for (word, mut bits) in marks.into_iter().enumerate() {
         while bits != 0 {
             let group = 64 * word + bits.trailing_zeros() as usize;
             bits &= bits - 1;

@@ -48,10 +48,28 @@ pub struct Entry {
     pub read: u64,
     /// Tag for stores in place: the page is RAM, dirty already, and nobody wants to hear of writes.
     pub write: u64,
-    /// For instruction fetches, the [`fetch_tag`] of both pages, or [`NO_FETCH`].
+    /// For instruction fetches, the [`fetch_tag`] of both pages, or what that never is.
     pub execute: u64,
     /// What to add to the linear address to get the host address.
     pub addend: u64,
+}
+
+/// How an [`Entry`] lies in memory.
+type Row = [u64; 4];
+const _: () = assert!(size_of::<Row>() == size_of::<Entry>());
+
+impl From<Row> for Entry {
+    #[inline]
+    fn from([read, write, execute, addend]: Row) -> Self {
+        Entry { read, write, execute, addend }
+    }
+}
+
+impl From<Entry> for Row {
+    #[inline]
+    fn from(Entry { read, write, execute, addend }: Entry) -> Self {
+        [read, write, execute, addend]
+    }
 }
 
 /// All banks.
@@ -87,9 +105,6 @@ pub const fn fetch_tag(linear: u64, host: u64) -> u64 {
 pub const PLACED: u32 = 12 + ENTRIES.trailing_zeros();
 /// The bits of a host page's number in a [`fetch_tag`].
 pub const HOST_BITS: u32 = 36;
-
-/// What [`fetch_tag`] never is.
-pub const NO_FETCH: u64 = u64::MAX;
 
 /// The entries of the paging structures that a translation comes from, from the root on; behind the last one there is nothing.
 pub type Path = [u64; 4];
@@ -142,7 +157,7 @@ impl Tlb {
     pub fn read_physical(&self, bank: Bank, linear: u64) -> Option<u64> {
         let bank = &self.banks[bank as usize];
         let i = index(linear);
-        (bank.entries[i].read == linear & !0xfff).then(|| bank.physical[i] | linear & 0xfff)
+        (bank.entry(i).read == linear & !0xfff).then(|| bank.physical(i) | linear & 0xfff)
     }
 
     /// The guest-physical address of a linear one, if it is cached for stores.
@@ -150,7 +165,7 @@ impl Tlb {
     pub fn write_physical(&self, bank: Bank, linear: u64) -> Option<u64> {
         let bank = &self.banks[bank as usize];
         let i = index(linear);
-        (bank.entries[i].write == linear & !0xfff).then(|| bank.physical[i] | linear & 0xfff)
+        (bank.entry(i).write == linear & !0xfff).then(|| bank.physical(i) | linear & 0xfff)
     }
 
     /// The host page of an access within one page, if it is cached for loads.
@@ -159,7 +174,7 @@ impl Tlb {
         let bank = &self.banks[bank as usize];
         let i = index(linear);
         let last = linear.wrapping_add(bytes - 1);
-        if bank.entries[i].read == last & !0xfff { bank.page(i) } else { None }
+        if bank.entry(i).read == last & !0xfff { bank.page(i) } else { None }
     }
 
     /// The host page of an access within one page, if it is cached for stores.
@@ -168,7 +183,7 @@ impl Tlb {
         let bank = &self.banks[bank as usize];
         let i = index(linear);
         let last = linear.wrapping_add(bytes - 1);
-        if bank.entries[i].write == last & !0xfff { bank.page(i) } else { None }
+        if bank.entry(i).write == last & !0xfff { bank.page(i) } else { None }
     }
 
     /// Notes that pieces of a large page may be cached.

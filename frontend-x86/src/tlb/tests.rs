@@ -268,15 +268,14 @@ fn what_is_not_wanted_any_more_is_not_looked_at_for_ever() {
 fn fill_cell(tlb: &mut Tlb, bank: Bank) {
     let place = Class::CODE.place(4);
     for (at, bits) in [(place.tag, 1), (place.marks, place.bit)] {
-        let row = &mut tlb.banks[bank as usize].entries[at as usize / size_of::<Entry>()];
-        let Entry { read, write, execute, addend } = row;
-        *[read, write, execute, addend][at as usize % size_of::<Entry>() / 8] |= bits;
+        let row = tlb.banks[bank as usize].row(at as usize / size_of::<Entry>());
+        row[at as usize % size_of::<Entry>() / 8] |= bits;
     }
 }
 
 fn has_cell(tlb: &Tlb, bank: Bank) -> bool {
     let place = Class::CODE.place(4);
-    tlb.banks[bank as usize].entries[place.tag as usize / size_of::<Entry>()].read != 0
+    tlb.banks[bank as usize].entry(place.tag as usize / size_of::<Entry>()).read != 0
 }
 
 #[test]

@@ -147,6 +147,7 @@ unsafe impl Sync for HostPage {}
 
 /// The bytes of a page without its watchers: what a cache of translations keeps. Valid as long as a [`HostPage`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct PageBytes(NonNull<u8>);
 
 impl PageBytes {

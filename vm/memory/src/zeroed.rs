@@ -1,5 +1,6 @@
 //! Tables of which little is used: zeros that the host has no memory for until something is written.
 
+use crate::PageBytes;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
@@ -12,6 +13,10 @@ pub unsafe trait Zero: Copy {}
 
 // SAFETY: a number.
 unsafe impl Zero for u64 {}
+// SAFETY: a number.
+unsafe impl Zero for u8 {}
+// SAFETY: nothing; the other value is transparently a pointer that is not null.
+unsafe impl Zero for Option<PageBytes> {}
 // SAFETY: as its parts are.
 unsafe impl<T: Zero, const N: usize> Zero for [T; N] {}
 

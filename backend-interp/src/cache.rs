@@ -572,14 +572,14 @@ fn build(
         ops.push(traced);
     }
     let count = decoded.len() as u8;
-    // What follows the last op, even after a jump: a handler may ask for the next op of a `Jcc` only, but nothing is
-    // lost by an end behind every trace.
     let (handler, count) = if across {
         (handlers::across_pages as Handler, count + 1)
     } else {
         (handlers::of(TracedOp::pseudo_op(Func::Goto).ins), count)
     };
-    ops.push(TracedOp::pseudo(Func::Goto, handler, at as u64, count));
+    if ops.last().is_some_and(|last| !last.is_last()) {
+        ops.push(TracedOp::pseudo(Func::Goto, handler, at as u64, count));
+    }
     let plan = plan.map(|plan| {
         // Behind the trace's end, where nothing goes.
         let distance = (ops.len() - jump) as u8;

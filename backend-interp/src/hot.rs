@@ -54,7 +54,7 @@ pub struct Ways {
     pub stop: Handler,
     /// Tells the engine above of the trace: to be called when its count is divisible by [`AGAIN`], and not positive.
     pub notice: Handler,
-    /// What stands at the end of traces, unless an instruction follows that has to be executed by itself.
+    /// What stands at the end of traces whose last instruction goes on, unless one follows that has to be executed by itself.
     pub goto: Handler,
     /// What [`TracedOp::HANDLER`] is the distance from.
     pub origin: u64,

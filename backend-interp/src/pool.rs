@@ -9,7 +9,7 @@
 //! and says so ([`User`]); when all that run have said it, nobody can be inside, and memory is freed.
 
 use crate::copies::Plan;
-use crate::held::{Held, PageTraces};
+use crate::held::{Gone, PageTraces};
 use crate::room::{self, Times};
 use crate::run::TracedOp;
 use crate::shelf::Shelf;
@@ -33,7 +33,7 @@ pub struct TracedOps {
 
 /// What stands beside a trace.
 #[derive(Default)]
-struct Beside {
+pub(crate) struct Beside {
     /// Ops that are apart.
     #[expect(dead_code, reason = "they are reached by the ops")]
     apart: Apart,
@@ -64,6 +64,16 @@ impl TracedOps {
     /// That copy.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.beside.as_ref().map_or(&[], |beside| &beside.bytes)
+    }
+
+    /// The ops, and what stands beside them.
+    pub(crate) fn into_parts(self) -> (Box<[TracedOp]>, Option<Box<Beside>>) {
+        (self.ops, self.beside)
+    }
+
+    /// They together again.
+    pub(crate) fn from_parts(ops: Box<[TracedOp]>, beside: Option<Box<Beside>>) -> Self {
+        TracedOps { ops, beside }
     }
 
     /// The trace's first op.
@@ -209,7 +219,7 @@ pub(crate) struct Inner {
     /// What was dropped last, one entry an epoch, up to the current one.
     log: VecDeque<Loss>,
     /// Dropped traces of a page that a vCPU may be inside of, with the epochs to wait for.
-    graveyard: VecDeque<(u64, usize, Vec<Held>)>,
+    graveyard: VecDeque<(u64, usize, Vec<Gone>)>,
     /// Dropped, nobody is inside, and perhaps to come again.
     pub(crate) shelf: Shelf,
     users: Vec<Arc<User>>,
@@ -310,7 +320,7 @@ impl Locked<'_> {
         let held = self.page(page, source.stamp);
         match held.place(mode, from) {
             Ok(place) => return held.at(place),
-            Err(place) => held.insert(place, Held::new(key, ops, &source)),
+            Err(place) => held.insert(place, Gone { mode, from, ops }, &source),
         }
         if let Some(behind) = source.behind {
             let before = &mut self.page(behind, source.stamp).before;
@@ -353,11 +363,10 @@ impl Locked<'_> {
     /// to follow a link to one of them.
     fn drop_hit(&mut self, page: usize, written: &Written, user: &Arc<User>) -> bool {
         let Some(traces) = self.inner.pages.get(&page) else { return true };
-        let hit = |held: &Held| held.is_hit_by(written);
-        if !traces.traces().iter().any(hit) {
+        let lost = traces.hits(page, written);
+        if lost.is_empty() {
             return true;
         }
-        let lost: Vec<Loss> = traces.traces().iter().filter(|held| hit(held)).map(|held| held.loss(page)).collect();
         // Others that begin to run see the epoch then, and wait for the lock: see `User::begin`.
         lost.into_iter().for_each(|loss| _ = self.lose(loss));
         let epoch = self.epoch();
@@ -395,7 +404,7 @@ impl Locked<'_> {
     }
 
     /// Nobody finds these traces of a page any more. They are freed when all have forgotten them. Gives the number of their ops.
-    fn bury(&mut self, page: usize, traces: Vec<Held>) -> usize {
+    fn bury(&mut self, page: usize, traces: Vec<Gone>) -> usize {
         let ops = traces.iter().map(|held| held.ops.ops.len()).sum::<usize>();
         self.pool.ops.fetch_sub(ops, Ordering::Relaxed);
         let mut others = false;
@@ -453,7 +462,7 @@ impl Locked<'_> {
             && self.is_over(*epoch)
             && let Some((_, page, traces)) = self.inner.graveyard.pop_front()
         {
-            for Held { ops, mode, from, .. } in traces {
+            for Gone { mode, from, ops } in traces {
                 self.inner.shelf.put((page, mode, from), ops);
             }
         }

@@ -11,9 +11,9 @@ use crate::run::TracedOp;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-/// The room for ops at first, 12 MiB. A Debian that starts takes a tenth longer with a fifth less: what it drops comes again, without its
-/// counts and strips.
-pub(crate) const FEW: usize = 8 << 16;
+/// The room for ops at first, 15 MiB. A Debian that starts takes a twentieth longer with a fifth less, and as much less with twice as much:
+/// what it drops comes again, without its counts and strips.
+pub(crate) const FEW: usize = 10 << 16;
 /// The most that there may be takes this part of the guest's RAM, or is what there is at first.
 const PART_OF_RAM: u64 = 56;
 /// Ages until all ops are others.
@@ -24,8 +24,8 @@ const MISSED: usize = 4;
 const MORE: usize = 8;
 /// This part of the ops goes at once. The guest waits meanwhile.
 const PART: usize = 32;
-/// There is little room left if it is less than this part.
-const CROWDED: usize = 16;
+/// So many of so many parts of the room are much: others that take memory had better take less.
+const CROWDED: (usize, usize) = (5, 8);
 /// More pages that were dropped are not remembered.
 const DROPPED: usize = 1 << 13;
 
@@ -75,17 +75,17 @@ impl Locked<'_> {
         self.lose(Loss::Sight);
     }
 
-    /// Whether what is decoded has nearly all of its room.
+    /// Whether what is decoded takes much of its room.
     pub fn is_crowded(&self) -> bool {
         let room = self.pool.room.load(Ordering::Relaxed);
-        self.pool.ops.load(Ordering::Relaxed) > room - room / CROWDED
+        self.pool.ops.load(Ordering::Relaxed) > room / CROWDED.1 * CROWDED.0
     }
 
     /// Makes room, by dropping the traces of some pages.
     pub fn make_room(&mut self) {
         let room = self.pool.room.load(Ordering::Relaxed);
         let enough = room - room / PART;
-        let pages = self.inner.pages.iter().filter(|(_, held)| !held.traces().is_empty());
+        let pages = self.inner.pages.iter().filter(|(_, held)| !held.is_empty());
         let mut pages: Vec<(u32, usize)> = pages.map(|(page, held)| (held.age, *page)).collect();
         pages.sort_unstable();
         for spare_code in [true, false] {
@@ -117,7 +117,7 @@ impl Locked<'_> {
     /// Whether the engine above has code of traces of a page.
     fn has_code(&self, page: usize) -> bool {
         let (Some(above), Some(held)) = (self.pool.above.get(), self.inner.pages.get(&page)) else { return false };
-        above.uses(&mut held.traces().iter().map(|held| held.ops.first()))
+        above.uses(&mut held.entries())
     }
 }
 

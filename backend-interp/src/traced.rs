@@ -225,9 +225,14 @@ impl TracedOp {
         if self.may_link() { self.link() } else { null() }
     }
 
-    /// Whether it is the [`Func::Goto`] that every trace ends with.
-    pub fn is_end(&self) -> bool {
+    /// Whether it is the [`Func::Goto`] at the end of a trace whose last instruction goes on.
+    pub fn is_goto(&self) -> bool {
         self.shape == shapes::GOTO
+    }
+
+    /// Whether it is a trace's last op.
+    pub fn is_last(&self) -> bool {
+        self.is_goto() || self.ins().func.never_goes_on()
     }
 
     /// Its shape.

@@ -105,11 +105,11 @@ pub fn address(members: &[Found], symbol: Symbol) -> Option<u64> {
 /// # Safety
 /// The entry op is of a live trace; the result must not be used when it is dropped.
 pub(crate) unsafe fn ops_of(entry: *const TracedOp) -> &'static [TracedOp] {
-    // SAFETY: a trace is an entry op, then ops up to a `Goto` that the cache adds to every trace.
+    // SAFETY: a trace is an entry op, then ops up to one that never goes on.
     unsafe {
         let first = entry.add(1);
         let mut len = 1;
-        while !(*first.add(len - 1)).is_end() {
+        while !(*first.add(len - 1)).is_last() {
             len += 1;
         }
         from_raw_parts(first, len)

@@ -323,6 +323,12 @@ impl Func {
     pub const fn jumps_directly(self) -> bool {
         matches!(self, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto)
     }
+
+    /// Whether it is a jump that never goes on to what stands behind it.
+    #[inline(always)]
+    pub const fn never_goes_on(self) -> bool {
+        matches!(self, Func::Jmp | Func::JmpIndirect | Func::Call | Func::CallIndirect | Func::Ret | Func::Goto)
+    }
 }
 
 macro_rules! funcs {

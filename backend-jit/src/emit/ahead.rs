@@ -82,7 +82,7 @@ impl Look {
         }
         match i.func {
             Func::Push | Func::Pop => {}
-            Func::Call | Func::CallIndirect | Func::Ret | Func::Jmp | Func::JmpIndirect | Func::Goto => return false,
+            func if func.never_goes_on() => return false,
             // The interpreter may change anything.
             Func::Helper => return super::x87::compiles(op),
             Func::Leave => {

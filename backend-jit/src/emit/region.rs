@@ -372,12 +372,7 @@ impl Emit<'_, '_> {
     /// where the target is read from memory, which the first one may have changed.)
     pub(super) fn steps(&self) -> bool {
         let ins = hot::plain(self.op.ins);
-        jumps::has(self.mode)
-            && match ins.func {
-                Func::Jmp | Func::JmpIndirect | Func::Call | Func::Goto | Func::Ret => true,
-                Func::CallIndirect => ins.k0 == Kind::Reg,
-                _ => false,
-            }
+        jumps::has(self.mode) && ins.func.never_goes_on() && (ins.func != Func::CallIndirect || ins.k0 == Kind::Reg)
     }
 
     /// Leaves for a computed target, and charges the budget. `rare`: less code is worth more than that the host learns where each

@@ -185,10 +185,7 @@ impl Region<'_> {
     /// The ops of a trace, up to the first that never goes on to the next, or where another trace begins.
     fn ops(&self, member: usize) -> &[Op] {
         let ops = self.members[member].ops;
-        let goes = |func| {
-            matches!(func, Func::Jmp | Func::JmpIndirect | Func::Call | Func::CallIndirect | Func::Ret | Func::Goto)
-        };
-        let end = ops.iter().position(|op| goes(op.ins.func)).map_or(ops.len(), |last| last + 1);
+        let end = ops.iter().position(|op| op.ins.func.never_goes_on()).map_or(ops.len(), |last| last + 1);
         &ops[..self.continued(member).map_or(end, |(at, _)| end.min(at))]
     }
 

@@ -34,7 +34,7 @@ use std::slice::from_raw_parts;
 
 /// Most bytes of code. With half of it starting programs takes a tenth longer.
 const MOST: usize = 4 << 20;
-/// So many segments of it are used where decoded code has nearly all of its room: what there is beside the guest's RAM would be more than it is to be,
+/// So many segments of it are used where decoded code takes much of its room: what there is beside the guest's RAM would be more than it is to be,
 /// and such guests take no longer for it.
 const CROWDED: usize = SEGMENTS / 2;
 
@@ -274,7 +274,7 @@ impl Strips {
 
 /// Whether an op's handler does what its shape says.
 fn may_be_recorded(op: &TracedOp, ways: &Ways) -> bool {
-    !op.is_end() || std::ptr::fn_addr_eq(op.handler(), ways.goto)
+    !op.is_goto() || std::ptr::fn_addr_eq(op.handler(), ways.goto)
 }
 
 /// How often an op goes on to the next one, as far as is known.

@@ -111,16 +111,42 @@ fn contexts_keep_their_pages() {
         assert_eq!(known(&mut tlb, page), ALL);
     }
     // A context that is new, or begins anew, has global pages at the most.
-    tlb.switch(1, 4, true);
-    assert!(tlb.read_physical(Bank::Supervisor, 0x1000).is_none() && tlb.read_physical(Bank::User, 0x1000).is_none());
-    assert!(tlb.read_physical(Bank::Supervisor, 0x2000).is_some());
-    tlb.switch(4, 2, false);
+    let has_globals_alone = |tlb: &Tlb| {
+        [Bank::Supervisor, Bank::User].iter().all(|bank| tlb.read_physical(*bank, 0x1000).is_none())
+            && tlb.read_physical(Bank::Supervisor, 0x2000).is_some()
+    };
+    let mut other = three_contexts();
+    other.switch(1, 4, true);
+    assert!(has_globals_alone(&other));
+    tlb.switch(1, 2, false);
+    assert!(has_globals_alone(&tlb));
     tlb.switch(2, 1, true);
     assert_eq!(known(&mut tlb, 0x1000), [ALL[0], ALL[2]]);
     tlb.switch(1, 1, true);
     assert_eq!(known(&mut tlb, 0x1000), [ALL[0], ALL[2]]);
     tlb.switch(1, 1, false);
     assert_eq!(known(&mut tlb, 0x1000), [ALL[2]]);
+}
+
+#[test]
+fn an_empty_entry_is_nobodys() {
+    let tlb = Tlb::new();
+    for i in 0..ENTRIES {
+        let Entry { read, write, execute, .. } = tlb.banks[Bank::User as usize].entry(i);
+        for high in [0, 1, u64::MAX / (ENTRIES as u64) / 4096] {
+            let page = (high * ENTRIES as u64 + i as u64) << 12;
+            for (offset, bytes) in [(0, 1), (0xff8, 8), (0xfff, 1), (0xfff, 0xfff)] {
+                let first = page + offset;
+                let last = first.wrapping_add(bytes - 1);
+                for tag in [read, write] {
+                    assert_ne!(last & !0xfff, tag, "{first:x}");
+                    assert!(first.wrapping_sub(tag) > 4096 - bytes, "{first:x}");
+                }
+            }
+            // A place of the cache of jumps that was never used is for zero.
+            assert!(execute != fetch_tag(page, 0x1000) && (page > 0 || execute != 0));
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@
 use super::bank::{BankEntries, Kept};
 use super::large::LargePages;
 
-/// So many contexts are remembered; the one that was current the longest ago makes room. Linux uses six, but a context takes up to 1 MiB,
+/// So many contexts are remembered; the one that was current the longest ago makes room. Linux uses six, but a context takes up to 1.3 MiB,
 /// and with eight nothing was faster: neither programs in pipes, nor a Debian that starts.
 pub(super) const CONTEXTS: usize = 2;
 /// So many local pages of a supervisor's bank are kept.

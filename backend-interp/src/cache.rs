@@ -572,12 +572,13 @@ fn build(
         ops.push(traced);
     }
     let count = decoded.len() as u8;
-    let (handler, count) = if across {
-        (handlers::across_pages as Handler, count + 1)
-    } else {
-        (handlers::of(TracedOp::pseudo_op(Func::Goto).ins), count)
-    };
+    // Nothing comes to what is behind a jump that never goes on.
     if ops.last().is_some_and(|last| !last.is_last()) {
+        let (handler, count) = if across {
+            (handlers::across_pages as Handler, count + 1)
+        } else {
+            (handlers::of(TracedOp::pseudo_op(Func::Goto).ins), count)
+        };
         ops.push(TracedOp::pseudo(Func::Goto, handler, at as u64, count));
     }
     let plan = plan.map(|plan| {

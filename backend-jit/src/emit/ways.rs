@@ -199,8 +199,7 @@ impl Region<'_> {
     fn jumps(&self, from: usize) -> Vec<Way> {
         let m = self.members[from];
         let way = |at, to, direct| Way { from, at, to, times: m.left_at(at), direct };
-        let jumps = |op: &Op| matches!(op.ins.func, Func::Jcc | Func::Jmp | Func::Call | Func::Loop | Func::Goto);
-        let ops = self.ops(from).iter().enumerate().filter(|(_, op)| jumps(op));
+        let ops = self.ops(from).iter().enumerate().filter(|(_, op)| op.ins.func.jumps_directly());
         let inside = ops.filter_map(|(at, _)| Some(way(at, self.inside(from, at)?, true)));
         inside.chain(self.continued(from).map(|(at, to)| way(at, to, false))).collect()
     }

@@ -9,7 +9,7 @@ use backend_interp::jumps::{FACTOR, Jump, PLACE_MASK, PLACE_SHIFT};
 use backend_interp::profile;
 use backend_interp::run::{Run, TracedOp};
 use frontend_x86::algebra::{Bin, Cmp};
-use frontend_x86::op::{Func, RIP_BASE, Width};
+use frontend_x86::op::{RIP_BASE, Width};
 use frontend_x86::tlb::{ENTRIES, Entry};
 use std::mem::offset_of;
 
@@ -119,7 +119,7 @@ impl Lower<'_> {
     fn look_ahead(&mut self, next: u16) {
         let Some(Step::JumpTo(_)) = self.steps.last() else { return };
         let op = self.ops[usize::from(next) - 1].op();
-        if matches!(op.ins.func, Func::Jmp | Func::Call | Func::Goto) {
+        if op.ins.func.jumps_directly() && op.ins.func.never_goes_on() {
             self.asm.load(Q, Reg::RAX, Mem::at(RUN, slot(RIP_BASE)));
             self.asm.alu_constant(Alu::Add, Q, Reg::RAX, op.imm as i32);
             self.expect(Reg::RAX, Reg::RAX);

@@ -3,7 +3,7 @@
 use super::convert::{convert, move_special};
 use super::format::{Half, Layout, Single, is_denormal, propagate, unpack};
 use super::round::round_pack;
-use crate::{Env, Rounding};
+use crate::{Env, Flags, Rounding};
 
 /// VCVTPH2PS.  Always exact; DAZ does not apply, and denormals raise nothing.
 #[inline]
@@ -28,6 +28,10 @@ pub fn single_to_half(env: &mut Env, a: u32, immediate: u8) -> u16 {
         local.rounding = Rounding::from_bits(immediate);
     }
     let bits = convert::<Single, Half>(&mut local, u64::from(a));
+    if is_denormal::<Single>(u64::from(a)) && !env.daz {
+        // Far too small for a half: so Intel's processors say even where underflow is not masked and the number has few digits.
+        local.raise(Flags::PE);
+    }
     env.flags = local.flags;
     (bits & (Half::SIGN * 2 - 1)) as u16
 }

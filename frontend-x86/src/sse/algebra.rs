@@ -350,7 +350,10 @@ impl<T: ConcreteCpu<X = [u64; 4]>> VectorAlgebra for T {
         }
         let mut env = Env::sse(mxcsr);
         let y = if w == Width::Y && widens(op) { [y[0], 0, y[1], 0] } else { y };
-        let result = halves(w, |half| float::run(op, format, imm, &mut env, half(x), half(y)));
+        let result = match op {
+            FloatOp::Dp => float::dot_product(format, imm, w, &mut env, x, y),
+            _ => halves(w, |half| float::run(op, format, imm, &mut env, half(x), half(y))),
+        };
         let result = if w == Width::Y && narrows(op) { [result[0], result[2], 0, 0] } else { result };
         match settle(self.cpu(), float::raised(op, &env)) {
             None => Ok(result),

@@ -96,7 +96,8 @@ fn lanes(
     }
 }
 
-/// An operation under the rules of `env`, which gathers what it raised. `x` is the destination or the first operand.
+/// An operation under the rules of `env`, which gathers what it raised. `x` is the destination or the first operand. Dot products, which
+/// have several stages, are [`dot_product`]'s.
 #[inline(never)]
 pub fn run(op: FloatOp, format: Format, imm: u8, env: &mut Env, x: V128, y: V128) -> V128 {
     match op {
@@ -127,7 +128,6 @@ pub fn run(op: FloatOp, format: Format, imm: u8, env: &mut Env, x: V128, y: V128
         ),
         FloatOp::Rcp => lanes(format, env, x, y, |_, _, y| approx::reciprocal(y), |_, _, y| y),
         FloatOp::Rsqrt => lanes(format, env, x, y, |_, _, y| approx::reciprocal_root(y), |_, _, y| y),
-        FloatOp::Dp => dot_product(format, imm, env, x, y),
         FloatOp::Hadd => horizontal(format, env, x, y, sse::add::<Single>, sse::add::<Double>),
         FloatOp::Hsub => horizontal(format, env, x, y, sse::sub::<Single>, sse::sub::<Double>),
         FloatOp::Addsub => add_sub(format, env, x, y),
@@ -222,28 +222,32 @@ fn add_sub(format: Format, env: &mut Env, x: V128, y: V128) -> V128 {
     })
 }
 
-/// DPPS and DPPD: products chosen by the immediate's upper bits, summed pair by pair, put where its lower bits say.
+/// DPPS and DPPD: products chosen by the immediate's upper bits, summed pair by pair, put where its lower bits say, in each 16 bytes.
 ///
-/// Each stage decides for itself what it raises, and an unmasked exception keeps the next one from happening. Each lane
-/// of the result has sums of its own, alike but for which of several NaNs comes through.
-fn dot_product(format: Format, imm: u8, env: &mut Env, x: V128, y: V128) -> V128 {
-    let wanted = |i: usize| imm >> (4 + i) & 1 != 0;
-    let kept = |i: usize| imm >> i & 1 != 0;
+/// Each stage decides for itself, for all of the vector, what it raises, and an unmasked exception keeps the next one from happening.
+/// Each lane of the result has sums of its own, alike but for which of several NaNs comes through.
+#[inline(never)]
+pub fn dot_product(format: Format, imm: u8, w: Width, env: &mut Env, x: [u64; 4], y: [u64; 4]) -> [u64; 4] {
     if format == Format::Pd {
+        let wanted = |i: usize| imm >> (4 + i) & 1 != 0;
         let product = |env: &mut Env, i| if wanted(i) { sse::mul::<Double>(env, x[i], y[i]) } else { 0 };
         let Some(products) = stage::<u64, 2>(env, product) else { return x };
-        let sums = stage(env, |env, i| sse::add::<Double>(env, products[i], products[i ^ 1]));
-        return sums.map_or(x, |sums: V128| std::array::from_fn(|i| if kept(i) { sums[i] } else { 0 }));
+        let sums = stage::<u64, 2>(env, |env, i| sse::add::<Double>(env, products[i], products[i ^ 1]));
+        let put = |sum: u64, i: usize| if imm >> i & 1 != 0 { sum } else { 0 };
+        return sums.map_or(x, |[low, high]| [put(low, 0), put(high, 1), 0, 0]);
     }
-    let lane = |v: V128, i: usize| (v[i / 2] >> (32 * (i % 2))) as u32;
+    // Lanes that are not there add zeros, which raises nothing.
+    let lanes = w.bytes() as usize / 4;
+    let wanted = |i: usize| i < lanes && imm >> (4 + i % 4) & 1 != 0;
+    let lane = |v: [u64; 4], i: usize| (v[i / 2] >> (32 * (i % 2))) as u32;
     let product = |env: &mut Env, i| if wanted(i) { sse::mul::<Single>(env, lane(x, i), lane(y, i)) } else { 0 };
-    let Some(products) = stage::<u32, 4>(env, product) else { return x };
+    let Some(products) = stage::<u32, 8>(env, product) else { return x };
     let pair = |env: &mut Env, i: usize| sse::add::<Single>(env, products[i ^ 1], products[i]);
-    let Some(pairs) = stage::<u32, 4>(env, pair) else { return x };
+    let Some(pairs) = stage::<u32, 8>(env, pair) else { return x };
     let sum = |env: &mut Env, i: usize| sse::add::<Single>(env, pairs[i], pairs[i ^ 2]);
-    let Some(sums) = stage::<u32, 4>(env, sum) else { return x };
-    let put = |i: usize| if kept(i) { u64::from(sums[i]) } else { 0 };
-    [put(0) | put(1) << 32, put(2) | put(3) << 32]
+    let Some(sums) = stage::<u32, 8>(env, sum) else { return x };
+    let put = |i: usize| if i < lanes && imm >> (i % 4) & 1 != 0 { u64::from(sums[i]) } else { 0 };
+    std::array::from_fn(|quad| put(2 * quad) | put(2 * quad + 1) << 32)
 }
 
 /// One step of several on all lanes; nothing if it, or one before, raised an unmasked exception.

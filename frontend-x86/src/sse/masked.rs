@@ -3,6 +3,7 @@
 
 use super::algebra::unavailable;
 use crate::algebra::Access;
+use crate::cpu::CodeSize;
 use crate::ctx::{Ctx, Done, Then};
 use crate::exception::Exception;
 use crate::op::{Kind, Op, Width};
@@ -37,7 +38,8 @@ pub fn move_chosen(ctx: &mut Ctx, op: &Op) -> Done {
     let lanes = (op.ins.w.bytes() / w.bytes()) as usize;
     let mask = ctx.cpu.state.vector[usize::from(op.r2 & 15)];
     let offset = ctx.address(op);
-    let within = ctx.address_width(op).mask();
+    // In 64-bit mode what goes on behind an address of 32 bits lies beyond 4 GiB.
+    let within = if ctx.cpu.mode.code == CodeSize::Bits64 { u64::MAX } else { ctx.address_width(op).mask() };
     let at = |i: usize| offset.wrapping_add(i as u64 * w.bytes()) & within;
     let chosen = || (0..lanes).filter(|i| is_chosen(&mask, w, *i));
     if op.ins.k0 != Kind::Mem {

@@ -71,9 +71,9 @@ pub fn wraps(bits: Bits, host: u8, guest: u8) -> bool {
 }
 
 /// Whether AMD's processors look at the memory that an instruction stores to before they find out that an exception keeps
-/// it from storing; Intel's do not look.
+/// it from storing; Intel's do not look, and what VCVTPS2PH finds is in MXCSR even if the memory then faults.
 pub fn stores_late(m: M) -> bool {
-    matches!(m, M::Fst | M::Fstp | M::Fist | M::Fistp | M::Fisttp | M::Fbstp)
+    matches!(m, M::Fst | M::Fstp | M::Fist | M::Fistp | M::Fisttp | M::Fbstp | M::Vcvtps2ph)
 }
 
 /// Whether a comparison of two places in memory was stopped by the one or the other: where neither may be accessed, processors

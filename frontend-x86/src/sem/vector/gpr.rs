@@ -77,13 +77,10 @@ fn signs_only<A: VectorAlgebra>(a: &mut A, i: Ins, y: A::X) -> A::X {
     a.vec_bin(VecOp::Pand, i.w, y, signs)
 }
 
-/// VEXTRACTF128, VEXTRACTI128 and VCVTPS2PH: a result of `w2`, to a register or to memory.
+/// VEXTRACTF128, VEXTRACTI128 and VCVTPS2PH: a result of `w2`, to a register or to memory. What the conversion finds is in MXCSR, or
+/// raised, before anybody looks at the memory, as on Intel's processors.
 #[inline(always)]
 fn narrow<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
-    let memory = match i.k0 {
-        Kind::Mem => Some(memory(a, i, i.w2, Access::Write, false)?),
-        _ => None,
-    };
     let (r0, r1, imm) = (a.op().r0, a.op().r1, a.op().imm as u8);
     let x = a.vector(r1, i.w);
     let x = if i.sub == GprOp::Cvtps2ph as u8 {
@@ -91,13 +88,16 @@ fn narrow<A: VectorAlgebra>(a: &mut A, i: Ins) -> Outcome<A> {
     } else {
         a.vec_imm(VecImmOp::Vperm2x128, Width::Y, x, x, imm & 1)
     };
-    match memory {
-        Some(p) if i.w2 == Width::X => a.store_vector(Width::X, p, x),
-        Some(p) => {
-            let v = a.vec_extract(Width::Q, x, 0);
-            a.store(Width::Q, p, v);
-        }
-        None => a.set_vector_whole(r0, Width::X, x),
+    if i.k0 != Kind::Mem {
+        a.set_vector_whole(r0, Width::X, x);
+        return Ok(a.next());
+    }
+    let p = memory(a, i, i.w2, Access::Write, false)?;
+    if i.w2 == Width::X {
+        a.store_vector(Width::X, p, x);
+    } else {
+        let v = a.vec_extract(Width::Q, x, 0);
+        a.store(Width::Q, p, v);
     }
     Ok(a.next())
 }

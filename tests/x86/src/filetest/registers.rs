@@ -5,7 +5,8 @@ use lyrebird_core::CpuState;
 const GPR: [&str; 16] =
     ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
 const SEG: [&str; 6] = ["es", "cs", "ss", "ds", "fs", "gs"];
-const OTHER: [&str; 12] = ["rip", "cr0", "cr2", "cr3", "cr4", "efer", "dr6", "dr7", "mxcsr", "fcw", "fsw", "ftw"];
+const OTHER: [&str; 13] =
+    ["rip", "cr0", "cr2", "cr3", "cr4", "efer", "xcr0", "dr6", "dr7", "mxcsr", "fcw", "fsw", "ftw"];
 
 /// All names, in the order in which they are written.
 pub fn names() -> impl Iterator<Item = String> {
@@ -40,6 +41,7 @@ pub fn get(state: &CpuState, name: &str) -> Option<u128> {
         "cr3" => state.cr3.into(),
         "cr4" => state.cr4.into(),
         "efer" => state.efer.into(),
+        "xcr0" => state.xcr0.into(),
         "dr6" => state.dr6.into(),
         "dr7" => state.dr7.into(),
         "mxcsr" => state.mxcsr.into(),
@@ -71,6 +73,7 @@ pub fn set(state: &mut CpuState, name: &str, value: u128) -> bool {
             "cr3" => state.cr3 = low,
             "cr4" => state.cr4 = low,
             "efer" => state.efer = low,
+            "xcr0" => state.xcr0 = low,
             "dr6" => state.dr6 = low,
             "dr7" => state.dr7 = low,
             "mxcsr" => state.mxcsr = low as u32,

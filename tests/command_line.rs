@@ -110,8 +110,12 @@ fn expect_code(output: &Output, code: i32) {
 /// The one error that a command line gives: exit code 1, one or two lines, with the program's name.
 #[track_caller]
 fn error(arguments: &[&str]) -> String {
-    let output = run(arguments);
-    expect_code(&output, 1);
+    error_of(&run(arguments))
+}
+
+#[track_caller]
+fn error_of(output: &Output) -> String {
+    expect_code(output, 1);
     let said = text(&output.stderr);
     assert!(said.starts_with("lyrebird: ") && said.lines().count() <= 2, "{said}");
     assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
@@ -552,4 +556,40 @@ fn help_teaches() {
     assert!(text(&run(&["run", "--cpu", "help"]).stdout).contains("x86-64-v2"));
     expect_code(&run(&["--version"]), 0);
     expect_code(&run(&[]), 1);
+}
+
+/// Whether the linker was LLVM's, which leaves out a library that only code in vain calls.
+#[cfg(all(target_os = "linux", feature = "window"))]
+fn is_linked_by_lld() -> bool {
+    use object::{Object, ObjectSection};
+    let program = fs::read(PROGRAM).unwrap();
+    let program = object::File::parse(&*program).unwrap();
+    let comment = program.section_by_name(".comment").map(|section| text(section.data().unwrap()));
+    comment.is_some_and(|comment| comment.contains("LLD"))
+}
+
+#[test]
+#[cfg(all(target_os = "linux", feature = "window"))]
+fn the_library_of_the_window_is_loaded_when_there_is_to_be_one() {
+    let output = command(&[]).env("LD_TRACE_LOADED_OBJECTS", "1").output().unwrap();
+    let libraries = text(&output.stdout);
+    assert!(libraries.contains("libc.so"), "{libraries}");
+    if is_linked_by_lld() {
+        assert!(!libraries.contains("SDL"), "{libraries}");
+    } else {
+        println!("skipped: this linker has the library loaded with the program, and it does not start without it");
+    }
+
+    let folder = Folder::new("late");
+    folder.file("libSDL2-2.0.so.0", "");
+    let mut without = command(&["run", "--display", "window", &folder.hello(End::PowerOff)]);
+    without.env("DISPLAY", ":0").env("LD_LIBRARY_PATH", &folder.0);
+    let output = without.output().unwrap();
+    if is_linked_by_lld() {
+        let said = error_of(&output);
+        assert!(
+            ["libSDL2-2.0.so.0", "apt-get install libsdl2", "--display terminal"].iter().all(|s| said.contains(s)),
+            "{said}"
+        );
+    }
 }

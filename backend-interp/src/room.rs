@@ -11,9 +11,9 @@ use crate::run::TracedOp;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-/// The room for ops at first, 14 MiB. A Debian that starts takes a twentieth longer with a fifth less, and as much less with twice as much:
+/// The room for ops at first, 17 MiB. A Debian that starts takes a twentieth longer with a fifth less, and as much less with twice as much:
 /// what it drops comes again, without its counts and strips.
-pub(crate) const FEW: usize = 19 << 15;
+pub(crate) const FEW: usize = 23 << 15;
 /// The most that there may be takes this part of the guest's RAM, or is what there is at first.
 const PART_OF_RAM: u64 = 56;
 /// Ages until all ops are others.

@@ -82,7 +82,10 @@ pub fn open(folder: &Path, set: &Hash, limit: u64) -> Result<(Index, Used, u64),
         }
         mine.push(file.path);
         for (first, record) in segment::records(&bytes, &Origin::file(opened, &bytes)).0 {
-            index.entry(first).or_default().push(record);
+            let known = index.entry(first).or_default();
+            // Most traces begin one region, and there are thousands.
+            known.reserve_exact(1);
+            known.push(record);
             used.there += 1;
         }
     }

@@ -66,14 +66,18 @@ pub trait Guest: Send + Sync {
 }
 
 /// Why this program can have no window here, if it can have none, and what to do about it.
+#[cfg(feature = "window")]
 pub fn no_window() -> Option<String> {
-    if !cfg!(feature = "window") {
-        return Some("this program was built without it: build it with the feature `window`".into());
-    }
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if cfg!(any(target_os = "macos", windows)) || ["DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"].into_iter().any(set)
     {
-        return None;
+        return window::load().err().map(|why| why.to_string());
     }
     Some("neither DISPLAY nor WAYLAND_DISPLAY is set: start it from a desktop".into())
+}
+
+/// The same where there never is one.
+#[cfg(not(feature = "window"))]
+pub fn no_window() -> Option<String> {
+    Some("this program was built without it: build it with the feature `window`".into())
 }

@@ -5,6 +5,8 @@
 
 mod canvas;
 mod full;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"), not(feature = "window-bundled")))]
+mod late;
 
 use super::held::{HOT_KEYS, Held, HotKey, Pressed};
 use super::pace::Pace;
@@ -52,9 +54,21 @@ fn fail(why: impl std::fmt::Display) -> io::Error {
     io::Error::other(why.to_string())
 }
 
+/// Makes sure that SDL is there.
+pub fn load() -> io::Result<()> {
+    #[cfg(all(
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        not(feature = "window-bundled")
+    ))]
+    late::load()?;
+    Ok(())
+}
+
 impl Window {
     /// Opens one, on the main thread, for a machine of this name.
     pub fn open(name: &str, full_screen: bool) -> io::Result<Self> {
+        load()?;
         for (hint, value) in [
             // Signals are the program's own.
             ("SDL_NO_SIGNAL_HANDLERS", "1"),

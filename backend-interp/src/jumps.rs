@@ -118,8 +118,8 @@ pub struct JumpCache {
     current: *mut Set,
     /// 64-bit mode's, flat 32-bit mode's, and one that stays empty, for all others.
     parts: [Zeroed<Set, JUMPS>; 3],
-    /// The parts that something was put in.
-    used: [bool; 2],
+    /// The sets that something was put in, a bit for each: most never are, and who looks for something anywhere need not look there.
+    used: Box<[[u64; JUMPS / 64]; 2]>,
 }
 
 // SAFETY: the pointers lead into traces of the vCPU that owns this, and to its own sets.
@@ -132,7 +132,7 @@ impl JumpCache {
     /// Nothing known.
     pub fn new() -> Self {
         let mut parts = std::array::from_fn(|_| Zeroed::new());
-        JumpCache { current: first(&mut parts[2]), parts, used: [false; 2] }
+        JumpCache { current: first(&mut parts[2]), parts, used: Box::new([[0; JUMPS / 64]; 2]) }
     }
 
     /// A set, of all parts.
@@ -148,19 +148,26 @@ impl JumpCache {
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        for (part, used) in self.parts.iter_mut().zip(&mut self.used) {
-            if *used && self.current != first(part) {
+        for (part, used) in self.parts.iter_mut().zip(&mut *self.used) {
+            if used.iter().any(|sets| *sets != 0) && self.current != first(part) {
                 // A boot loader's mode, most likely, which nobody comes back to.
-                (*part, *used) = (Zeroed::new(), false);
+                *part = Zeroed::new();
+                used.fill(0);
             }
         }
-        self.all().filter(|jump| !jump.op.is_null()).for_each(|jump| *jump = NO_JUMP);
+        self.all().for_each(|jump| *jump = NO_JUMP);
+        self.used.iter_mut().for_each(|used| used.fill(0));
     }
 
+    /// All places of sets that are used.
     fn all(&mut self) -> impl Iterator<Item = &mut Jump> {
-        let used = self.used;
-        let parts = self.parts.iter_mut().zip(used).filter(|(_, used)| *used);
-        parts.flat_map(|(part, _)| part.iter_mut()).flat_map(|set| &mut set.0)
+        let parts = self.parts.iter_mut().zip(&*self.used);
+        let sets = parts.flat_map(|(part, used)| part.chunks_mut(64).zip(used));
+        let sets = sets.filter(|(_, used)| **used != 0).flat_map(|(sets, used)| {
+            let sets = sets.iter_mut().enumerate();
+            sets.filter(move |(n, _)| used >> n & 1 != 0)
+        });
+        sets.flat_map(|(_, set)| &mut set.0)
     }
 
     /// Forgets traces that have been dropped. They are at these places; if none are given, anywhere, and what code the engine above had
@@ -265,8 +272,8 @@ impl JumpCache {
     /// the engine above.
     pub fn insert(&mut self, mode: Mode, linear: u64, page: u64, op: *const TracedOp, code: u64) -> Option<u16> {
         let part = part(mode).filter(|_| page >> 48 == 0)?;
-        self.used[part] = true;
         let (set, place) = Self::index(linear);
+        self.used[part][set / 64] |= 1 << (set % 64);
         let set = part * JUMPS + set;
         let Set(jumps) = self.set(set);
         let old =

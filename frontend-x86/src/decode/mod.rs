@@ -132,12 +132,31 @@ pub fn set_helper(op: &mut Op, helper: Helper) {
     op.helper = helper as u16;
 }
 
+/// The RFLAGS bits of the arithmetic flags, by iced's bits, of which they are the first six.
+static ARITHMETIC: [u16; 64] = {
+    use iced_x86::RflagsBits as R;
+    let places = [(R::CF, 0), (R::PF, 2), (R::AF, 4), (R::ZF, 6), (R::SF, 7), (R::OF, 11)];
+    let mut table = [0; 64];
+    let mut flags = 0;
+    while flags < 64 {
+        let mut n = 0;
+        while n < places.len() {
+            assert!(places[n].0 < 64);
+            if flags as u32 & places[n].0 != 0 {
+                table[flags] |= 1 << places[n].1;
+            }
+            n += 1;
+        }
+        flags += 1;
+    }
+    table
+};
+
+fn arithmetic(flags: u32) -> u64 {
+    ARITHMETIC[flags as usize % 64].into()
+}
+
 fn finish(op: Op, instr: Option<&Instruction>) -> Decoded {
-    let arithmetic = |flags: u32| {
-        use iced_x86::RflagsBits as R;
-        let pairs = [(R::CF, 0), (R::PF, 2), (R::AF, 4), (R::ZF, 6), (R::SF, 7), (R::OF, 11)];
-        pairs.into_iter().filter(|(bit, _)| flags & bit != 0).fold(0u64, |all, (_, place)| all | 1 << place)
-    };
     let helper = op.ins.func == Func::Helper;
     let stack = matches!(
         op.ins.func,
@@ -153,20 +172,14 @@ fn finish(op: Op, instr: Option<&Instruction>) -> Decoded {
         op.ins.func,
         Func::Jmp | Func::JmpIndirect | Func::Call | Func::CallIndirect | Func::Ret | Func::Jcc | Func::Loop
     );
-    let (read, written) = match instr {
-        // A shift or rotate by CL, or a repeated string instruction, may do nothing at all.
-        Some(i) if matches!(op.ins.func, Func::Shift | Func::DoubleShift) && op.ins.k1 != Kind::Imm => {
-            (arithmetic(i.rflags_read()), 0)
-        }
-        Some(i) if string => (arithmetic(i.rflags_modified()) | arithmetic(i.rflags_read()), 0),
-        Some(i) => (arithmetic(i.rflags_read()), arithmetic(i.rflags_modified())),
-        None => (0, 0),
-    };
+    let (read, modified) = instr.map_or((0, 0), |i| (arithmetic(i.rflags_read()), arithmetic(i.rflags_modified())));
+    // A shift or rotate by CL, or a repeated string instruction, may do nothing at all.
+    let by_register = matches!(op.ins.func, Func::Shift | Func::DoubleShift) && op.ins.k1 != Kind::Imm;
     Decoded {
         op,
-        flags_read: read,
-        flags_touched: instr.filter(|_| !helper).map_or(0, |i| arithmetic(i.rflags_modified())),
-        flags_written: if helper { 0 } else { written },
+        flags_read: if string { read | modified } else { read },
+        flags_touched: if helper { 0 } else { modified },
+        flags_written: if helper || string || by_register { 0 } else { modified },
         may_stop: helper || stack || system || string || memory || vector || jump,
         ends_block: matches!(op.ins.func, Func::Jmp | Func::JmpIndirect | Func::Call | Func::CallIndirect | Func::Ret)
             || helper && crate::helper::ends_block(op.helper),

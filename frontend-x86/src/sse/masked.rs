@@ -38,8 +38,8 @@ pub fn move_chosen(ctx: &mut Ctx, op: &Op) -> Done {
     let lanes = (op.ins.w.bytes() / w.bytes()) as usize;
     let mask = ctx.cpu.state.vector[usize::from(op.r2 & 15)];
     let offset = ctx.address(op);
-    // In 64-bit mode what goes on behind an address of 32 bits lies beyond 4 GiB.
-    let within = if ctx.cpu.mode.code == CodeSize::Bits64 { u64::MAX } else { ctx.address_width(op).mask() };
+    // Only the first byte's address is cut to the address size: what goes on behind 64 KiB, or in 64-bit mode 4 GiB, lies beyond.
+    let within = if ctx.cpu.mode.code == CodeSize::Bits64 { u64::MAX } else { u32::MAX.into() };
     let at = |i: usize| offset.wrapping_add(i as u64 * w.bytes()) & within;
     let chosen = || (0..lanes).filter(|i| is_chosen(&mask, w, *i));
     if op.ins.k0 != Kind::Mem {

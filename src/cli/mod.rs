@@ -106,9 +106,11 @@ fn own(arguments: &[OsString]) -> anyhow::Result<u8> {
         return qemu::main(qemu::Flavour::X86_64, &arguments[2..]);
     }
     // A person who starts the program sees something; one whose program starts it reads what it can do.
-    let around = screen::Surroundings::find();
-    if arguments.len() <= 1 && (around.terminal || around.no_window.is_none()) {
-        return run::tour(run::RunArgs::default());
+    if arguments.len() <= 1 {
+        let around = screen::Surroundings::find(&spec::MachineSpec::default());
+        if around.terminal || around.no_window.is_none() {
+            return run::tour(run::RunArgs::default());
+        }
     }
     match Cli::try_parse_from(arguments) {
         Ok(Cli { command: Command::Run(arguments) }) => run::main(*arguments),

@@ -36,17 +36,22 @@ pub enum Shown {
 /// What the program finds around it.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
-    /// Why there can be no window, if there can be none, and what to do about it.
+    /// Why there can be no window, if there can be none, and what to do about it. Nothing either if none is wanted.
     pub no_window: Option<String>,
     /// Standard input and output are a terminal.
     pub terminal: bool,
 }
 
 impl Surroundings {
-    /// As they are.
-    pub fn find() -> Self {
+    /// As they are. Whether there can be a window is found out by loading what it takes: only if one may be wanted.
+    pub fn find(spec: &MachineSpec) -> Self {
+        let wanted = match spec.display {
+            Display::Window => true,
+            Display::Auto => !needs_no_screen(spec),
+            Display::Terminal | Display::None => false,
+        };
         Surroundings {
-            no_window: host::screen::no_window(),
+            no_window: wanted.then(host::screen::no_window).flatten(),
             terminal: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
         }
     }
@@ -71,6 +76,11 @@ fn serial_console(spec: &MachineSpec) -> bool {
         && !words().any(|word| word.starts_with("console=tty") && !word.starts_with("console=ttyS"))
 }
 
+/// Whether nobody would look at a screen, unless somebody has asked for one.
+fn needs_no_screen(spec: &MachineSpec) -> bool {
+    serial_console(spec) || spec.vga == Adapter::None
+}
+
 fn uses_terminal(target: &Target) -> bool {
     matches!(target, Target::Stdio { .. })
 }
@@ -92,7 +102,7 @@ pub fn decide(spec: &MachineSpec, around: &Surroundings) -> Result<Decision> {
             )
         }
         (Display::Terminal, _) => Shown::Terminal,
-        (Display::Auto, _) if serial_console(spec) || spec.vga == Adapter::None => Shown::Nowhere,
+        (Display::Auto, _) if needs_no_screen(spec) => Shown::Nowhere,
         (Display::Auto, None) => Shown::Window,
         (Display::Auto, Some(_)) if !around.terminal || terminal_taken || spec.kernel.is_some() => {
             // A kernel that is being written speaks on the serial line, most likely.

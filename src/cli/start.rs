@@ -70,7 +70,7 @@ pub fn log(verbose: u8, items: &[String], file: Option<&Path>) -> Result<()> {
 
 /// Runs a machine; gives the program's exit code.
 pub fn run(spec: &MachineSpec, voice: Voice, watch: Settings) -> Result<u8> {
-    let decision = screen::decide(spec, &Surroundings::find())?;
+    let decision = screen::decide(spec, &Surroundings::find(spec))?;
     let mut plan = assemble::plan(spec, &decision.serial)?.watch(watch)?;
     let lost_pictures = Arc::new(AtomicBool::new(false));
     plan.pictures(spec.screenshot_on_exit.clone(), album(lost_pictures.clone()));
